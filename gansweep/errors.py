@@ -1,0 +1,20 @@
+"""What a user did wrong, said in one sentence."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """A user's mistake. The command line prints its message and exits with code 2, without a traceback."""
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
+    """`name` is not a `kind`: say which is nearest and which there are.
+
+    >>> print(unknown("variant", "wgan_pg", ["ns", "wgan", "wgan_gp"]))
+    unknown variant 'wgan_pg'; did you mean 'wgan_gp'? There are: ns, wgan, wgan_gp
+    """
+    names = sorted(known)
+    near = get_close_matches(str(name), names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return UserError(f"unknown {kind} {name!r}{hint} There are: {', '.join(names) or 'none'}")

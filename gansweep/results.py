@@ -1,0 +1,243 @@
+"""Rows: one measurement of one trial at one step, append-only; and the tables derived from them.
+
+`rows.jsonl` is written by the driver alone and is the only truth about results. `trials` and `evaluations`
+(Parquet and CSV) can be rebuilt from it at any time. Reading results imports neither torch nor Ray.
+
+A row is one JSON object:
+
+    identity    study, phase, dataset, variant, architecture, trial_id, trial_number, config_id, seed,
+                sampler, sampler_seed, is_default
+    hp          {name: value}: the hyperparameters of the trial
+    position    step (discriminator updates so far), steps_planned, images_seen
+    metrics     {name: value or null} and metric_id, n_images: null where nothing was measured
+    terms       {player_term: value or null}: the named loss terms at that step
+    outcome     null while the trial goes on; on its last row ok, diverged, crashed or timeout
+    failure     null, or {kind, message, step}
+    cost        train_seconds, eval_seconds: the trial's own share, since its start
+    origin      pack, pack_size, host, device, started_at, time (UTC, ISO 8601)
+    files       {sample, checkpoint, log}: paths relative to the study's folder, or null
+
+No value is ever NaN or infinite: what is not finite is null, and the outcome says why.
+"""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from gansweep.errors import UserError
+
+Row: TypeAlias = dict[str, Any]
+
+IDENTITY = (
+    "study",
+    "phase",
+    "dataset",
+    "variant",
+    "architecture",
+    "trial_id",
+    "trial_number",
+    "config_id",
+    "seed",
+    "sampler",
+    "sampler_seed",
+    "is_default",
+)
+METRICS = ("fid", "isc", "kid", "precision", "recall")
+FAILED = ("diverged", "crashed", "timeout")
+
+
+def config_id(hp: dict[str, Any]) -> str:
+    """A short hash of the hyperparameters: the same configuration has the same id in every cell and seed."""
+    return hashlib.sha256(json.dumps(hp, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def finite(value: float | None) -> float | None:
+    """The value as a float, or None where it is missing, NaN or infinite."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace the file as a whole: a reader sees the old content or the new, whatever crashes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def dump_json(value: Any) -> str:
+    """Readable JSON without NaN or infinity, with a final newline."""
+    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+class RowWriter:
+    """Appends rows to `rows.jsonl`, each at most once per (trial_id, step), durable when `append` returns."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "rows.jsonl"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._drop_torn_line()
+        self.finished: dict[str, Row] = {}  # the last row of every finished trial, by trial_id
+        self._seen: set[tuple[str, int]] = set()
+        for row in read_rows(folder):
+            self._note(row)
+        self._file = self.path.open("a", encoding="utf-8")
+
+    def append(self, rows: Iterable[Row]) -> list[Row]:
+        """Write those rows that are new; return them. Rows of a finished trial are not written again."""
+        new = []
+        for row in rows:
+            if row["trial_id"] in self.finished or (row["trial_id"], row["step"]) in self._seen:
+                continue
+            self._file.write(json.dumps(row, allow_nan=False) + "\n")
+            self._note(row)
+            new.append(row)
+        if new:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        return new
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _note(self, row: Row) -> None:
+        self._seen.add((row["trial_id"], row["step"]))
+        if row["outcome"] is not None:
+            self.finished[row["trial_id"]] = row
+
+    def _drop_torn_line(self) -> None:
+        """A driver killed while writing leaves half a line at the end: cut it off."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb+") as file:
+            content = file.read()
+            if not content.endswith(b"\n"):
+                file.truncate(content.rfind(b"\n") + 1)
+
+
+def read_rows(folder: Path) -> Iterator[Row]:
+    """The rows of a study in the order they were written; an unfinished last line is passed over.
+
+    Raises:
+        UserError: a line inside the file is not a row.
+    """
+    path = folder / "rows.jsonl"
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith("\n"):
+                return
+            try:
+                yield json.loads(line)
+            except ValueError:
+                raise UserError(f"{path}, line {number}, is not a JSON row: restore the file") from None
+
+
+def evaluations_table(rows: Iterable[Row]) -> pd.DataFrame:
+    """One line per measurement; key (trial_id, step)."""
+    lines = []
+    for row in rows:
+        lines.append(
+            {name: row[name] for name in ("study", "phase", "dataset", "variant", "trial_id", "step")}
+            | {"images_seen": row["images_seen"], "metric_id": row["metric_id"], "n_images": row["n_images"]}
+            | {name: row["metrics"].get(name) for name in METRICS}
+            | {f"loss_{name}": value for name, value in sorted(row["terms"].items())}
+            | {"train_seconds": row["train_seconds"], "eval_seconds": row["eval_seconds"]}
+            | {"finite": row["metrics"].get("fid") is not None, "is_final": row["outcome"] is not None}
+        )
+    return pd.DataFrame(lines)
+
+
+def trials_table(rows: Iterable[Row], collapse_above: dict[str, float]) -> pd.DataFrame:
+    """One line per trial; key trial_id.
+
+    A trial that ended well but whose best FID exceeds `collapse_above[dataset]` has outcome `collapsed`.
+    """
+    by_trial: dict[str, list[Row]] = {}
+    for row in rows:
+        by_trial.setdefault(row["trial_id"], []).append(row)
+    lines = [_trial_line(history, collapse_above) for history in by_trial.values()]
+    table = pd.DataFrame(lines)
+    if not table.empty:
+        table = table.sort_values(["dataset", "variant", "trial_number"], ignore_index=True)
+        table = table.convert_dtypes(convert_string=False, convert_floating=False)
+    return table
+
+
+def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> Row:
+    last = history[-1]
+    measured = [row for row in history if row["metrics"].get("fid") is not None]
+    best = min(measured, key=lambda row: row["metrics"]["fid"], default=None)
+    outcome = last["outcome"]
+    threshold = collapse_above.get(last["dataset"], math.inf)
+    if outcome == "ok" and (best is None or best["metrics"]["fid"] > threshold):
+        outcome = "collapsed"
+    failure = last["failure"] or {"kind": None, "message": None, "step": None}
+    status = "running" if outcome is None else "failed" if outcome in FAILED else "completed"
+    return (
+        {"schema_version": "gansweep.trials/1"}
+        | {name: last[name] for name in IDENTITY}
+        | {"status": status, "outcome": outcome}
+        | {f"failure_{name}": failure[name] for name in ("kind", "message")}
+        | {"failed_step": failure["step"], "metric_id": last["metric_id"], "n_images": last["n_images"]}
+        | {name: last["metrics"].get(name) for name in METRICS}
+        | {"fid_best": best and best["metrics"]["fid"], "fid_best_step": best and best["step"]}
+        | {"steps": last["step"], "steps_planned": last["steps_planned"], "images_seen": last["images_seen"]}
+        | {"train_seconds": last["train_seconds"], "eval_seconds": last["eval_seconds"]}
+        | {"pack": last["pack"], "pack_size": last["pack_size"]}
+        | {"host": last["host"], "device": last["device"]}
+        | {"started_at": history[0]["started_at"], "finished_at": last["time"] if outcome else None}
+        | {f"{name}_path": last["files"].get(name) for name in ("sample", "checkpoint", "log")}
+        | {f"hp_{name}": value for name, value in sorted(last["hp"].items())}
+        | {"hparams_json": json.dumps(last["hp"], sort_keys=True)}
+    )
+
+
+def write_tables(folder: Path, collapse_above: dict[str, float]) -> dict[str, pd.DataFrame]:
+    """Rebuild `trials` and `evaluations` from the rows, as Parquet and CSV; return them."""
+    rows = list(read_rows(folder))
+    tables = {"trials": trials_table(rows, collapse_above), "evaluations": evaluations_table(rows)}
+    for name, table in tables.items():
+        write_atomically(folder / f"{name}.parquet", table.to_parquet(index=False, compression="zstd"))
+        write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
+    return tables
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a study.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = folder / "manifest.json"
+    if not path.exists():
+        raise UserError(f"{folder} holds no results: {path.name} is missing; run the study first")
+    manifest: dict[str, Any] = json.loads(path.read_text())
+    return manifest
+
+
+def load(folder: str | Path) -> dict[str, pd.DataFrame]:
+    """The tables `trials` and `evaluations` of a study's folder, from its rows."""
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    rows = list(read_rows(folder))
+    return {
+        "trials": trials_table(rows, manifest["collapse_above"]),
+        "evaluations": evaluations_table(rows),
+    }

@@ -1,0 +1,84 @@
+"""Search spaces: plain values that say which hyperparameters are searched, and over what.
+
+A space maps a hyperparameter's name to a `Distribution` or to a constant. `search.py` gives them to Optuna.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from gansweep.errors import UserError
+
+Scalar: TypeAlias = float | int | bool | str
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A float in [low, high]; with `log`, uniform in its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise UserError(f"low < high must hold, finite, but got uniform({self.low}, {self.high})")
+        if self.log and self.low <= 0:
+            raise UserError(f"low > 0 must hold on a logarithmic scale, but got {self.low}")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"loguniform" if self.log else "uniform": [self.low, self.high]}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values, each equally likely."""
+
+    options: tuple[Scalar, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.options) < 2 or len(set(self.options)) < len(self.options):
+            raise UserError(f"a choice needs two or more different values, but got {self.options}")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"choice": list(self.options)}
+
+
+Distribution: TypeAlias = Uniform | Choice
+Space: TypeAlias = dict[str, Distribution | Scalar]
+
+
+def uniform(low: float, high: float) -> Uniform:
+    """A float, uniform in [low, high]."""
+    return Uniform(float(low), float(high))
+
+
+def loguniform(low: float, high: float) -> Uniform:
+    """A float in [low, high], uniform in its logarithm."""
+    return Uniform(float(low), float(high), log=True)
+
+
+def choice(*options: Scalar) -> Choice:
+    """One of the given values, each equally likely."""
+    return Choice(options)
+
+
+def to_json(space: Space) -> dict[str, Any]:
+    """The space as JSON values: `{"lr": {"loguniform": [1e-5, 0.01]}, "beta1": 0.5}`."""
+    return {
+        name: value.to_json() if isinstance(value, Uniform | Choice) else value
+        for name, value in sorted(space.items())
+    }
+
+
+def from_json(values: dict[str, Any]) -> Space:
+    """The inverse of `to_json`."""
+    make = {"uniform": uniform, "loguniform": loguniform, "choice": choice}
+    space: Space = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            ((kind, arguments),) = value.items()
+            space[name] = make[kind](*arguments)
+        else:
+            space[name] = value
+    return space

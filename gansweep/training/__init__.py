@@ -1,0 +1,1 @@
+"""Training: many members of one structure as one vectorised program."""

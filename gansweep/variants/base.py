@@ -1,0 +1,109 @@
+"""What a variant is: a differentiable game between players, written as plain PyTorch for one member."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar, Protocol, Self, TypeAlias, get_type_hints
+
+from torch import Tensor
+
+from gansweep.variants.penalties import PENALTIES
+
+Network: TypeAlias = Callable[[Tensor], Tensor]
+Terms: TypeAlias = dict[str, Tensor]
+"""Named scalar terms of a loss; the player minimises their sum."""
+
+
+class Networks(Protocol):
+    """The networks of one member, each a function of a batch; a variant has those it names in `networks`."""
+
+    G: Network  # z [B, z_dim] -> x
+    D: Network  # x -> scores [B], or x -> x where D is an autoencoder
+    E: Network  # x -> [B, 2 * z_dim]: mean and raw scale of the latent
+
+
+class Batch(Protocol):
+    """The data of one update of one member.
+
+    x: [B, C, H, W] images in [0, 1], or [B, d] vectors. z: [B, z_dim] from the variant's prior.
+    u: uniform in [0, 1), shaped as the variant's `noise` says.
+    """
+
+    x: Tensor
+    z: Tensor
+    u: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant(ABC):
+    """One objective. Its fields are the hyperparameters of the objective itself.
+
+    Floats may differ between the members of a pack; a field of any other type is common to the pack. While a
+    pack trains, a float field holds that member's 0-d tensor, so losses must use it as a number and not
+    branch on it.
+
+    A subclass has one method `<player>_loss(nets, batch) -> Terms` for each of its players. Each loss is
+    differentiated with respect to that player's own networks only, so nothing need be detached. Players move
+    in the order given; the discriminator moves `n_critic` times a round, every other player once.
+    """
+
+    players: ClassVar[Mapping[str, tuple[str, ...]]] = {"discriminator": ("D",), "generator": ("G",)}
+    networks: ClassVar[Mapping[str, str]] = {"D": "discriminator", "G": "generator"}
+    prior: ClassVar[str] = "uniform"  # of z: "uniform" on [-1, 1] or standard "normal"
+
+    @property
+    def noise(self) -> str:
+        """The shape of `batch.u`: "none", "sample" ([B], one number a sample) or "data" (the shape of x)."""
+        return "none"
+
+    def project(self, player: str, params: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The player's parameters after its step, put back into their allowed set."""
+        return params
+
+    def update(self, terms: dict[str, Terms]) -> Self:
+        """The variant for the next round, given this round's terms by player."""
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreGAN(Variant):
+    """A game that sees the networks only through D's scores, plus an optional penalty on D's slope."""
+
+    penalty: str = "none"  # a key of PENALTIES
+    penalty_weight: float = 0.0
+
+    @property
+    def noise(self) -> str:
+        return PENALTIES[self.penalty].noise
+
+    @abstractmethod
+    def discriminator_terms(self, real: Tensor, fake: Tensor) -> Terms:
+        """D's loss; real, fake: [B] scores."""
+
+    @abstractmethod
+    def generator_terms(self, fake: Tensor) -> Terms:
+        """G's loss; fake: [B] scores."""
+
+    def discriminator_loss(self, nets: Networks, batch: Batch) -> Terms:
+        fake = nets.G(batch.z)
+        terms = self.discriminator_terms(nets.D(batch.x), nets.D(fake))
+        if self.penalty == "none":
+            return terms
+        slope = PENALTIES[self.penalty].function(nets.D, batch.x, fake, batch.u)
+        return {**terms, "penalty": self.penalty_weight * slope}
+
+    def generator_loss(self, nets: Networks, batch: Batch) -> Terms:
+        return self.generator_terms(nets.D(nets.G(batch.z)))
+
+
+def float_fields(variant: Variant) -> tuple[str, ...]:
+    """The names of the fields that may differ between the members of a pack."""
+    hints = get_type_hints(type(variant))
+    return tuple(field.name for field in fields(variant) if hints[field.name] is float)
+
+
+def structure(variant: Variant) -> dict[str, object]:
+    """The class and the fields that all members of a pack have in common."""
+    floats = float_fields(variant)
+    common = {f.name: getattr(variant, f.name) for f in fields(variant) if f.name not in floats}
+    return {"class": type(variant).__name__, **common}

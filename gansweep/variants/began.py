@@ -1,0 +1,41 @@
+"""Boundary equilibrium GAN: D is an autoencoder, its reconstruction error is the score."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from gansweep.variants.base import Batch, Network, Networks, Terms, Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class BEGAN(Variant):
+    """D reconstructs real samples well and fake ones badly; k balances the two errors at the ratio gamma.
+
+    Source: Berthelot et al., "BEGAN: Boundary Equilibrium Generative Adversarial Networks", 2017,
+        arXiv:1703.10717, section 3.4.
+    Deviations: 1. k moves once a round, so once in `n_critic` steps of D. (The released code of Lucic et al.
+        does not clamp k; this follows the paper, which keeps it in [0, 1].)
+    """
+
+    networks: ClassVar = {"D": "autoencoder", "G": "generator"}
+
+    gamma: float = 0.75  # the wanted ratio of the errors on fake and real samples, in [0, 1]
+    k_lr: float = 1e-3  # the step size of k ("lambda" in the paper)
+    k: float = 0.0  # the weight of the fake error in D's loss; the field's default is k_0
+
+    def discriminator_loss(self, nets: Networks, batch: Batch) -> Terms:
+        return {"real": error(nets.D, batch.x), "fake": -self.k * error(nets.D, nets.G(batch.z))}
+
+    def generator_loss(self, nets: Networks, batch: Batch) -> Terms:
+        return {"fake": error(nets.D, nets.G(batch.z))}
+
+    def update(self, terms: dict[str, Terms]) -> Self:
+        gap = self.gamma * terms["discriminator"]["real"] - terms["generator"]["fake"]
+        return replace(self, k=torch.clamp(self.k + self.k_lr * gap, 0, 1))
+
+
+def error(D: Network, x: Tensor) -> Tensor:
+    """The mean absolute reconstruction error of the autoencoder D: a scalar."""
+    return (x - D(x)).abs().mean()

@@ -1,0 +1,41 @@
+"""Variational autoencoder: the baseline without an adversary."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from gansweep.variants.base import Batch, Networks, Terms, Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAE(Variant):
+    """E and G maximise the evidence lower bound; G is the decoder, z has a standard normal prior.
+
+    `likelihood` of a pixel or coordinate: "bernoulli" for data in [0, 1], or "gaussian" of unit variance.
+
+    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, arXiv:1312.6114, eq. 10.
+    Deviations: 1. the decoder's output is clamped to [1e-6, 1 - 1e-6] before the logarithm. (The released
+        code of Lucic et al. averages the reconstruction over channels; this sums, as the bound demands.)
+    """
+
+    players: ClassVar = {"autoencoder": ("E", "G")}
+    networks: ClassVar = {"E": "encoder", "G": "decoder"}
+    prior: ClassVar[str] = "normal"
+
+    likelihood: str = "bernoulli"
+
+    def autoencoder_loss(self, nets: Networks, batch: Batch) -> Terms:
+        mean, raw_scale = nets.E(batch.x).chunk(2, dim=1)
+        scale = 1e-6 + softplus(raw_scale)
+        reconstruction = nets.G(mean + scale * batch.z)
+        kl = 0.5 * (mean.square() + scale.square() - 1 - 2 * scale.log()).sum(1)
+        return {"reconstruction": self._loss(batch.x, reconstruction).mean(), "kl": kl.mean()}
+
+    def _loss(self, x: Tensor, output: Tensor) -> Tensor:
+        """The negative log-likelihood of x, one per sample, less its constant: [B]."""
+        if self.likelihood == "gaussian":
+            return 0.5 * (x - output).square().flatten(1).sum(1)
+        p = output.clamp(1e-6, 1 - 1e-6)
+        return -(x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(1)

@@ -1,0 +1,36 @@
+"""Wasserstein GAN: D is a critic whose slope is bounded, by clipping its weights or by a penalty."""
+
+from dataclasses import dataclass
+from math import inf
+
+from torch import Tensor
+
+from gansweep.variants.base import ScoreGAN, Terms
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wasserstein(ScoreGAN):
+    """D maximises the difference of its mean scores on real and fake samples; G raises D's score.
+
+    With `clip`, every parameter of D (batch norm's too) is clamped to [-clip, clip] after each step of D.
+
+    Source: Arjovsky et al., "Wasserstein GAN", 2017, arXiv:1701.07875, algorithm 1.
+    Deviations: 1. the optimiser is the study's (Adam, as in Lucic et al.), where the paper has RMSProp.
+
+    >>> import torch
+    >>> Wasserstein().discriminator_terms(torch.tensor([2.0, 4.0]), torch.tensor([1.0, 0.0]))
+    {'real': tensor(-3.), 'fake': tensor(0.5000)}
+    """
+
+    clip: float = inf
+
+    def discriminator_terms(self, real: Tensor, fake: Tensor) -> Terms:
+        return {"real": -real.mean(), "fake": fake.mean()}
+
+    def generator_terms(self, fake: Tensor) -> Terms:
+        return {"fake": -fake.mean()}
+
+    def project(self, player: str, params: dict[str, Tensor]) -> dict[str, Tensor]:
+        if player == "generator":
+            return params
+        return {name: value.clamp(-self.clip, self.clip) for name, value in params.items()}

@@ -1,0 +1,263 @@
+"""Synthetic studies: the folder that a search leaves behind, without any training."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gansweep.results import RowWriter, config_id, dump_json, finite, write_atomically, write_tables
+
+FIRST_EIGHT = {
+    "mm": ("MM GAN", "blue", False),
+    "ns": ("NS GAN", "blue", True),
+    "lsgan": ("LS GAN", "green", True),
+    "wgan": ("WGAN", "orange", True),
+    "wgan_gp": ("WGAN GP", "orange", False),
+    "dragan": ("DRAGAN", "purple", True),
+    "began": ("BEGAN", "verm", True),
+    "vae": ("VAE", "sky", True),
+}
+DATASETS = {"digits": "Digits 8×8", "fashion": "Fashion-MNIST", "polygons": "Polygons", "rings": "Rings"}
+# quality at the best configuration, best log10(lr), tolerance in decades, chance to fail
+NATURE = {
+    "mm": (9.0, -3.8, 0.5, 0.12),
+    "ns": (6.5, -3.7, 0.6, 0.06),
+    "lsgan": (7.5, -3.5, 0.6, 0.10),
+    "wgan": (8.0, -4.0, 0.6, 0.05),
+    "wgan_gp": (5.5, -3.6, 0.9, 0.02),
+    "dragan": (6.0, -3.6, 0.8, 0.04),
+    "began": (11.0, -3.9, 0.4, 0.25),
+    "vae": (18.0, -3.3, 1.2, 0.01),
+}
+STEPS, EVALUATIONS, COLLAPSE = 5_000, 5, 200.0
+PENALISED = ("wgan_gp", "dragan")
+
+
+@dataclass(frozen=True)
+class Made:
+    """One synthetic trial: its hyperparameters, its FID per evaluation (NaN: not finite) and how it ended."""
+
+    hp: dict[str, Any]
+    fids: list[float]
+    outcome: str | None
+    failure: dict[str, Any] | None
+
+
+def make_study(
+    folder: Path,
+    variants: int | tuple[str, ...] = 8,
+    datasets: int = 2,
+    trials: int = 30,
+    seed: int = 0,
+    fail: tuple[str, ...] = (),
+    running: tuple[str, ...] = (),
+    empty: tuple[str, ...] = (),
+    short: tuple[str, ...] = (),
+    samples: bool = True,
+    **manifest: Any,
+) -> Path:
+    """Write a study's folder and return it.
+
+    Of the variants, every trial of those in `fail` crashes, a third of those in `running` still runs, those in
+    `empty` have no trial and those in `short` only half. Further keywords replace entries of the manifest.
+    """
+    names = tuple(FIRST_EIGHT)[:variants] if isinstance(variants, int) else variants
+    sets = tuple(DATASETS)[:datasets]
+    base = _manifest(names, sets, trials) | manifest
+    generator = np.random.default_rng(seed)
+    writer = RowWriter(folder)
+    for dataset in sets:
+        _write_sample(folder / "samples" / f"real-{dataset}.png", generator, 0.0)
+        for variant in names:
+            count = 0 if variant in empty else trials // 2 if variant in short else trials + 1
+            for number in range(count):
+                made = _trial(generator, dataset, variant, number)
+                if variant in fail:
+                    failure = {"kind": "exception", "message": "RuntimeError: broken", "step": 0}
+                    made = Made(made.hp, [np.nan], "crashed", failure)
+                if variant in running and number % 3 == 2:
+                    made = Made(made.hp, made.fids[:1], None, None)
+                rows = _rows(base, dataset, variant, number, made, samples)
+                writer.append(rows)
+                if samples and rows[-1]["files"]["sample"]:
+                    _write_sample(folder / rows[-1]["files"]["sample"], generator, made.fids[-1])
+    writer.close()
+    write_tables(folder, base["collapse_above"])
+    write_atomically(folder / "manifest.json", dump_json(base))
+    return folder
+
+
+def _trial(generator: np.random.Generator, dataset: str, variant: str, number: int) -> Made:
+    quality, best_lr, tolerance, fragility = NATURE[variant]
+    hp = _hyperparameters(generator, variant) if number else _manifest_defaults(variant)
+    distance = abs(np.log10(hp["lr"]) - best_lr) / tolerance
+    penalty = 1.3 if not hp["d_batchnorm"] else 1.0
+    scale = 1.0 if dataset == "digits" else 3.5
+    final = scale * quality * penalty * (1 + 0.9 * distance**1.6 + max(0.0, hp["beta1"] - 0.6) * 2)
+    final *= float(generator.lognormal(0, 0.12))
+    course = [final + 150 * np.exp(-1.2 * (i + 1)) for i in range(EVALUATIONS)]
+    course = [value * float(generator.lognormal(0, 0.05)) for value in course]
+    chance = fragility + 0.7 / (1 + np.exp(-8 * (np.log10(hp["lr"]) + 2.7)))
+    if generator.random() < chance:
+        cut = int(generator.integers(0, EVALUATIONS))
+        failure = {"kind": "nan_loss", "message": "generator loss became NaN", "step": (cut + 1) * 1000 - 137}
+        return Made(hp, [*course[:cut], np.nan], "diverged", failure)
+    if generator.random() < 0.02:
+        return Made(hp, [np.nan], "timeout", {"kind": "timeout", "message": "over 600 s", "step": 400})
+    if generator.random() < fragility:
+        course = [COLLAPSE * (1.1 + generator.random()) for _ in course]
+    return Made(hp, course, "ok", None)
+
+
+def _hyperparameters(generator: np.random.Generator, variant: str) -> dict[str, Any]:
+    hp = {
+        "lr": float(10 ** generator.uniform(-5, -2)),
+        "beta1": float(generator.uniform(0, 1)),
+        "n_critic": int(generator.choice([1, 5])),
+        "d_batchnorm": bool(generator.random() < 0.5),
+    }
+    return hp | ({"penalty_weight": float(10 ** generator.uniform(-1, 2))} if variant in PENALISED else {})
+
+
+def _manifest_defaults(variant: str) -> dict[str, Any]:
+    hp: dict[str, Any] = {"lr": 5e-5, "beta1": 0.0, "n_critic": 1, "d_batchnorm": True}
+    return hp | ({"penalty_weight": 10.0} if variant in PENALISED else {})
+
+
+def _space(variant: str) -> dict[str, Any]:
+    space: dict[str, Any] = {
+        "lr": {"loguniform": [1e-5, 1e-2]},
+        "beta1": {"uniform": [0.0, 1.0]},
+        "n_critic": {"choice": [1, 5]},
+        "d_batchnorm": {"choice": [False, True]},
+        "z_dim": 64,
+    }
+    return space | ({"penalty_weight": {"loguniform": [0.1, 100.0]}} if variant in PENALISED else {})
+
+
+def _rows(
+    manifest: dict[str, Any], dataset: str, variant: str, number: int, made: Made, samples: bool
+) -> list[dict[str, Any]]:
+    trial_id = f"{dataset}-{variant}-{number:03d}"
+    rows = []
+    for index, fid in enumerate(made.fids):
+        last = index == len(made.fids) - 1
+        failed = last and made.failure is not None
+        step = made.failure["step"] if failed and made.failure else (index + 1) * STEPS // EVALUATIONS
+        sample = f"samples/{trial_id}.png" if samples and np.isfinite(fid) else None
+        rows.append(
+            {
+                "study": manifest["study"],
+                "phase": "search",
+                "dataset": dataset,
+                "variant": variant,
+                "architecture": "mlp",
+                "trial_id": trial_id,
+                "trial_number": number,
+                "config_id": config_id(made.hp),
+                "seed": number,
+                "sampler": manifest["sampler"],
+                "sampler_seed": manifest["sampler_seed"],
+                "is_default": number == 0,
+                "hp": made.hp,
+                "step": step,
+                "steps_planned": STEPS,
+                "images_seen": step * 64,
+                "metrics": {"fid": finite(fid)},
+                "metric_id": f"fid-{dataset}",
+                "n_images": 1000,
+                "terms": {"discriminator_real": 0.5, "generator_fake": 0.25},
+                "outcome": made.outcome if last else None,
+                "failure": made.failure if failed else None,
+                "train_seconds": 12.0 * (index + 1),
+                "eval_seconds": 1.5 * (index + 1),
+                "pack": f"{variant}-0",
+                "pack_size": 4,
+                "host": "node-0",
+                "device": "cpu",
+                "started_at": "2026-01-01T00:00:00+00:00",
+                "time": "2026-01-01T00:10:00+00:00",
+                "files": {
+                    "sample": sample if last else None,
+                    "checkpoint": None,
+                    "log": f"logs/{trial_id}.log",
+                },
+            }
+        )
+    return rows
+
+
+def _manifest(names: tuple[str, ...], sets: tuple[str, ...], trials: int) -> dict[str, Any]:
+    return {
+        "schema": "gansweep.manifest/1",
+        "study": "synthetic",
+        "question": "Which objective wins when each gets the same search?",
+        "created": "2026-01-01T00:00:00+00:00",
+        "updated": "2026-01-02T03:04:05+00:00",
+        "command": "python run_study.py --study synthetic",
+        "gansweep": "0.1.0",
+        "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False},
+        "python": "3.11.7",
+        "platform": "Linux",
+        "packages": {"torch": "2.13.0", "numpy": "2.4.6"},
+        "hardware": {"nodes": 1, "cpus": 2, "gpus": []},
+        "datasets": {
+            name: {
+                "label": DATASETS[name],
+                "n_train": 1197,
+                "n_test": 600,
+                "shape": [1, 8, 8],
+                "sha256": "ab" * 32,
+                "preprocessing": "none",
+            }
+            for name in sets
+        },
+        "metrics": {
+            f"fid-{name}": {
+                "dataset": name,
+                "extractor": "digits",
+                "weights_sha256": "cd" * 32,
+                "n_images": 1000,
+                "n_real": 600,
+                "split": "test",
+                "torch_fidelity": "0.4.0",
+                "floor": {"fid": 3.2},
+            }
+            for name in sets
+        },
+        "collapse_above": dict.fromkeys(sets, COLLAPSE),
+        "variants": {
+            name: {
+                "label": FIRST_EIGHT[name][0],
+                "family": "gan",
+                "source": f"The authors of {name}, 2018, arXiv:1711.10337",
+                "deviations": ["no noise on the inputs"] if name == "began" else [],
+                "hue": FIRST_EIGHT[name][1],
+                "filled": FIRST_EIGHT[name][2],
+            }
+            for name in names
+        },
+        "spaces": {name: _space(name) for name in names},
+        "defaults": {name: _manifest_defaults(name) for name in names},
+        "budget": {"trials": trials, "steps": STEPS, "evaluations": EVALUATIONS},
+        "sampler": "random",
+        "sampler_seed": 0,
+        "planned_trials": len(names) * len(sets) * trials,
+        "wall_seconds": 123.4,
+    }
+
+
+def _write_sample(path: Path, generator: np.random.Generator, fid: float) -> None:
+    """An 8 x 8 grid of 8 x 8 blobs: the higher the FID, the noisier."""
+    y, x = np.mgrid[-1:1:8j, -1:1:8j]
+    grid = np.zeros((64, 64))
+    for i in range(64):
+        blob = np.exp(-3 * ((x - generator.normal(0, 0.3)) ** 2 + (y - generator.normal(0, 0.3)) ** 2))
+        noisy = blob + generator.normal(0, min(fid, 300.0) / 300, (8, 8))
+        grid[8 * (i // 8) : 8 * (i // 8) + 8, 8 * (i % 8) : 8 * (i % 8) + 8] = noisy
+    file = io.BytesIO()
+    Image.fromarray((255 * grid.clip(0, 1)).astype(np.uint8)).save(file, "PNG")
+    write_atomically(path, file.getvalue())
