@@ -15,7 +15,7 @@ A row is one JSON object:
     failure     null, or {kind, message, step}
     cost        train_seconds, eval_seconds: the trial's own share, since its start
     origin      pack, pack_size, host, device, started_at, time (UTC, ISO 8601)
-    files       {sample, checkpoint, log}: paths relative to the study's folder, or null
+    files       {sample, log}: paths relative to the study's folder, or null
 
 No value is ever NaN or infinite: what is not finite is null, and the outcome says why.
 """
@@ -24,14 +24,15 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
 
 from gansweep.errors import UserError
+from gansweep.files import write_atomically
 
 Row: TypeAlias = dict[str, Any]
 
@@ -58,51 +59,78 @@ def config_id(hp: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(hp, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def slug(name: str) -> str:
+    """A name as part of a file name: letters, digits, `_`, `-`, `.` and `@` stay, all else becomes `_`.
+
+    >>> slug("folder:/data/cats@64")
+    'folder__data_cats@64'
+    """
+    return "".join(c if c.isalnum() or c in "_-.@" else "_" for c in name)
+
+
+def reference_file(folder: Path, dataset: str) -> Path:
+    """Where a study keeps the real side of its evaluation on a data set."""
+    return folder / "references" / f"{slug(dataset)}.pt"
+
+
 def finite(value: float | None) -> float | None:
     """The value as a float, or None where it is missing, NaN or infinite."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace the file as a whole: a reader sees the old content or the new, whatever crashes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+def blank_row(trial: Row, study: dict[str, Any], pack: str) -> Row:
+    """The row of a trial of which nothing is known yet. trial: its identity and hp; study: as resolved."""
+    return {
+        **{name: trial[name] for name in (*IDENTITY, "hp")},
+        "step": 0,
+        "steps_planned": study["steps"],
+        "images_seen": 0,
+        "metric_id": None,
+        "n_images": study["evaluation"][trial["dataset"]]["n_images"],
+        "metrics": {},
+        "terms": {},
+        "outcome": None,
+        "failure": None,
+        "train_seconds": 0.0,
+        "eval_seconds": 0.0,
+        "pack": pack,
+        "pack_size": None,
+        "host": None,
+        "device": None,
+        "started_at": None,
+        "time": now(),
+        "files": {"log": f"logs/{pack}.log"},
+    }
 
 
-def dump_json(value: Any) -> str:
-    """Readable JSON without NaN or infinity, with a final newline."""
-    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
+def now() -> str:
+    """The time of day in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class RowWriter:
-    """Appends rows to `rows.jsonl`, each at most once per (trial_id, step), durable when `append` returns."""
+    """Appends rows to `rows.jsonl`, durable when `append` returns.
+
+    A measurement is written at most once per (trial_id, step), an outcome at most once per trial.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "rows.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
         self._drop_torn_line()
-        self.finished: dict[str, Row] = {}  # the last row of every finished trial, by trial_id
+        self.latest: dict[str, Row] = {}  # the last row of every trial, by trial_id
+        self.finished: dict[str, Row] = {}  # that of every finished trial
         self._seen: set[tuple[str, int]] = set()
         for row in read_rows(folder):
             self._note(row)
         self._file = self.path.open("a", encoding="utf-8")
 
     def append(self, rows: Iterable[Row]) -> list[Row]:
-        """Write those rows that are new; return them. Rows of a finished trial are not written again."""
+        """Write those rows that are new; return them."""
         new = []
         for row in rows:
-            if row["trial_id"] in self.finished or (row["trial_id"], row["step"]) in self._seen:
+            repeated = row["outcome"] is None and (row["trial_id"], row["step"]) in self._seen
+            if repeated or row["trial_id"] in self.finished:
                 continue
             self._file.write(json.dumps(row, allow_nan=False) + "\n")
             self._note(row)
@@ -117,6 +145,7 @@ class RowWriter:
 
     def _note(self, row: Row) -> None:
         self._seen.add((row["trial_id"], row["step"]))
+        self.latest[row["trial_id"]] = row
         if row["outcome"] is not None:
             self.finished[row["trial_id"]] = row
 
@@ -153,13 +182,15 @@ def evaluations_table(rows: Iterable[Row]) -> pd.DataFrame:
     """One line per measurement; key (trial_id, step)."""
     lines = []
     for row in rows:
+        if not row["metrics"]:
+            continue
         lines.append(
             {name: row[name] for name in ("study", "phase", "dataset", "variant", "trial_id", "step")}
             | {"images_seen": row["images_seen"], "metric_id": row["metric_id"], "n_images": row["n_images"]}
             | {name: row["metrics"].get(name) for name in METRICS}
             | {f"loss_{name}": value for name, value in sorted(row["terms"].items())}
             | {"train_seconds": row["train_seconds"], "eval_seconds": row["eval_seconds"]}
-            | {"finite": row["metrics"].get("fid") is not None, "is_final": row["outcome"] is not None}
+            | {"is_final": row["outcome"] is not None}
         )
     return pd.DataFrame(lines)
 
@@ -203,16 +234,27 @@ def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> Row:
         | {"pack": last["pack"], "pack_size": last["pack_size"]}
         | {"host": last["host"], "device": last["device"]}
         | {"started_at": history[0]["started_at"], "finished_at": last["time"] if outcome else None}
-        | {f"{name}_path": last["files"].get(name) for name in ("sample", "checkpoint", "log")}
+        | {f"{name}_path": last["files"].get(name) for name in ("sample", "log")}
         | {f"hp_{name}": value for name, value in sorted(last["hp"].items())}
         | {"hparams_json": json.dumps(last["hp"], sort_keys=True)}
     )
 
 
+def load(folder: str | Path, collapse_above: dict[str, float] | None = None) -> dict[str, pd.DataFrame]:
+    """The tables `trials` and `evaluations` of a study's folder, from its rows.
+
+    collapse_above: by data set, the FID above which a trial has collapsed; None takes the manifest's.
+    """
+    folder = Path(folder)
+    if collapse_above is None:
+        collapse_above = read_manifest(folder)["collapse_above"]
+    rows = list(read_rows(folder))
+    return {"trials": trials_table(rows, collapse_above), "evaluations": evaluations_table(rows)}
+
+
 def write_tables(folder: Path, collapse_above: dict[str, float]) -> dict[str, pd.DataFrame]:
     """Rebuild `trials` and `evaluations` from the rows, as Parquet and CSV; return them."""
-    rows = list(read_rows(folder))
-    tables = {"trials": trials_table(rows, collapse_above), "evaluations": evaluations_table(rows)}
+    tables = load(folder, collapse_above)
     for name, table in tables.items():
         write_atomically(folder / f"{name}.parquet", table.to_parquet(index=False, compression="zstd"))
         write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
@@ -230,14 +272,3 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder} holds no results: {path.name} is missing; run the study first")
     manifest: dict[str, Any] = json.loads(path.read_text())
     return manifest
-
-
-def load(folder: str | Path) -> dict[str, pd.DataFrame]:
-    """The tables `trials` and `evaluations` of a study's folder, from its rows."""
-    folder = Path(folder)
-    manifest = read_manifest(folder)
-    rows = list(read_rows(folder))
-    return {
-        "trials": trials_table(rows, manifest["collapse_above"]),
-        "evaluations": evaluations_table(rows),
-    }

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gansweep.results import RowWriter, config_id, dump_json, finite, write_atomically, write_tables
+from gansweep.files import dump_json, write_atomically
+from gansweep.results import RowWriter, config_id, finite, write_tables
 
 FIRST_EIGHT = {
     "mm": ("MM GAN", "blue", False),
@@ -61,8 +62,9 @@ def make_study(
 ) -> Path:
     """Write a study's folder and return it.
 
-    Of the variants, every trial of those in `fail` crashes, a third of those in `running` still runs, those in
-    `empty` have no trial and those in `short` only half. Further keywords replace entries of the manifest.
+    The first trial of each cell is the default. Of the variants, every trial of those in `fail` crashes, a
+    third of those in `running` still runs, those in `empty` have no trial and those in `short` only half.
+    Further keywords replace entries of the manifest.
     """
     names = tuple(FIRST_EIGHT)[:variants] if isinstance(variants, int) else variants
     sets = tuple(DATASETS)[:datasets]
@@ -72,7 +74,7 @@ def make_study(
     for dataset in sets:
         _write_sample(folder / "samples" / f"real-{dataset}.png", generator, 0.0)
         for variant in names:
-            count = 0 if variant in empty else trials // 2 if variant in short else trials + 1
+            count = 0 if variant in empty else trials // 2 if variant in short else trials
             for number in range(count):
                 made = _trial(generator, dataset, variant, number)
                 if variant in fail:
@@ -182,7 +184,6 @@ def _rows(
                 "time": "2026-01-01T00:10:00+00:00",
                 "files": {
                     "sample": sample if last else None,
-                    "checkpoint": None,
                     "log": f"logs/{trial_id}.log",
                 },
             }

@@ -27,9 +27,7 @@ class Patches(Function):
         padded = pad(x, (0, 0, 1, 1, 1, 1)).reshape(*lead, h + 1, 2, w + 1, 2, channels)
         cells = padded.transpose(-4, -3).reshape(*lead, h + 1, w + 1, 4 * channels)
         top, bottom = cells[..., :-1, :, :], cells[..., 1:, :, :]
-        return torch.cat(
-            [top[..., :-1, :], top[..., 1:, :], bottom[..., :-1, :], bottom[..., 1:, :]], dim=-1
-        )
+        return torch.cat([top[..., :-1, :], top[..., 1:, :], bottom[..., :-1, :], bottom[..., 1:, :]], dim=-1)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None: ...

@@ -25,7 +25,12 @@ WIDE: Space = {
     "d_batchnorm": choice(False, True),
     "n_critic": choice(1, 5),
 }
-NARROW: Space = {"lr": loguniform(1e-4, 1e-3), "beta1": 0.5, "d_batchnorm": choice(False, True), "n_critic": 1}
+NARROW: Space = {
+    "lr": loguniform(1e-4, 1e-3),
+    "beta1": 0.5,
+    "d_batchnorm": choice(False, True),
+    "n_critic": 1,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,54 @@
+"""Data sets by name, as tensors in memory."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gansweep.data.base import Dataset
+from gansweep.data.folder import load_folder
+from gansweep.data.images import load_celeba, load_cifar10, load_digits, load_mnist
+from gansweep.data.mixtures import MIXTURES, Mixture, load_mixture
+from gansweep.errors import unknown
+
+__all__ = ["DATASETS", "MIXTURES", "Dataset", "Mixture", "Source", "data_root", "load"]
+
+FOLDER = "folder:PATH"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from: one line about it, and the function (name, root) -> Dataset."""
+
+    description: str
+    load: Callable[[str, Path], Dataset]
+
+
+DATASETS = {
+    "digits": Source("1,797 grey images of digits, 8×8, bundled with scikit-learn", load_digits),
+    "mnist": Source("70,000 grey images of digits, 28×28", load_mnist),
+    "fashion_mnist": Source("70,000 grey images of clothes, 28×28", load_mnist),
+    "cifar10": Source("60,000 colour images of 10 classes, 32×32", load_cifar10),
+    "celeba": Source("172,770 colour images of faces, 64×64", load_celeba),
+    FOLDER: Source("the images in a folder, 32×32, or 64×64 with folder:PATH@64", load_folder),
+    "ring": Source("8 Gaussians on a circle, 2-D", load_mixture),
+    "grid": Source("25 Gaussians on a 5×5 grid, 2-D", load_mixture),
+    "gaussian_1d": Source("one standard Gaussian, 1-D", load_mixture),
+}
+
+
+def data_root() -> Path:
+    """The folder data sets are looked for in: $GANSWEEP_DATA, else ~/.cache/gansweep/data."""
+    return Path(os.environ.get("GANSWEEP_DATA") or Path.home() / ".cache" / "gansweep" / "data")
+
+
+def load(name: str, root: Path | None = None) -> Dataset:
+    """A data set by name, from `root` or else `data_root()`.
+
+    Raises:
+        UserError: the name is unknown, the data are not there and cannot be downloaded, or are damaged.
+    """
+    key = FOLDER if name.startswith("folder:") else name
+    if key not in DATASETS:
+        raise unknown("data set", name, DATASETS)
+    return DATASETS[key].load(name, root or data_root())

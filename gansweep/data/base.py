@@ -1,0 +1,107 @@
+"""A data set as tensors in memory, and the one way files are kept beside it."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Kind = Literal["image", "vector"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and test samples. Images: uint8 [N, C, H, W] in 0..255; vectors: float32 [N, d].
+
+    Labels are int64 [N] classes or mixture components, or None where there are none. `sha256` is of the
+    content of all tensors, so two data sets with the same `sha256` are the same.
+    """
+
+    name: str
+    label: str  # as figures and tables write it
+    kind: Kind
+    train: Tensor
+    test: Tensor
+    train_labels: Tensor | None
+    test_labels: Tensor | None
+    sha256: str
+    preprocessing: str  # a sentence
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample: (C, H, W) or (d,)."""
+        return tuple(self.train.shape[1:])
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """The same data set on a device."""
+        return replace(
+            self,
+            train=self.train.to(device),
+            test=self.test.to(device),
+            train_labels=None if self.train_labels is None else self.train_labels.to(device),
+            test_labels=None if self.test_labels is None else self.test_labels.to(device),
+        )
+
+    def batch(self, index: Tensor) -> Tensor:
+        """Training samples for an index of any shape: float32 [*index.shape, *shape], images in [0, 1]."""
+        samples = self.train[index]
+        return samples.float() / 255 if self.kind == "image" else samples
+
+
+def make(
+    name: str,
+    label: str,
+    train: Tensor,
+    test: Tensor,
+    preprocessing: str,
+    labels: tuple[Tensor, Tensor] | None = None,
+) -> Dataset:
+    """A data set with its hash; uint8 samples are images, all others vectors."""
+    kind: Kind = "image" if train.dtype == torch.uint8 else "vector"
+    train_labels, test_labels = labels or (None, None)
+    tensors = (train, test, *(labels or ()))
+    sha256 = content_hash(tensors)
+    return Dataset(name, label, kind, train, test, train_labels, test_labels, sha256, preprocessing)
+
+
+def content_hash(tensors: Iterable[Tensor]) -> str:
+    """SHA-256, in hex, of the types, shapes and values of tensors in their order."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        array = tensor.contiguous().numpy()
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(array.reshape(-1).view("uint8").data)
+    return digest.hexdigest()
+
+
+def split(n: int, n_test: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """A fixed random split of 0..n-1 into indices for training and for testing, each in ascending order."""
+    # RandomState, here and for the mixtures: its streams are the same in every version and on every machine.
+    order = torch.from_numpy(np.random.RandomState(seed).permutation(n))
+    return order[n_test:].sort().values, order[:n_test].sort().values
+
+
+def save_tensors(value: dict[str, Any], path: Path) -> None:
+    """Write a dict for `torch.load(path, weights_only=True)`; readers see the whole file or none.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(value, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's 0600 would lock out other users of a shared folder
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,227 @@
+"""Runs the packs of a search as Ray Tune trials. The only module that imports Ray.
+
+Tune is an executor that may be thrown away: what is to be done comes from the search's storage, what was done
+is in the rows. After a crash a new Tune experiment goes on from there; Tune's own snapshots are not used.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import traceback
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "86400")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+import torch
+from ray import tune
+from ray.tune.search import Searcher
+
+from gansweep import data
+from gansweep import study as studies
+from gansweep.data import Dataset
+from gansweep.errors import UserError
+from gansweep.evaluation import Evaluation
+from gansweep.evaluation.fidelity import Evaluator
+from gansweep.evaluation.reference import Reference
+from gansweep.results import Row, now, reference_file
+from gansweep.search import Search
+from gansweep.training.train import Job, Run
+
+MAX_FAILURES = 2  # how often a pack whose worker died is tried again
+CLUSTER_FILE = Path("/tmp/ray/ray_current_cluster")  # written by `ray start`
+
+
+def connect(n_cpus: int | None = None) -> dict[str, Any]:
+    """Join the Ray cluster there is, or start a local Ray; what it has, as JSON values.
+
+    A cluster named by RAY_ADDRESS must answer. One that is only remembered from a `ray start` on this machine
+    is asked first, since Ray would wait for minutes for one that is gone.
+
+    Raises:
+        UserError: RAY_ADDRESS names a cluster that does not answer.
+    """
+    for name in ("ray", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    asked = os.environ.get("RAY_ADDRESS", "")
+    remembered = CLUSTER_FILE.read_text().strip() if CLUSTER_FILE.exists() else ""
+    try:
+        if asked and asked != "local":
+            if "://" not in asked and not _answers(asked):
+                raise ConnectionError
+            ray.init(**quiet)
+        elif remembered and _answers(remembered):
+            ray.init(address=remembered, **quiet)
+        else:
+            ray.init(address="local", num_cpus=n_cpus, include_dashboard=False, **quiet)
+    except ConnectionError:
+        raise UserError(
+            f"no Ray cluster answers at {asked or remembered}: start it, or unset RAY_ADDRESS"
+        ) from None
+    total = ray.cluster_resources()
+    kinds = sorted(
+        name.removeprefix("accelerator_type:") for name in total if name.startswith("accelerator_type:")
+    )
+    return {
+        "nodes": len(ray.nodes()),
+        "cpus": int(total.get("CPU", 0)),
+        "gpus": int(total.get("GPU", 0)),
+        "gpu_kinds": kinds if total.get("GPU") else [],
+    }
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+class Books(Protocol):
+    """What the driver does with news from the workers."""
+
+    def record(self, rows: list[Row]) -> None:
+        """Take rows; some may have come before."""
+
+    def crashed(self, trials: list[Row], pack: str, kind: str, message: str) -> None:
+        """Trials (their identity and hp) of a pack whose worker failed again and again."""
+
+    def draw(self) -> None:
+        """Show progress; called often."""
+
+
+def run(search: Search, books: Books, hardware: dict[str, Any], gpus_per_pack: float) -> None:
+    """Run the search to its end, or until it is interrupted (SIGINT, SIGTERM, SIGHUP)."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    at_once = int(hardware["gpus"] / gpus_per_pack) if gpus_per_pack else hardware["cpus"]
+    resources = {"cpu": 1, "gpu": gpus_per_pack} if gpus_per_pack else {"cpu": 1}
+    searcher = PackSearcher(search)
+    scratch = search.folder / ".tune"
+    shutil.rmtree(scratch, ignore_errors=True)
+    tuner = tune.Tuner(
+        tune.with_resources(train_pack, resources),
+        param_space={"folder": str(search.folder), "data_root": str(data.data_root().resolve())},
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            num_samples=-1,
+            max_concurrent_trials=max(1, at_once),
+            reuse_actors=True,
+            trial_name_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="packs",
+            storage_path=str(scratch),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+            callbacks=[Recorder(books)],
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+class PackSearcher(Searcher):
+    """Hands the packs of a search to Tune. Holds no state worth keeping: the storage has it all."""
+
+    def __init__(self, search: Search) -> None:
+        super().__init__(metric=None, mode="min")
+        self.search, self.jobs, self.at_most = search, {}, 1
+        self.jobs: dict[str, Job]
+
+    def suggest(self, trial_id: str) -> Any:
+        if len(self.jobs) >= self.at_most:
+            return None
+        job = self.search.next_job()
+        if job is None:
+            return Searcher.FINISHED if self.search.exhausted else None
+        self.jobs[trial_id] = job
+        return {"pack": job.pack, "trials": job.trials}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        self.jobs.pop(trial_id, None)
+
+    def set_search_properties(self, metric: Any, mode: Any, config: Any, **spec: Any) -> bool:
+        return True
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        self.at_most = max_concurrent
+        return True
+
+    def save(self, checkpoint_path: str) -> None: ...
+
+    def restore(self, checkpoint_path: str) -> None: ...
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its searcher for snapshots, which nobody reads
+
+
+class Recorder(tune.Callback):
+    """Passes rows on as they come, ends what crashed for good, and keeps the display alive."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+
+    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
+        self.books.record(result.get("rows", []))
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        error = trial.get_error()
+        cause = getattr(error, "cause", None) or error
+        message = (str(cause).strip().splitlines() or ["the worker died"])[0]
+        kind = "oom" if "out of memory" in message else type(cause).__name__
+        self.books.crashed(trial.config["trials"], trial.config["pack"], kind, message[:500])
+
+    def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
+        self.books.draw()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def train_pack(config: dict[str, Any]) -> None:
+    """What a worker does: train one pack and report its rows."""
+    folder = Path(config["folder"])
+    log = folder / "logs" / f"{config['pack']}.log"
+    log.parent.mkdir(exist_ok=True)
+    try:
+        torch.set_num_threads(1)
+        study = studies.read(folder)
+        job = Job(config["pack"], config["trials"], study, folder)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        _log(log, f"{len(job.trials)} trials on {device} of {socket.gethostname()}")
+        name = job.trials[0]["dataset"]
+        dataset, evaluator = _prepared(name, str(folder), config["data_root"], str(device))
+        for rows in Run(job, dataset, evaluator, device).rows():
+            _log(log, "".join(f"\n  {row['trial_id']} step {row['step']} {row['metrics']}" for row in rows))
+            tune.report({"rows": rows})
+    except Exception:
+        _log(log, traceback.format_exc())
+        raise
+
+
+@lru_cache(maxsize=4)  # a worker trains one pack after another, mostly on the same data
+def _prepared(name: str, folder: str, data_root: str, device: str) -> tuple[Dataset, Evaluator]:
+    dataset = data.load(name, Path(data_root))
+    evaluation = Evaluation(**studies.read(Path(folder))["evaluation"][name])
+    reference = Reference.load(reference_file(Path(folder), name))
+    return dataset.to(device), Evaluator(reference, evaluation, device)
+
+
+def _log(log: Path, text: str) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{now()} {text}\n")

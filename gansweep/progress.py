@@ -1,0 +1,93 @@
+"""What the user sees while a study runs: a table that redraws itself on a terminal, plain lines elsewhere."""
+
+import math
+import shutil
+import sys
+import time
+from typing import Any, TextIO
+
+from gansweep.results import FAILED, Row
+
+
+class Progress:
+    """Counts trials and keeps the best FID of every cell; draws at most twice a second."""
+
+    def __init__(self, study: dict[str, Any], labels: dict[str, str], stream: TextIO = sys.stdout) -> None:
+        self.study, self.labels, self.stream, self.live = study, labels, stream, stream.isatty()
+        self.cells = [(v, d) for d in study["datasets"] for v in study["variants"]]
+        self.done = dict.fromkeys(self.cells, 0)
+        self.failed = dict.fromkeys(self.cells, 0)
+        self.best = dict.fromkeys(self.cells, math.inf)
+        self.started, self.drawn, self._before, self._lines = time.monotonic(), 0.0, 0, 0
+
+    def note(self, row: Row, earlier: bool = False) -> None:
+        """Count a row; `earlier`: it is from a run before this one and says nothing about speed."""
+        cell = (row["variant"], row["dataset"])
+        fid = row["metrics"].get("fid")
+        self.best[cell] = min(self.best[cell], math.inf if fid is None else fid)
+        if row["outcome"] is None:
+            return
+        self.done[cell] += 1
+        self.failed[cell] += row["outcome"] in FAILED
+        self._before += earlier
+        if not earlier and not self.live:
+            shown = f"FID {fid:.2f}" if fid is not None else row["failure"]["message"]
+            self._print(f"{self._count()}  {row['trial_id']}  {row['outcome']}, {shown}")
+
+    def draw(self, force: bool = False) -> None:
+        """Redraw the table, on a terminal."""
+        now = time.monotonic()
+        if not self.live or (now - self.drawn < 0.5 and not force):
+            return
+        self.drawn = now
+        lines = self.table()
+        width = shutil.get_terminal_size().columns - 1
+        up = f"\033[{self._lines}A" if self._lines else ""
+        self._print(up + "\n".join(f"\033[2K{line[:width]}" for line in lines))
+        self._lines = len(lines)
+
+    def table(self) -> list[str]:
+        """One line a cell, and one for the whole study."""
+        several = len(self.study["datasets"]) > 1
+        lines = []
+        for variant, dataset in self.cells:
+            cell = (variant, dataset)
+            done, total = self.done[cell], self.study["trials"]
+            bar = "█" * round(20 * done / total)
+            best = f"best FID {self.best[cell]:8.2f}" if math.isfinite(self.best[cell]) else ""
+            failed = f"{self.failed[cell]} failed" if self.failed[cell] else ""
+            label = f"{self.labels[variant]}{f' on {dataset}' if several else ''}"
+            lines.append(
+                f"{label:<{24 if several else 10}} {bar:<20} {done:>4}/{total}  {best:<18} {failed}".rstrip()
+            )
+        return [*lines, f"{self._count()} trials, {self._eta()}"]
+
+    def _count(self) -> str:
+        return f"{sum(self.done.values())}/{len(self.cells) * self.study['trials']}"
+
+    def _eta(self) -> str:
+        elapsed = time.monotonic() - self.started
+        here = sum(self.done.values()) - self._before
+        left = len(self.cells) * self.study["trials"] - sum(self.done.values())
+        if not left:
+            return f"{duration(elapsed)} so far"
+        eta = f"about {duration(elapsed / here * left)} left" if here else "no estimate yet"
+        return f"{duration(elapsed)} so far, {eta}"
+
+    def _print(self, text: str) -> None:
+        print(text, file=self.stream, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """A time span for people.
+
+    >>> duration(42), duration(150), duration(9000), duration(200_000)
+    ('42 s', '2.5 min', '2.5 h', '2.3 days')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.1f} min"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.1f} days"

@@ -1,0 +1,90 @@
+"""Where results come from: versions, git state, hardware, data and metric fingerprints, in `manifest.json`."""
+
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import gansweep
+from gansweep.data import Dataset
+from gansweep.evaluation.reference import Reference
+from gansweep.results import now
+from gansweep.variants import VARIANTS
+
+PACKAGES = ("numpy", "optuna", "pandas", "ray", "scikit-learn", "torch", "torch-fidelity", "torchvision")
+
+
+def git_state() -> dict[str, Any] | None:
+    """The commit of the checkout that gansweep runs from and whether it has changes; None outside git."""
+    folder = Path(gansweep.__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def manifest_of(
+    study: dict[str, Any],
+    datasets: Mapping[str, Dataset],
+    references: Mapping[str, Reference],
+    collapse_above: Mapping[str, float],
+) -> dict[str, Any]:
+    """All that a reader needs to judge the rows of a study, as JSON values."""
+    return {
+        "schema": "gansweep.manifest/1",
+        "updated": now(),
+        "study": study["name"],
+        "question": study["question"],
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "gansweep": gansweep.__version__,
+        "git": git_state(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "datasets": {name: _describe(dataset) for name, dataset in datasets.items()},
+        "metrics": {
+            reference.metric_id: {**reference.description, "floor": reference.floor}
+            for reference in references.values()
+        },
+        "collapse_above": dict(collapse_above),
+        "variants": {name: describe_variant(name) for name in study["variants"]},
+        "spaces": study["spaces"],
+        "defaults": study["defaults"],
+        "budget": {name: study[name] for name in ("trials", "steps", "evaluations")},
+        "sampler": study["sampler"],
+        "sampler_seed": study["seed"],
+        "planned_trials": study["trials"] * len(study["variants"]) * len(study["datasets"]),
+    }
+
+
+def describe_variant(name: str) -> dict[str, Any]:
+    """A variant of the table as JSON values: what it is, where it was published, how it is drawn."""
+    published = VARIANTS[name]
+    return {
+        "label": published.label,
+        "family": published.family,
+        "source": published.source,
+        "deviations": [text for text in published.deviations if not text.startswith("none")],
+        "hue": published.hue,
+        "filled": published.filled,
+    }
+
+
+def _describe(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "label": dataset.label,
+        "n_train": len(dataset.train),
+        "n_test": len(dataset.test),
+        "shape": list(dataset.shape),
+        "sha256": dataset.sha256,
+        "preprocessing": dataset.preprocessing,
+    }

@@ -1,0 +1,155 @@
+"""A study's results, read once and ready to be reported."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gansweep import results
+from gansweep.errors import UserError
+from gansweep.report import statistics
+from gansweep.report.statistics import Estimate, Scores
+from gansweep.results import FAILED
+
+OUTCOMES = ("ok", "collapsed", "diverged", "crashed", "timeout")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Variants compared on data sets by the trials of one search.
+
+    `trials` has one line per trial and the column `score`: the lowest FID of the trial, +inf where it failed
+    or measured none, NaN while it runs. `evaluations` has one line per measurement: dataset, trial_id, step,
+    metric_id and fid.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    trials: pd.DataFrame
+    evaluations: pd.DataFrame
+
+    @cached_property
+    def datasets(self) -> tuple[str, ...]:
+        return tuple(self.manifest["datasets"])
+
+    @cached_property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(self.manifest["variants"])
+
+    @property
+    def is_random_search(self) -> bool:
+        """Whether the trials are draws that need no results, which every interval of the report supposes."""
+        return self.manifest["sampler"] in ("random", "qmc")
+
+    @cached_property
+    def finished(self) -> pd.DataFrame:
+        """The trials with an outcome that count: without the default configurations."""
+        return self.trials[self.trials["outcome"].notna() & ~self.trials["is_default"]]
+
+    @cached_property
+    def defaults(self) -> pd.DataFrame:
+        """The finished trials of the default configurations."""
+        return self.trials[self.trials["outcome"].notna() & self.trials["is_default"]]
+
+    @cached_property
+    def scores(self) -> dict[tuple[str, str], Scores]:
+        """The sorted scores of every (dataset, variant); empty where no trial has finished."""
+        groups = {key: group["score"] for key, group in self.finished.groupby(["dataset", "variant"])}
+        return {
+            (dataset, variant): np.sort(
+                groups.get((dataset, variant), pd.Series(dtype=float)).to_numpy(float)
+            )
+            for dataset in self.datasets
+            for variant in self.variants
+        }
+
+    def started(self, dataset: str) -> dict[str, Scores]:
+        """The scores of the variants with at least one finished trial on a data set."""
+        return {variant: s for variant in self.variants if len(s := self.scores[dataset, variant])}
+
+    def budget(self, dataset: str) -> int:
+        """The largest budget k at which every variant with trials on the data set can be bounded (>= 1)."""
+
+        sizes = [len(scores) for scores in self.started(dataset).values()]
+        return max(1, math.floor(statistics.largest_budget(min(sizes)))) if sizes else 1
+
+    @cached_property
+    def at_budget(self) -> dict[tuple[str, str], Estimate]:
+        """The median best FID at the data set's budget, for every (dataset, variant) with finished trials."""
+        return {
+            (dataset, variant): statistics.median_best(scores, self.budget(dataset))
+            for (dataset, variant), scores in self.scores.items()
+            if len(scores)
+        }
+
+    @cached_property
+    def leading(self) -> dict[str, tuple[str, ...]]:
+        """The leading group of each data set; empty where no trial succeeded or the search was not random."""
+        return {dataset: self._leading(dataset) for dataset in self.datasets}
+
+    def _leading(self, dataset: str) -> tuple[str, ...]:
+        started = self.started(dataset)
+        if not self.is_random_search or not any(np.isfinite(scores[0]) for scores in started.values()):
+            return ()
+        return statistics.leading_group(started, self.budget(dataset))
+
+    def ranked(self, dataset: str) -> list[str]:
+        """All variants, the lowest median best FID at the budget first, those without trials last."""
+        return sorted(self.variants, key=lambda variant: self._rank_key(dataset, variant))
+
+    def _rank_key(self, dataset: str, variant: str) -> tuple[float, float, float, str]:
+        scores = self.scores[dataset, variant]
+        if not len(scores):
+            return (1.0, math.inf, math.inf, variant)
+        return (0.0, self.at_budget[dataset, variant].value, float(scores[0]), variant)
+
+    def best_fid(self, dataset: str, variant: str) -> float:
+        """The lowest FID that the search found; +inf where it found none."""
+        scores = self.scores[dataset, variant]
+        return float(scores[0]) if len(scores) else math.inf
+
+    def label(self, variant: str) -> str:
+        return str(self.manifest["variants"][variant]["label"])
+
+    def dataset_label(self, dataset: str) -> str:
+        return str(self.manifest["datasets"][dataset]["label"])
+
+    def labels(self, variants: tuple[str, ...] | list[str]) -> str:
+        """The labels as part of a sentence: "A", "A and B", "A, B and C"."""
+        return listing([self.label(variant) for variant in variants])
+
+
+def listing(words: list[str]) -> str:
+    """Words as part of a sentence.
+
+    >>> listing(["A", "B", "C"])
+    'A, B and C'
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def read_comparison(folder: Path) -> Comparison:
+    """Read a study's folder.
+
+    Raises:
+        UserError: the folder holds no results, or no trial has reported yet.
+    """
+    manifest = results.read_manifest(folder)
+    tables = results.load(folder, manifest["collapse_above"])
+    if tables["trials"].empty:
+        raise UserError(f"{folder} holds no results: no trial has reported yet; run the study first")
+    # A winner confirmed on fresh seeds is no draw of the search.
+    trials = tables["trials"].query("phase != 'confirm'")
+    evaluations = tables["evaluations"].reindex(columns=["dataset", "trial_id", "step", "metric_id", "fid"])
+    mine = evaluations[evaluations["trial_id"].isin(trials["trial_id"])]
+    return Comparison(folder, manifest, trials.assign(score=_score(trials)), mine)
+
+
+def _score(trials: pd.DataFrame) -> pd.Series:
+    measured = pd.to_numeric(trials["fid_best"]).astype(float)
+    score = measured.where(measured.notna() & ~trials["outcome"].isin(FAILED), math.inf)
+    return score.where(trials["outcome"].notna(), math.nan)

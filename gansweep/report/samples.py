@@ -1,0 +1,96 @@
+"""Sample grids, embedded in the page."""
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+from PIL import Image
+
+from gansweep.report.comparison import Comparison
+
+LOSSLESS_BELOW = 40_000  # pixels: lossy compression blurs the colours of tiny images
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One embedded image: a data URI, its size in pixels, and what it shows."""
+
+    title: str
+    caption: str
+    alt: str
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The grids of one data set: real images first, then the variants'; and who has none."""
+
+    dataset: str
+    grids: tuple[Grid, ...]
+    absent: str
+
+
+def galleries(comparison: Comparison) -> list[Gallery]:
+    """Real images and, for each variant, the samples of its best, median and worst trial."""
+
+    return [_gallery(comparison, dataset) for dataset in comparison.datasets]
+
+
+def _gallery(comparison: Comparison, dataset: str) -> Gallery:
+    label = comparison.dataset_label(dataset)
+    grids = []
+    if (comparison.folder / "samples" / f"real-{dataset}.png").is_file():
+        real = _embed(comparison, f"samples/real-{dataset}.png")
+        grids.append(Grid("Real images", "the data set itself", f"Grid of real images of {label}", *real))
+    without = []
+    for variant in comparison.ranked(dataset):
+        shown = _chosen(comparison, dataset, variant)
+        for kind, trial in shown.items():
+            grids.append(_grid(comparison, variant, label, kind, trial))
+        if not shown:
+            without.append(variant)
+    absent = f"No samples were saved for {comparison.labels(without)}." if without else ""
+    return Gallery(label, tuple(grids), absent)
+
+
+def _chosen(comparison: Comparison, dataset: str, variant: str) -> dict[str, pd.Series]:
+    """The best, median and worst of the variant's trials with samples, each trial once."""
+    finished = comparison.finished
+    mine = finished[(finished["dataset"] == dataset) & (finished["variant"] == variant)]
+    has_file = [
+        isinstance(path, str) and (comparison.folder / path).is_file() for path in mine["sample_path"]
+    ]
+    usable = mine[pd.Series(has_file, index=mine.index, dtype=bool) & (mine["score"] < math.inf)]
+    ordered = usable.sort_values(["score", "trial_number"])
+    places = {0: "best", (len(ordered) - 1) // 2: "median", len(ordered) - 1: "worst"}
+    # A later name must not replace "best".
+    names = {place: "best" if place == 0 else name for place, name in places.items() if place >= 0}
+    return {name: ordered.iloc[place] for place, name in sorted(names.items())} if len(ordered) else {}
+
+
+def _grid(comparison: Comparison, variant: str, dataset_label: str, kind: str, trial: pd.Series) -> Grid:
+    name = comparison.label(variant)
+    evaluations = comparison.evaluations[comparison.evaluations["trial_id"] == trial["trial_id"]]
+    last = evaluations.dropna(subset=["fid"]).iloc[-1]
+    fid = f"{last['fid']:.3g}"
+    return Grid(
+        f"{name}, {kind} trial",
+        f"FID {fid} at step {last['step']}, its lowest {trial['score']:.3g}; trial {trial['trial_number']}",
+        f"Grid of uncurated samples of {name} on {dataset_label}, {kind} trial, FID {fid}",
+        *_embed(comparison, trial["sample_path"]),
+    )
+
+
+def _embed(comparison: Comparison, path: str) -> tuple[str, int, int]:
+    """An image file as a data URI, PNG or WEBP, whichever is smaller; with width and height."""
+    original = (comparison.folder / path).read_bytes()
+    image = Image.open(io.BytesIO(original))
+    packed = io.BytesIO()
+    image.save(packed, "WEBP", lossless=image.width * image.height < LOSSLESS_BELOW, quality=85, method=6)
+    small = packed.tell() < len(original)
+    kind, content = ("webp", packed.getvalue()) if small else ("png", original)
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}", image.width, image.height

@@ -1,0 +1,198 @@
+"""The look of every figure: palette, matplotlib settings, logarithmic ticks, saving."""
+
+import io
+import math
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from gansweep.files import write_atomically
+
+WIDTH = 6.75  # inches: the text width of a two-column paper
+# Marks stand out 3:1 from white, and any two hues differ by 5.5 in OKLab (x 100) to colour-blind readers too.
+HUES = {
+    "blue": "#004e8f",
+    "sky": "#3a9bd9",
+    "green": "#008a63",
+    "orange": "#c88a00",
+    "verm": "#b8400e",
+    "purple": "#c069a8",
+}
+# The same hues, dark enough for text: 4.5:1 from white.
+TEXT_HUES = HUES | {
+    "sky": "#1c76ad",
+    "green": "#00795a",
+    "orange": "#8a6000",
+    "verm": "#b0400f",
+    "purple": "#a3467c",
+}
+# The web page replaces each of these greys by a variable of its theme, so they are all different.
+INK, AXIS, MUTE, FAINT = "#222222", "#555555", "#707070", "#cfcfcf"
+GRID, BAND, PAPER = "#e6e6e6", "#efefef", "#ffffff"
+DIVERGED, COLLAPSED = "#4d4d4d", "#a6a6a6"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a variant appears in every figure: one of six hues, and filled circles or hollow diamonds."""
+
+    label: str
+    hue: str
+    filled: bool
+
+    @property
+    def color(self) -> str:
+        return HUES[self.hue]
+
+    @property
+    def text_color(self) -> str:
+        return TEXT_HUES[self.hue]
+
+    def marker(self, size: float) -> dict[str, Any]:
+        """Keywords of `Axes.plot` for a marker of `size` points."""
+        return {
+            "marker": "o" if self.filled else "D",
+            "markersize": size if self.filled else 0.85 * size,
+            "markerfacecolor": self.color if self.filled else PAPER,
+            "markeredgecolor": self.color,
+            "markeredgewidth": 1.0,
+        }
+
+
+def looks(manifest: dict[str, Any]) -> dict[str, Look]:
+    """The look of every variant of a study."""
+    return {
+        name: Look(variant["label"], variant["hue"], variant["filled"])
+        for name, variant in manifest["variants"].items()
+    }
+
+
+def house_style() -> AbstractContextManager[None]:
+    """Matplotlib's settings while a figure is made or saved; they are restored on leaving."""
+    settings = sns.plotting_context("paper") | sns.axes_style("ticks")
+    return mpl.rc_context(settings | _TEXT | _LINES | _FILES)
+
+
+_TEXT = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 6.8,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.parse_math": False,  # labels are the user's text: a dollar sign is a dollar sign
+}
+_LINES = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": AXIS,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "lines.linewidth": 1.6,
+    "hatch.linewidth": 0.6,
+    "legend.frameon": False,
+}
+_FILES = {
+    "figure.dpi": 100,
+    "savefig.bbox": None,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "gansweep",
+}
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure in inches, laid out so that nothing overlaps or is cut off."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def log_axis(axis: Axis, low: float, high: float, most: int = 7) -> None:
+    """A logarithmic axis from low to high with round, plainly written ticks."""
+    name = "x" if axis is axis.axes.xaxis else "y"
+    axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
+    axis.set_major_locator(FixedLocator(log_ticks(low, high, most)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axis.set_minor_locator(NullLocator())
+
+
+def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
+    """At most `most` round numbers in [low, high], the densest such series.
+
+    >>> log_ticks(1, 100)
+    [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    series: list[tuple[float, ...]] = [(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 4, 5, 7)]
+    for digits in [*series, (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)]:
+        ticks = [float(f"{digit}e{decade}") for decade in decades for digit in digits]
+        inside = [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
+        if len(inside) <= most:
+            return inside
+    return inside[:: math.ceil(len(inside) / most)]
+
+
+def plain(value: float) -> str:
+    """A tick's text.
+
+    >>> plain(1e-4), plain(0.5), plain(2000.0)
+    ('10⁻⁴', '0.5', '2000')
+    """
+    exponent = math.log10(abs(value)) if value else 0.0
+    if abs(exponent) >= 3 and math.isclose(exponent, round(exponent), abs_tol=1e-9) and exponent != 3:
+        return "10" + str(round(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{value:g}"
+
+
+def scatter_offsets(n: int) -> np.ndarray:
+    """n offsets spread evenly over (-0.5, 0.5) so that neighbours differ: [n], the same at every call."""
+    golden = (math.sqrt(5) - 1) / 2
+    return (np.arange(1, n + 1) * golden) % 1 - 0.5
+
+
+def legend_entry(label: str, **style: Any) -> Line2D:
+    """A line or marker that stands for itself in a legend."""
+    return Line2D([], [], label=label, **style)
+
+
+def save(figure: Figure, folder: Path, name: str, data: pd.DataFrame) -> str:
+    """Write figures/<name>.pdf, .png and .svg and the plotted numbers as data/<name>.csv; return the SVG.
+
+    The same figure and data give the same bytes.
+    """
+    fixed: dict[str, dict[str, Any]] = {
+        "pdf": {"CreationDate": None},
+        "png": {"Software": None},
+        "svg": {"Date": None},
+    }
+    svg = b""
+    with house_style():
+        for kind, metadata in fixed.items():
+            file = io.BytesIO()
+            figure.savefig(file, format=kind, dpi=200, metadata=metadata)
+            write_atomically(folder / "figures" / f"{name}.{kind}", file.getvalue())
+            svg = file.getvalue()
+    write_atomically(folder / "data" / f"{name}.csv", data.to_csv(index=False))
+    return svg.decode()

@@ -1,0 +1,134 @@
+"""The words of a report: what the results say, and what they do not. Every number is computed."""
+
+import math
+
+from gansweep.report import statistics
+from gansweep.report.comparison import Comparison, listing
+from gansweep.results import FAILED
+
+
+def verdict(comparison: Comparison) -> list[tuple[str, str]]:
+    """Pairs of a heading and a sentence: each data set, then failures, then what kind of scores these are."""
+    lines = [(comparison.dataset_label(name), _on_dataset(comparison, name)) for name in comparison.datasets]
+    return [*lines, ("Robustness", _robustness(comparison)), ("Search scores", _kind_of_score(comparison))]
+
+
+def _on_dataset(comparison: Comparison, dataset: str) -> str:
+    started = comparison.started(dataset)
+    if not started:
+        return "no trial has finished yet."
+    lowest = min(started, key=lambda variant: comparison.best_fid(dataset, variant))
+    best = comparison.best_fid(dataset, lowest)
+    if math.isinf(best):
+        return f"none of the {sum(map(len, started.values()))} trials measured a finite FID."
+    found = f"The lowest FID of the search, {best:.3g}, is a trial of {comparison.label(lowest)}."
+    if not comparison.is_random_search:
+        return f"{found} This sampler’s trials depend on each other, so no interval can be given."
+    if len(started) == 1:
+        return f"{found} There is no other variant to compare it with."
+    return f"{_leaders(comparison, dataset)} {found}"
+
+
+def _leaders(comparison: Comparison, dataset: str) -> str:
+    k, group = comparison.budget(dataset), comparison.leading[dataset]
+    budget = f"with a budget of {k} configurations" if k > 1 else "with a single random configuration"
+    others = len(comparison.started(dataset))
+    test = f"permutation test of the best of {k}, Holm-adjusted, α = {statistics.ALPHA}"
+    if len(group) == 1:
+        return (
+            f"{comparison.label(group[0])} is best {budget} and separable from every other variant ({test})."
+        )
+    if len(group) == others:
+        return f"{budget.capitalize()} the data cannot tell the {others} variants apart ({test})."
+    return f"{comparison.labels(group)} lead {budget} and cannot be told apart ({test})."
+
+
+def _robustness(comparison: Comparison) -> str:
+    n = len(comparison.finished)
+    if not n:
+        return "no trial of the search has finished."
+    failed = int(comparison.finished["outcome"].isin(FAILED).sum())
+    collapsed = int((comparison.finished["outcome"] == "collapsed").sum())
+    low, high = (100 * bound for bound in statistics.wilson(failed, n))
+    return (
+        f"{failed} of {n} trials failed ({100 * failed / n:.0f} %, 95 % interval {low:.0f} to {high:.0f} "
+        f"%) and {collapsed} collapsed. Failures count as worst outcomes; none is dropped."
+    )
+
+
+def _kind_of_score(comparison: Comparison) -> str:
+    return (
+        "every FID here is the lowest of a trial’s evaluations, measured on the very images that select "
+        "among checkpoints and configurations. It is therefore optimistic, and no winner has been "
+        "confirmed on fresh seeds."
+    )
+
+
+def cautions(comparison: Comparison) -> list[str]:
+    """What makes numbers of this report not comparable, or weak; empty if nothing does."""
+    found = [
+        *_missing(comparison),
+        *[text for dataset in comparison.datasets for text in _sizes(comparison, dataset)],
+        *_mixed_metrics(comparison),
+    ]
+    if not comparison.is_random_search:
+        found.append(
+            f"The sampler is “{comparison.manifest['sampler']}”, not “random”: trials depend on each "
+            "other, so budget curves, intervals and leading groups would not hold and are left out."
+        )
+    elif comparison.manifest["sampler"] == "qmc":
+        found.append(
+            "The trials are quasi-random: they cover the space evenly, and intervals are approximate."
+        )
+    git = comparison.manifest["git"]
+    if git is None:
+        found.append("The code was not under version control: the commit that made these results is unknown.")
+    elif git["dirty"]:
+        found.append(f"The code had uncommitted changes on top of commit {git['commit'][:12]}.")
+    return found
+
+
+def _missing(comparison: Comparison) -> list[str]:
+    planned = int(comparison.manifest["planned_trials"])
+    done = int(comparison.trials["outcome"].notna().sum())
+    running = len(comparison.trials) - done
+    if done >= planned and not running:
+        return []
+    return [
+        f"The study is unfinished: {done} of {planned} planned trials have finished and {running} are "
+        "running."
+    ]
+
+
+def _sizes(comparison: Comparison, dataset: str) -> list[str]:
+    """Unequal or small numbers of trials on one data set."""
+    label = comparison.dataset_label(dataset)
+    sizes = {variant: len(comparison.scores[dataset, variant]) for variant in comparison.variants}
+    found = []
+    if len(set(sizes.values())) > 1:
+        most = max(sizes.values())
+        fewer = [f"{comparison.label(name)} ({size})" for name, size in sizes.items() if size < most]
+        found.append(
+            f"{label}: {listing(fewer)} finished fewer trials than the others ({most}). The lowest of "
+            "more trials is lower by chance alone: compare at the common budget k."
+        )
+    small = [name for name, size in sizes.items() if size > 0 and statistics.largest_budget(size) < 1]
+    if small and comparison.is_random_search:
+        found.append(
+            f"{label}: fewer than 6 trials of {comparison.labels(small)}, too few for any 95 % interval "
+            "of the median."
+        )
+    return found
+
+
+def _mixed_metrics(comparison: Comparison) -> list[str]:
+    """FIDs of one data set that were not measured in one way."""
+    found = []
+    for dataset, group in comparison.evaluations.groupby("dataset"):
+        ids = sorted(group["metric_id"].dropna().unique())
+        if len(ids) > 1:
+            found.append(
+                f"{comparison.dataset_label(str(dataset))}: FID was measured in {len(ids)} different ways "
+                f"({', '.join(ids)}); such values must not be compared."
+            )
+    return found

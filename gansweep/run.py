@@ -1,0 +1,277 @@
+"""Runs a study from its value to its report, or goes on with it: what `gansweep run` and run_study.py call."""
+
+import fcntl
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gansweep import data, orchestrate
+from gansweep import study as studies
+from gansweep.data import Dataset
+from gansweep.errors import UserError
+from gansweep.evaluation import Evaluation
+from gansweep.evaluation.fidelity import Evaluator
+from gansweep.evaluation.reference import Reference, build_reference, describe
+from gansweep.files import dump_json, write_atomically
+from gansweep.progress import Progress
+from gansweep.provenance import manifest_of
+from gansweep.report import write_report
+from gansweep.results import (
+    Row,
+    RowWriter,
+    blank_row,
+    now,
+    read_manifest,
+    read_rows,
+    reference_file,
+    slug,
+    write_tables,
+)
+from gansweep.search import Search, open_storage
+from gansweep.study import Study
+from gansweep.training.checkpoints import Checkpoints
+from gansweep.training.member import make_member
+from gansweep.training.pack import Pack, pack_size_for
+from gansweep.training.train import draw_samples, grid
+from gansweep.variants import VARIANTS
+
+DONE, FAILED_TRIALS, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run a study; none of these changes its results."""
+
+    results: Path = Path("results")
+    storage: str | None = None  # URL of an Optuna storage; None: a journal file in the study's folder
+    pack_size: int | None = None  # most trials in a pack; None: by the size of the networks
+    gpus_per_pack: float | None = None  # None: 1 where there are GPUs
+
+
+def run_study(name: str, question: str, study: Study, options: Options) -> int:
+    """Run a study or go on with it, and write its report; the exit code.
+
+    Raises:
+        UserError: the study cannot run; no result has been changed.
+    """
+    started = time.monotonic()
+    datasets = {key: data.load(key) for key in study.datasets}
+    resolved = studies.resolve(name, question, study, datasets)
+    folder = (options.results / name).resolve()
+    with locked(folder):
+        check_same_study(folder, resolved)
+        rows = RowWriter(folder)
+        n_left = planned_trials(resolved) - len(rows.finished)
+        if n_left > 0:
+            manifest = prepare(folder, resolved, datasets)
+            say(f"{name}: {n_left} trials to run, results in {folder}")
+            try:
+                execute(folder, resolved, datasets, rows, options, manifest)
+            finally:
+                manifest["wall_seconds"] += round(time.monotonic() - started, 1)
+                manifest["updated"] = now()
+                write_atomically(folder / "manifest.json", dump_json(manifest))
+        return conclude(folder, resolved, rows)
+
+
+def prepare(folder: Path, resolved: dict[str, Any], datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+    """Write all that workers and reports read, before anything trains; the manifest.
+
+    Raises:
+        UserError: an extractor's weights are not to be had.
+    """
+    references = {key: prepare_reference(folder, resolved, datasets[key]) for key in datasets}
+    file = folder / "manifest.json"
+    earlier = json.loads(file.read_text()) if file.exists() else {}
+    collapse_above = earlier.get("collapse_above") or {
+        key: untrained_fid(resolved, datasets[key], references[key]) for key in datasets
+    }
+    manifest = manifest_of(resolved, datasets, references, collapse_above)
+    manifest["created"] = earlier.get("created", manifest["updated"])
+    manifest["wall_seconds"] = earlier.get("wall_seconds", 0.0)
+    write_atomically(folder / "study.json", dump_json(resolved))
+    write_atomically(file, dump_json(manifest))
+    return manifest
+
+
+def execute(
+    folder: Path,
+    resolved: dict[str, Any],
+    datasets: Mapping[str, Dataset],
+    rows: RowWriter,
+    options: Options,
+    manifest: dict[str, Any],
+) -> None:
+    """Run the trials that are left on the Ray cluster; notes its hardware in the manifest."""
+    storage = open_storage(folder, options.storage)
+    manifest["hardware"] = hardware = orchestrate.connect()
+    gpus = options.gpus_per_pack if options.gpus_per_pack is not None else min(1.0, hardware["gpus"])
+    architectures = resolved["architectures"]
+    sizes = {
+        key: options.pack_size or pack_size_for(architectures[key], dataset.shape, on_gpu=gpus > 0)
+        for key, dataset in datasets.items()
+    }
+    ledger = Ledger(folder, resolved, Search(resolved, storage, folder, sizes), rows)
+    orchestrate.run(ledger.search, ledger, hardware, gpus)
+    ledger.progress.draw(force=True)
+
+
+def conclude(folder: Path, resolved: dict[str, Any], rows: RowWriter) -> int:
+    """Write tables and report; say what is left to know; the exit code."""
+    page = report(folder)
+    lost = [row for row in rows.finished.values() if row["outcome"] in ("crashed", "timeout")]
+    for row in lost[:3]:
+        say(f"{row['trial_id']} {row['outcome']}: {row['failure']['message']} (see {row['files']['log']})")
+    if len(lost) > 3:
+        say(f"... and {len(lost) - 3} more trials crashed or ran out of time")
+    if len(rows.finished) < planned_trials(resolved):
+        say(f"interrupted: the same command goes on where it stopped. Report so far: {page}")
+        return INTERRUPTED
+    say(f"report: {page}")
+    return FAILED_TRIALS if lost else DONE
+
+
+def report(folder: Path) -> Path:
+    """Rebuild the tables from the rows and write the report; its path.
+
+    Raises:
+        UserError: the folder holds no results.
+    """
+    write_tables(folder, read_manifest(folder)["collapse_above"])
+    return write_report(folder)
+
+
+def planned_trials(resolved: dict[str, Any]) -> int:
+    """How many trials a study has in all its cells."""
+    n_trials: int = resolved["trials"] * len(resolved["variants"]) * len(resolved["datasets"])
+    return n_trials
+
+
+class Ledger:
+    """The driver's books: every row is written, told to the search and shown, in this order."""
+
+    def __init__(self, folder: Path, study: dict[str, Any], search: Search, writer: RowWriter) -> None:
+        self.study, self.search, self.writer = study, search, writer
+        self.checkpoints = Checkpoints(folder)
+        self.progress = Progress(study, {name: VARIANTS[name].label for name in study["variants"]})
+        self.scores: dict[str, float] = {}  # the best FID of every trial so far
+        self.best: dict[tuple[str, str], str] = {}  # the best finished trial of every cell
+        earlier = list(read_rows(folder))
+        for row in earlier:
+            self.progress.note(row, earlier=True)
+            self._tidy(row)
+        search.resume(earlier)
+
+    def record(self, rows: list[Row]) -> None:
+        """Take rows as they come from a worker; what is known already is passed over."""
+        for row in self.writer.append(rows):
+            self.search.tell(row)
+            self.progress.note(row)
+            self._tidy(row)
+
+    def crashed(self, trials: list[Row], pack: str, kind: str, message: str) -> None:
+        """End trials whose worker failed again and again."""
+        rows = []
+        for trial in trials:
+            latest = self.writer.latest.get(trial["trial_id"]) or blank_row(trial, self.study, pack)
+            failure = {"kind": kind, "message": message, "step": latest["step"]}
+            end = {"metrics": {}, "terms": {}, "outcome": "crashed", "failure": failure, "time": now()}
+            rows.append(latest | end)
+        self.record(rows)
+
+    def draw(self) -> None:
+        self.progress.draw()
+
+    def _tidy(self, row: Row) -> None:
+        """Keep no training state of a finished trial, and of a cell only the best trial's generator."""
+        trial, cell = row["trial_id"], (row["variant"], row["dataset"])
+        fid = row["metrics"].get("fid")
+        self.scores[trial] = min(self.scores.get(trial, math.inf), math.inf if fid is None else fid)
+        if row["outcome"] is None:
+            return
+        self.checkpoints.forget_training(trial)
+        best = self.best.get(cell, trial)
+        if row["outcome"] == "ok" and self.scores[trial] <= self.scores[best]:
+            self.best[cell] = trial
+        if best != self.best.get(cell):
+            self.checkpoints.forget(best)
+        elif trial != best:
+            self.checkpoints.forget(trial)
+
+
+def say(text: str) -> None:
+    """A line for the user, at once even through a pipe."""
+    print(text, flush=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other drivers out of a study's folder.
+
+    Raises:
+        UserError: another one is at work.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                f"another process is running this study in {folder}: wait for it or stop it"
+            ) from None
+        yield
+
+
+def check_same_study(folder: Path, resolved: dict[str, Any]) -> None:
+    """Raise UserError if the folder holds rows of a study that differs in more than a larger `trials`."""
+    if not (folder / "study.json").exists():
+        return
+    old = studies.read(folder)
+    neutral = {"question": resolved["question"], "trials": max(old["trials"], resolved["trials"])}
+    changes = studies.differences(old | neutral, resolved | {"question": resolved["question"]})
+    if changes:
+        raise UserError(
+            f"{folder} holds results of this study as it was before ({'; '.join(changes)}): "
+            "rename the study, or move that folder away"
+        )
+
+
+def prepare_reference(folder: Path, resolved: dict[str, Any], dataset: Dataset) -> Reference:
+    """The real side of the evaluation, computed once for a study; also a picture of 64 test images."""
+    evaluation = Evaluation(**resolved["evaluation"][dataset.name])
+    description = describe(dataset, evaluation)
+    file = reference_file(folder, dataset.name)
+    if file.exists():
+        reference = Reference.load(file)
+        if reference.description == description:
+            return reference
+    reference = build_reference(dataset, evaluation)
+    reference.save(file)
+    if dataset.kind == "image":
+        write_atomically(folder / "samples" / f"real-{slug(dataset.name)}.png", grid(dataset.test[:64]))
+    return reference
+
+
+def untrained_fid(resolved: dict[str, Any], dataset: Dataset, reference: Reference) -> float:
+    """The FID of a generator before its first step: who ends above it has collapsed."""
+    evaluation = Evaluation(**resolved["evaluation"][dataset.name])
+    published = VARIANTS["ns"]
+    member = make_member(
+        published,
+        published.default,
+        trial_id="untrained",
+        dataset=dataset.name,
+        architecture=resolved["architectures"][dataset.name],
+        seed=resolved["seed"],
+        batch_size=1,
+    )
+    pack = Pack([member], dataset, torch.device("cpu"))
+    samples, _ = draw_samples(pack, evaluation)
+    return Evaluator(reference, evaluation).score(samples[0])["fid"]

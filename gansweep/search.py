@@ -1,0 +1,296 @@
+"""The search: Optuna asks for configurations, packs are made of them, results are told back.
+
+The Optuna storage is the one truth of the search: one Optuna study a cell, one Optuna trial a trial. A trial
+knows its configuration and its pack before it is handed out, so any driver can go on where another one died.
+"""
+
+import warnings
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from gansweep.errors import UserError
+from gansweep.results import FAILED, Row, config_id, slug
+from gansweep.space import Choice, Distribution, Scalar, Space, Uniform, from_json
+from gansweep.training.member import make_member, pack_key
+from gansweep.training.streams import derive
+from gansweep.training.train import Job
+from gansweep.variants import VARIANTS
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+INDEPENDENT = ("random", "qmc")  # samplers that need no results: all of a cell is asked at once
+
+
+class Cell(NamedTuple):
+    """A variant on a data set: what one Optuna study searches."""
+
+    variant: str
+    dataset: str
+
+
+def open_storage(folder: Path, url: str | None) -> BaseStorage:
+    """The journal file of the study's folder, or the database at `url`.
+
+    Raises:
+        UserError: the database cannot be opened.
+    """
+    if url is None:
+        return JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
+    try:
+        return RDBStorage(url)
+    except Exception as error:  # SQLAlchemy and every driver below it have their own
+        raise UserError(f"the Optuna storage cannot be opened: {str(error).splitlines()[0]}") from None
+
+
+def make_sampler(name: str, seed: int) -> BaseSampler:
+    """An Optuna sampler by name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if name == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        if name == "tpe":
+            return optuna.samplers.TPESampler(seed=seed)
+        if name == "qmc":
+            return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
+        if name == "cmaes":
+            return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+        return optuna.samplers.GPSampler(seed=seed)
+
+
+class Search:
+    """Hands out the trials of a resolved study in packs, and takes their results.
+
+    pack_size: for each data set, the most trials in a pack.
+    """
+
+    def __init__(
+        self, study: dict[str, Any], storage: BaseStorage, folder: Path, pack_size: dict[str, int]
+    ) -> None:
+        self.study, self.storage, self.folder, self.pack_size = study, storage, folder, pack_size
+        self.cells = [Cell(v, d) for d in study["datasets"] for v in study["variants"]]
+        self.spaces: dict[str, Space] = {v: from_json(study["spaces"][v]) for v in study["variants"]}
+        self.studies = {cell: self._open(cell) for cell in self.cells}
+        self.by_id: dict[str, tuple[Cell, int]] = {}
+        self.ready: deque[Job] = deque()
+        self.out: set[str] = set()  # trials handed out and not yet told
+        self._turn = deque(self.cells)
+
+    def resume(self, rows: Iterable[Row]) -> None:
+        """Take up what an earlier driver left: tell what its rows say, queue what it did not finish."""
+        known = {cell: self.studies[cell].get_trials(deepcopy=False) for cell in self.cells}
+        for cell, trials in known.items():
+            for trial in trials:
+                if trial.state != TrialState.WAITING:
+                    self._identity(cell, trial.number)
+        for row in rows:
+            self.tell(row)
+        for cell in self.cells:
+            self._adopt(cell)
+
+    def next_job(self) -> Job | None:
+        """The next pack to train; None if there is none for now. See `exhausted`."""
+        if not self.ready:
+            self._refill()
+        if not self.ready:
+            return None
+        job = self.ready.popleft()
+        self.out |= {trial["trial_id"] for trial in job.trials}
+        return job
+
+    @property
+    def exhausted(self) -> bool:
+        """Nothing is left to hand out."""
+        return not self.ready and all(self._n_asked(cell) >= self.study["trials"] for cell in self.cells)
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to hand out, and everything handed out has been told."""
+        return self.exhausted and not self.out
+
+    def tell(self, row: Row) -> None:
+        """Take a row: a score on the way or a trial's end. Telling twice changes nothing."""
+        cell, number = self.by_id[row["trial_id"]]
+        if self._frozen(cell, number).state.is_finished():
+            return
+        fid = row["metrics"].get("fid")
+        if fid is not None:
+            self.storage.set_trial_intermediate_value(self._optuna_id(cell, number), row["step"], fid)
+        if row["outcome"] is not None:
+            self._finish(cell, number, row["outcome"])
+
+    def _finish(self, cell: Cell, number: int, outcome: str) -> None:
+        """Tell Optuna: the best FID; infinity for a trial that diverged, so that a sampler avoids its kind;
+        no value for one that crashed or ran out of time."""
+        study = self.studies[cell]
+        best = min(self._frozen(cell, number).intermediate_values.values(), default=float("inf"))
+        if outcome in FAILED and outcome != "diverged":
+            study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+        else:
+            value = float("inf") if outcome == "diverged" else best
+            study.tell(number, value, skip_if_finished=True)
+        self.out.discard(self.trial_id(cell, number))
+
+    def trial_id(self, cell: Cell, number: int) -> str:
+        """The name of a trial, the same in every run: data set, variant and number in the search."""
+        return f"{slug(cell.dataset)}-{cell.variant}-{number:04d}"
+
+    def _open(self, cell: Cell) -> optuna.Study:
+        study = optuna.create_study(
+            storage=self.storage,
+            study_name=f"{self.study['name']}/{cell.variant}@{cell.dataset}",
+            load_if_exists=True,
+            direction="minimize",
+            pruner=optuna.pruners.NopPruner(),
+        )
+        # A QMC sequence is one sequence; any other sampler would repeat itself after a restart.
+        start = 0 if self.study["sampler"] == "qmc" else len(study.get_trials(deepcopy=False))
+        study.sampler = make_sampler(self.study["sampler"], self._seed(cell, start))
+        return study
+
+    def _seed(self, cell: Cell, *purpose: object) -> int:
+        return derive(self.study["seed"], *cell, *purpose) % 2**32
+
+    def _n_asked(self, cell: Cell) -> int:
+        trials = self.studies[cell].get_trials(deepcopy=False)
+        return sum(trial.state != TrialState.WAITING for trial in trials)
+
+    def _frozen(self, cell: Cell, number: int) -> FrozenTrial:
+        return self.studies[cell].get_trials(deepcopy=False)[number]
+
+    def _optuna_id(self, cell: Cell, number: int) -> int:
+        study_id = self.storage.get_study_id_from_name(self.studies[cell].study_name)
+        return self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+    def _adopt(self, cell: Cell) -> None:
+        """Queue what an earlier driver asked for and did not finish, in the packs it had made."""
+        packs: dict[str, list[Row]] = {}
+        loose = []
+        for frozen in self.studies[cell].get_trials(deepcopy=False):
+            if frozen.state != TrialState.RUNNING:
+                continue
+            trial = self._identity(cell, frozen.number)
+            if "pack" in frozen.user_attrs:
+                packs.setdefault(frozen.user_attrs["pack"], []).append(trial)
+            else:
+                loose.append(trial)
+        self.ready.extend(Job(name, trials, self.study, self.folder) for name, trials in packs.items())
+        self.ready.extend(self._packs(cell, loose))
+
+    def _refill(self) -> None:
+        """Ask for more. Samplers that need no results ask for everything, cells taking turns."""
+        if self.study["sampler"] in INDEPENDENT:
+            queues = [deque(self._packs(cell, self._ask(cell, self.study["trials"]))) for cell in self.cells]
+            while any(queues):
+                self.ready.extend(queue.popleft() for queue in queues if queue)
+            return
+        for _ in self.cells:
+            cell = self._turn[0]
+            self._turn.rotate(-1)
+            self.ready.extend(self._packs(cell, self._ask(cell, self.pack_size[cell.dataset])))
+            if self.ready:
+                return
+
+    def _ask(self, cell: Cell, at_most: int) -> list[Row]:
+        study = self.studies[cell]
+        if not study.get_trials(deepcopy=False):
+            space, default = self.spaces[cell.variant], self.study["defaults"][cell.variant]
+            known = {name: value for name, value in default.items() if _contains(space.get(name), value)}
+            study.enqueue_trial(known)
+        room = min(at_most, self.study["trials"] - self._n_asked(cell))
+        return [self._identity(cell, trial.number, trial) for trial in (study.ask() for _ in range(room))]
+
+    def _packs(self, cell: Cell, trials: list[Row]) -> list[Job]:
+        """Group trials of equal structure; every trial learns its pack before anyone sees it."""
+        groups: dict[Hashable, list[Row]] = {}
+        for trial in trials:
+            groups.setdefault(self._key(trial), []).append(trial)
+        jobs = []
+        for group in groups.values():
+            for members in _split(group, self.pack_size[cell.dataset]):
+                name = f"{members[0]['trial_id']}-pack"
+                for trial in members:
+                    optuna_id = self._optuna_id(cell, trial["trial_number"])
+                    self.storage.set_trial_user_attr(optuna_id, "pack", name)
+                jobs.append(Job(name, members, self.study, self.folder))
+        return jobs
+
+    def _key(self, trial: Row) -> Hashable:
+        common = {name: trial[name] for name in ("trial_id", "dataset", "architecture", "seed")}
+        common |= {name: self.study[name] for name in ("batch_size", "optimizer")}
+        return pack_key(make_member(VARIANTS[trial["variant"]], trial["hp"], **common))
+
+    def _identity(self, cell: Cell, number: int, asked: Trial | None = None) -> Row:
+        """The identity and the hyperparameters of a trial, as its rows have them."""
+        hp = self._configuration(cell, number, asked)
+        trial_id = self.trial_id(cell, number)
+        self.by_id[trial_id] = (cell, number)
+        return {
+            "study": self.study["name"],
+            "phase": "search",
+            "dataset": cell.dataset,
+            "variant": cell.variant,
+            "architecture": self.study["architectures"][cell.dataset],
+            "trial_id": trial_id,
+            "trial_number": number,
+            "config_id": config_id(hp),
+            "seed": self.study["seed"] + number,
+            "sampler": self.study["sampler"],
+            "sampler_seed": self.study["seed"],
+            "is_default": number == 0,
+            "hp": hp,
+        }
+
+    def _configuration(self, cell: Cell, number: int, asked: Trial | None) -> dict[str, Scalar]:
+        """The hyperparameters of a trial: stored, or asked for now if a driver died before it had them all.
+
+        What the space does not mention is as in the published default.
+        """
+        attributes = self._frozen(cell, number).user_attrs
+        if "hp" in attributes:
+            stored: dict[str, Scalar] = attributes["hp"]
+            return stored
+        optuna_id = self._optuna_id(cell, number)
+        trial = asked or Trial(self.studies[cell], optuna_id)
+        default, space = self.study["defaults"][cell.variant], self.spaces[cell.variant]
+        if number == 0:
+            space = {name: value for name, value in space.items() if _contains(value, default.get(name))}
+        hp = default | {name: self._suggest(cell, trial, name, space[name]) for name in sorted(space)}
+        self.storage.set_trial_user_attr(optuna_id, "hp", hp)
+        return hp
+
+    def _suggest(self, cell: Cell, trial: Trial, name: str, values: Distribution | Scalar) -> Scalar:
+        """A value for one hyperparameter.
+
+        A random one is drawn from a seed of its own, made of the study's seed, the cell, the number of the
+        trial and the name, so that a search that was interrupted goes on as it would have.
+        """
+        if not isinstance(values, Uniform | Choice):
+            return values
+        if self.study["sampler"] == "random":
+            self.studies[cell].sampler = make_sampler("random", self._seed(cell, trial.number, name))
+        if isinstance(values, Choice):
+            chosen: Scalar = trial.suggest_categorical(name, values.options)
+            return chosen
+        return trial.suggest_float(name, values.low, values.high, log=values.log)
+
+
+def _contains(values: Distribution | Scalar | None, value: Scalar | None) -> bool:
+    """Whether a distribution can give a value."""
+    if isinstance(values, Uniform):
+        return isinstance(value, int | float) and values.low <= value <= values.high
+    return isinstance(values, Choice) and value in values.options
+
+
+def _split(trials: list[Row], size: int) -> Iterator[list[Row]]:
+    """Parts of nearly equal length, none longer than `size`."""
+    n_parts = -(-len(trials) // size)
+    bounds = [len(trials) * i // n_parts for i in range(n_parts + 1)]
+    for start, end in zip(bounds, bounds[1:], strict=False):
+        yield trials[start:end]

@@ -1,0 +1,239 @@
+"""A study: what is compared, on which data, with how much effort. A Python value; resolved, it is JSON."""
+
+import json
+import runpy
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import gansweep
+from gansweep.data import Dataset
+from gansweep.errors import UserError, unknown
+from gansweep.evaluation import Evaluation
+from gansweep.evaluation.extractors import resolve as resolve_extractor
+from gansweep.networks import architecture_for, check_fits
+from gansweep.space import Choice, Space, Uniform, to_json
+from gansweep.training.member import searchable
+from gansweep.training.optimizers import OPTIMIZERS
+from gansweep.variants import VARIANTS
+
+SAMPLERS = ("random", "tpe", "qmc", "cmaes", "gp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is compared: every variant on every data set, each given the same search.
+
+    Raises:
+        UserError: a value that cannot be; said with the rule, the value and the nearest valid name.
+    """
+
+    variants: tuple[str, ...]  # keys of VARIANTS
+    datasets: tuple[str, ...]  # names of data sets, as for data.load
+    space: str | Space = "wide"  # the published "wide" or "narrow" space of each variant, or one of your own
+    trials: int  # configurations of each variant on each data set; the first is the published default
+    steps: int  # updates of the discriminator (of the only player, for a VAE)
+    evaluations: int = 5  # evenly spaced; the best one scores the trial
+    sampler: str = "random"
+    seed: int = 0  # of the search and, with the trial's number, of its training
+    architecture: str = "auto"  # a key of ARCHITECTURES; "auto" takes the one made for the data
+    batch_size: int = 64
+    optimizer: str = "adam"
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    time_limit_seconds: float = 86_400.0  # a trial's own share of its pack's time
+    smoke: Mapping[str, Any] = field(default_factory=dict)  # fields (n_images too) that --smoke changes
+
+    def __post_init__(self) -> None:
+        for name in self.variants:
+            if name not in VARIANTS:
+                raise unknown("variant", name, VARIANTS)
+        for name in ("variants", "datasets"):
+            values = getattr(self, name)
+            if isinstance(values, str) or not values or len(set(values)) < len(values):
+                raise UserError(f"{name} must be a tuple of one or more different names, but got {values!r}")
+        for name in ("trials", "steps", "evaluations", "batch_size"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise UserError(
+                    f"{name} must be a whole number of at least 1, but got {getattr(self, name)!r}"
+                )
+        if self.time_limit_seconds <= 0:
+            raise UserError(f"time_limit_seconds must be above 0, but got {self.time_limit_seconds}")
+        if self.sampler not in SAMPLERS:
+            raise unknown("sampler", self.sampler, SAMPLERS)
+        if "fid" not in self.evaluation.metrics:
+            raise UserError(
+                f"metrics must have 'fid', which scores the trials, but got {self.evaluation.metrics}"
+            )
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
+        self._check_space()
+
+    def _check_space(self) -> None:
+        if isinstance(self.space, str):
+            if self.space not in ("wide", "narrow"):
+                raise unknown("space", self.space, ("wide", "narrow"))
+            return
+        known = set().union(*(searchable(VARIANTS[name]) for name in self.variants))
+        for name in self.space:
+            if name not in known:
+                raise unknown("hyperparameter", name, known)
+
+    def space_of(self, variant: str) -> Space:
+        """The space of one variant: of a space of your own, the part that the variant has."""
+        published = VARIANTS[variant]
+        if isinstance(self.space, str):
+            return published.wide if self.space == "wide" else published.narrow
+        return {name: value for name, value in self.space.items() if name in searchable(published)}
+
+    def at_smoke_scale(self) -> "Study":
+        """The same study at a scale that runs in minutes on a CPU."""
+        small: dict[str, Any] = {
+            "trials": min(self.trials, 2),
+            "steps": min(self.steps, 50),
+            "evaluations": min(self.evaluations, 2),
+            "n_images": min(self.evaluation.n_images, 1000),
+        }
+        changes = small | dict(self.smoke)
+        evaluation = replace(self.evaluation, n_images=changes.pop("n_images"))
+        known = {f.name for f in fields(self)}
+        for name in changes:
+            if name not in known:
+                raise unknown("field of Study", name, known | {"n_images"})
+        return replace(self, **changes, evaluation=evaluation)
+
+
+def load(name: str) -> tuple[str, str, Study]:
+    """The name, the question and the value of a study, given by name or as the path of a .py file.
+
+    Names are looked up in ./studies, then in the studies that come with gansweep.
+
+    Raises:
+        UserError: there is no such study, or the file does not hold one.
+    """
+    folders = [Path("studies"), Path(gansweep.__file__).parent.parent / "studies"]
+    if name.endswith(".py"):
+        file = Path(name)
+        if not file.exists():
+            raise UserError(f"there is no study file {name!r}")
+    else:
+        found = {path.stem: path for folder in reversed(folders) for path in sorted(folder.glob("[!_]*.py"))}
+        if name not in found:
+            raise unknown("study", name, found)
+        file = found[name]
+    try:
+        values = runpy.run_path(str(file))
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
+    except (SyntaxError, ImportError, NameError, TypeError) as error:
+        raise UserError(
+            f"{file} is not a study: {type(error).__name__}: {error}{_field_hint(error)}"
+        ) from None
+    study = values.get("STUDY")
+    if not isinstance(study, Study):
+        raise UserError(f"{file} must hold one value STUDY = Study(...), but it has {type(study).__name__}")
+    return file.stem, (values.get("__doc__") or "").strip(), study
+
+
+def _field_hint(error: Exception) -> str:
+    """For an unknown field of Study or Evaluation: the nearest one there is."""
+    text = str(error)
+    if "unexpected keyword argument" not in text:
+        return ""
+    known = [f.name for kind in (Study, Evaluation) for f in fields(kind)]
+    return f" ({unknown('field', text.split(chr(39))[1], known)})"
+
+
+def available() -> dict[str, str]:
+    """The studies by name, with the first line of the question each answers."""
+    folders = [Path(gansweep.__file__).parent.parent / "studies", Path("studies")]
+    names = sorted({path.stem for folder in folders for path in folder.glob("[!_]*.py")})
+    return {name: load(name)[1].split("\n")[0] for name in names}
+
+
+def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+    """The study as JSON with every default filled in: what workers read and a resumed run is compared with.
+
+    Raises:
+        UserError: a data set for which an architecture, an extractor or a likelihood is not made.
+    """
+    architectures, evaluation = {}, {}
+    for key, dataset in datasets.items():
+        architectures[key] = study.architecture
+        if study.architecture == "auto":
+            architectures[key] = architecture_for(dataset.shape)
+        check_fits(architectures[key], dataset.shape)
+        chosen = resolve_extractor(dataset, study.evaluation)
+        evaluation[key] = asdict(replace(study.evaluation, extractor=chosen))
+        _check_likelihood(study, dataset)
+    values = {
+        "schema": "gansweep.study/1",
+        "name": name,
+        "question": question,
+        "variants": list(study.variants),
+        "datasets": list(study.datasets),
+        "spaces": {variant: to_json(study.space_of(variant)) for variant in study.variants},
+        "defaults": {variant: _default(study, variant) for variant in study.variants},
+        "architectures": architectures,
+        "evaluation": evaluation,
+        "data_sha256": {key: dataset.sha256 for key, dataset in datasets.items()},
+    }
+    plain = (
+        "trials",
+        "steps",
+        "evaluations",
+        "sampler",
+        "seed",
+        "batch_size",
+        "optimizer",
+        "time_limit_seconds",
+    )
+    values |= {name: getattr(study, name) for name in plain}
+    resolved: dict[str, Any] = json.loads(json.dumps(values))
+    return resolved
+
+
+def _default(study: Study, variant: str) -> dict[str, Any]:
+    """Trial 0: the published default, with the constants of the study's own space if it has one."""
+    default = dict(VARIANTS[variant].default)
+    if isinstance(study.space, str):
+        return default
+    space = study.space_of(variant)
+    if {"g_lr", "d_lr"} & space.keys():
+        lr = default.pop("lr")
+        default |= {"g_lr": lr, "d_lr": lr}
+    return default | {name: v for name, v in space.items() if not isinstance(v, Uniform | Choice)}
+
+
+def _check_likelihood(study: Study, dataset: Dataset) -> None:
+    space = {} if isinstance(study.space, str) else study.space
+    if "vae" in study.variants and dataset.kind == "vector" and space.get("likelihood") != "gaussian":
+        raise UserError(
+            f"the Bernoulli likelihood of vae needs data in [0, 1], and {dataset.name} has none: "
+            "set likelihood='gaussian' in the study's space"
+        )
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The resolved study of a results folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    file = folder / "study.json"
+    if not file.exists():
+        raise UserError(f"there are no results in {folder}: {file.name} is missing; run the study first")
+    resolved: dict[str, Any] = json.loads(file.read_text())
+    return resolved
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two resolved studies, one sentence part each: `steps: 100 -> 200`."""
+    found = []
+    for name in sorted(old.keys() | new.keys()):
+        a, b = old.get(name), new.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += differences(a, b, f"{prefix}{name}.")
+        elif a != b:
+            found.append(f"{prefix}{name}: {json.dumps(a)} -> {json.dumps(b)}")
+    return found

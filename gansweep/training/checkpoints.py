@@ -1,0 +1,75 @@
+"""The checkpoints of a trial: its training state at the last two evaluations, and its trained generator.
+
+`checkpoints/<trial_id>/round-<n>.pt` and `generator.pt` hold tensors, numbers, strings and lists only, so that
+they load without executing anything.
+"""
+
+import io
+import shutil
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+
+from gansweep.files import write_atomically
+
+
+class Checkpoints:
+    """The checkpoints of a study's trials, one folder a trial, so that packs can be regrouped at will."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "checkpoints"
+
+    def save(self, trial_id: str, rounds: int, state: dict[str, Any]) -> None:
+        """Keep the training state after this many rounds, and the one before it."""
+        self._write(self._file(trial_id, rounds), state)
+        for old in self.rounds(trial_id)[:-2]:
+            self._file(trial_id, old).unlink(missing_ok=True)
+
+    def save_generator(self, trial_id: str, generator: dict[str, torch.Tensor]) -> None:
+        """Keep a trained generator: its parameters and batch-norm statistics by name."""
+        self._write(self.folder / trial_id / "generator.pt", generator)
+
+    def rounds(self, trial_id: str) -> list[int]:
+        """The rounds for which there is a training state, in order."""
+        files = (self.folder / trial_id).glob("round-*.pt")
+        return sorted(int(file.stem.removeprefix("round-")) for file in files)
+
+    def load_common(self, trial_ids: list[str]) -> list[dict[str, Any]] | None:
+        """The training states of these trials at the last round that all of them have; None if there is none.
+
+        A file that cannot be read counts as missing: what it held is trained again.
+        """
+        common = set.intersection(*(set(self.rounds(trial_id)) for trial_id in trial_ids))
+        for rounds in sorted(common, reverse=True):
+            states = [_read(self._file(trial_id, rounds)) for trial_id in trial_ids]
+            if all(state is not None for state in states):
+                return [state for state in states if state is not None]
+        return None
+
+    def forget_training(self, trial_id: str) -> None:
+        """Delete the training states of a finished trial; its generator stays."""
+        for rounds in self.rounds(trial_id):
+            self._file(trial_id, rounds).unlink(missing_ok=True)
+
+    def forget(self, trial_id: str) -> None:
+        """Delete all checkpoints of a trial."""
+        shutil.rmtree(self.folder / trial_id, ignore_errors=True)
+
+    def _file(self, trial_id: str, rounds: int) -> Path:
+        return self.folder / trial_id / f"round-{rounds:07d}.pt"
+
+    def _write(self, file: Path, content: dict[str, Any]) -> None:
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        write_atomically(file, buffer.getvalue())
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, UnpicklingError, BadZipFile, ValueError):
+        return None
+    return state

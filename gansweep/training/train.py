@@ -1,0 +1,234 @@
+"""Train and measure the trials of one pack; yields their rows. Knows nothing of how it is launched."""
+
+import io
+import json
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.transforms.functional import to_pil_image
+from torchvision.utils import make_grid
+
+from gansweep.data import Dataset
+from gansweep.evaluation import Evaluation
+from gansweep.evaluation.fidelity import Evaluator, to_uint8
+from gansweep.files import write_atomically
+from gansweep.networks import ARCHITECTURES
+from gansweep.results import Row, blank_row, finite, now
+from gansweep.training.checkpoints import Checkpoints
+from gansweep.training.member import Member, make_member
+from gansweep.training.pack import Pack
+from gansweep.training.streams import latents
+from gansweep.variants import VARIANTS
+
+CHECK_ROUNDS = 50  # between two looks at divergence and at the clock
+
+
+@dataclass(frozen=True)
+class Job:
+    """The trials of one pack. `trials` hold the identity and the hp of a row; `study` is a resolved study."""
+
+    pack: str
+    trials: list[Row]
+    study: dict[str, Any]
+    folder: Path
+
+    def members(self) -> list[Member]:
+        """What trains, in the order of the trials."""
+        common = {name: self.study[name] for name in ("batch_size", "optimizer")}
+        return [
+            make_member(
+                VARIANTS[trial["variant"]],
+                trial["hp"],
+                **{name: trial[name] for name in ("trial_id", "dataset", "architecture", "seed")},
+                **common,
+            )
+            for trial in self.trials
+        ]
+
+
+@dataclass
+class Progress:
+    """A trial on its way: its identity, its rows so far, and its share of the pack's time."""
+
+    trial: Row
+    rows: list[Row] = field(default_factory=list)
+    train_seconds: float = 0.0
+    eval_seconds: float = 0.0
+    started_at: str = field(default_factory=now)
+
+    def history(self) -> str:
+        """All but the trial, as JSON: part of its checkpoint."""
+        return json.dumps({name: value for name, value in vars(self).items() if name != "trial"})
+
+
+def evaluation_rounds(steps: int, n_steps: int, evaluations: int) -> list[int]:
+    """After which rounds to evaluate: evenly spaced, the last one after all `steps`.
+
+    n_steps: the steps in a round; a rest of `steps` that fills no round is not trained.
+
+    >>> evaluation_rounds(15_625, 5, 5)
+    [625, 1250, 1875, 2500, 3125]
+    """
+    total = max(1, steps // n_steps)
+    return sorted({max(1, total * (i + 1) // evaluations) for i in range(evaluations)})
+
+
+class Run:
+    """Trains the trials of a job to their end, from their checkpoints if they have any."""
+
+    def __init__(self, job: Job, dataset: Dataset, evaluator: Evaluator, device: torch.device) -> None:
+        self.job, self.evaluator, self.device = job, evaluator, device
+        members = job.members()
+        self.evaluation = Evaluation(**job.study["evaluation"][dataset.name])
+        self.pack = Pack(members, dataset, device)
+        self.n_steps = members[0].n_steps
+        self.checkpoints = Checkpoints(job.folder)
+        self.trials = [Progress(trial) for trial in job.trials]
+        self.clock = time.perf_counter()
+        states = self.checkpoints.load_common([trial["trial_id"] for trial in job.trials])
+        if states:
+            self.pack.restore(states)
+            for i, state in enumerate(states):
+                self.trials[i] = Progress(job.trials[i], **json.loads(state["history"]))
+
+    def rows(self) -> Iterator[list[Row]]:
+        """Rows as they come: one for each trial at each evaluation, and one for each that ends badly.
+
+        Rows from before the checkpoint come first, once more, in case nobody has seen them.
+        """
+        yield [row for progress in self.trials for row in progress.rows]
+        study = self.job.study
+        targets = evaluation_rounds(study["steps"], self.n_steps, study["evaluations"])
+        for target in (target for target in targets if target > self.pack.rounds):
+            terms: dict[str, dict[str, Tensor]] = {}
+            while self.pack.rounds < target and self.trials:
+                terms = self.pack.round()
+                if self.pack.rounds % CHECK_ROUNDS == 0 or self.pack.rounds == target:
+                    for rows, keep in self._look():
+                        terms = {p: {k: v[keep] for k, v in t.items()} for p, t in terms.items()}
+                        yield rows
+            yield from self._evaluate(terms, final=target == targets[-1])
+
+    def _look(self) -> Iterator[tuple[list[Row], list[int]]]:
+        """Take the time; end the trials that have diverged or run out of time; who goes on."""
+        self._spend("train_seconds")
+        diverged = self.pack.diverged.tolist()
+        if any(diverged):
+            yield self._end(diverged, "diverged", "nan_loss", "a loss is not finite")
+        limit = self.job.study["time_limit_seconds"]
+        late = [trial.train_seconds + trial.eval_seconds > limit for trial in self.trials]
+        if any(late):
+            yield self._end(late, "timeout", "time_limit", f"it took more than {limit:g} seconds")
+
+    def _end(self, ended: list[bool], outcome: str, kind: str, message: str) -> tuple[list[Row], list[int]]:
+        """The last rows of the trials that ended badly; the pack goes on with the others."""
+        failure = {"kind": kind, "message": message, "step": self._step()}
+        rows = [self._row(trial, {}, {}, outcome, failure) for trial in self._where(ended)]
+        keep = [i for i, value in enumerate(ended) if not value]
+        self.trials = [self.trials[i] for i in keep]
+        if keep:
+            self.pack.select(keep)
+        return rows, keep
+
+    def _evaluate(self, terms: dict[str, dict[str, Tensor]], final: bool) -> Iterator[list[Row]]:
+        """Measure every trial; save what it needs to go on, or its generator if it is done."""
+        if not self.trials:
+            return
+        samples, is_finite = draw_samples(self.pack, self.evaluation)
+        if not all(is_finite):
+            rows, keep = self._end(
+                [not ok for ok in is_finite], "diverged", "nan_images", "a sample is not finite"
+            )
+            terms = {p: {k: v[keep] for k, v in t.items()} for p, t in terms.items()}
+            samples = samples[keep]
+            yield rows
+        scores = [self.evaluator.score(sample) for sample in samples]
+        self._spend("eval_seconds")
+        for i, trial in enumerate(self.trials):
+            losses = {f"{p}_{k}": finite(v[i].item()) for p, t in terms.items() for k, v in t.items()}
+            row = self._row(trial, scores[i], losses, "ok" if final else None, None)
+            self._save_samples(row, samples[i])
+            if final:
+                self.checkpoints.save_generator(row["trial_id"], self.pack.generator(i))
+            trial.rows.append(row)
+        if not final:
+            self._save()
+        yield [trial.rows[-1] for trial in self.trials]
+
+    def _save(self) -> None:
+        for i, trial in enumerate(self.trials):
+            state = self.pack.state(i) | {"history": trial.history()}
+            self.checkpoints.save(trial.trial["trial_id"], self.pack.rounds, state)
+
+    def _save_samples(self, row: Row, samples: Tensor) -> None:
+        """An 8x8 grid of the first 64 samples; vectors have none."""
+        if self.pack.dataset.kind == "image":
+            row["files"]["sample"] = f"samples/{row['trial_id']}.png"
+            write_atomically(self.job.folder / row["files"]["sample"], grid(samples[:64]))
+
+    def _row(
+        self,
+        trial: Progress,
+        metrics: dict[str, float],
+        terms: dict[str, float | None],
+        outcome: str | None,
+        failure: Row | None,
+    ) -> Row:
+        step = self._step()
+        return blank_row(trial.trial, self.job.study, self.job.pack) | {
+            "step": step,
+            "images_seen": step * self.job.study["batch_size"],
+            "metric_id": self.evaluator.reference.metric_id,
+            "metrics": {name: finite(value) for name, value in metrics.items()},
+            "terms": terms,
+            "outcome": outcome,
+            "failure": failure,
+            "train_seconds": round(trial.train_seconds, 3),
+            "eval_seconds": round(trial.eval_seconds, 3),
+            "pack_size": len(self.job.trials),
+            "host": platform.node(),
+            "device": str(self.device),
+            "started_at": trial.started_at,
+        }
+
+    def _step(self) -> int:
+        return self.pack.rounds * self.n_steps
+
+    def _spend(self, account: str) -> None:
+        """Share the time since the last call among the trials that are training."""
+        elapsed, self.clock = time.perf_counter() - self.clock, time.perf_counter()
+        for trial in self.trials:
+            setattr(trial, account, getattr(trial, account) + elapsed / len(self.trials))
+
+    def _where(self, mask: list[bool]) -> list[Progress]:
+        return [trial for trial, chosen in zip(self.trials, mask, strict=True) if chosen]
+
+
+def draw_samples(pack: Pack, evaluation: Evaluation) -> tuple[Tensor, list[bool]]:
+    """Samples [P, S, ...] on the CPU, uint8 if they are images, and whether each member's are all finite.
+
+    All members of all packs are given the same latents.
+    """
+    generator = torch.Generator().manual_seed(evaluation.seed)
+    z_dim = ARCHITECTURES[pack.members[0].architecture].z_dim
+    z = latents((evaluation.n_images, z_dim), pack.variant.prior, generator)
+    chunks, is_finite = [], torch.ones(len(pack), dtype=torch.bool, device=pack.device)
+    for chunk in pack.samples(z):
+        is_finite &= chunk.flatten(1).isfinite().all(1)
+        chunk = chunk.nan_to_num()  # of no consequence: what is not finite is not scored
+        chunks.append((to_uint8(chunk) if pack.dataset.kind == "image" else chunk).cpu())
+    return torch.cat(chunks, 1), is_finite.tolist()
+
+
+def grid(images: Tensor) -> bytes:
+    """A PNG of images [S, C, H, W] uint8 in rows of eight, one pixel apart."""
+    picture = to_pil_image(make_grid(images, nrow=8, padding=1, pad_value=255))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

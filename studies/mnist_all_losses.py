@@ -1,0 +1,23 @@
+"""Are the seven GAN losses of Lucic et al. (2018), and the VAE, equal on MNIST, given the same wide search?
+
+100 configurations for each model, the first being its authors' own; 15,625 steps, the best of five evaluations
+on 10,000 images counts. The FID here is that of the bundled MNIST classifier, which tells digits apart; for
+figures comparable with the paper's set extractor="inception".
+
+Source: Lucic et al., "Are GANs Created Equal? A Large-Scale Study", 2018, arXiv:1711.10337.
+Deviations: 1. the five evaluations are evenly spaced, where the paper's fourth and fifth are one step apart;
+    2. each trial has a seed of its own, where the paper gives all of a search the seed 0.
+"""
+
+from gansweep.evaluation import Evaluation
+from gansweep.study import Study
+
+STUDY = Study(
+    variants=("mm", "ns", "lsgan", "wgan", "wgan_gp", "dragan", "began", "vae"),
+    datasets=("mnist",),
+    space="wide",
+    trials=100,
+    steps=15_625,
+    evaluation=Evaluation(extractor="mnist", n_images=10_000),
+    smoke={"trials": 2, "steps": 40, "n_images": 1000},
+)
