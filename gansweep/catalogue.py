@@ -13,7 +13,7 @@ def studies() -> list[str]:
 
 def variants() -> list[str]:
     """Every variant: name, label, family, the hyperparameters of its wide space, source."""
-    rows = [("NAME", "LABEL", "FAMILY", "SEARCHED", "SOURCE")]
+    rows: list[tuple[str, ...]] = [("NAME", "LABEL", "FAMILY", "SEARCHED", "SOURCE")]
     for name, published in VARIANTS.items():
         rows.append((name, published.label, published.family, " ".join(published.wide), published.source))
     return _columns(rows)

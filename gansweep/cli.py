@@ -5,12 +5,17 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gansweep
 from gansweep.errors import UserError, unknown
 
-EPILOG = """exit codes: 0 done; 1 finished, but trials crashed or ran out of time; 2 wrong usage, nothing changed;
-130 interrupted, the same command goes on"""
+if TYPE_CHECKING:  # a command imports what it needs: `gansweep status` needs no torch
+    from gansweep.run import Options
+    from gansweep.study import Study
+
+EPILOG = """exit codes: 0 done; 1 finished, but trials crashed or ran out of time; 2 wrong usage, nothing
+changed; 130 interrupted, the same command goes on"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +93,7 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _load(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _load(options: argparse.Namespace) -> "tuple[str, str, Study]":
     """The name, question and study that the options ask for."""
     from gansweep import study as studies
 
@@ -113,7 +118,7 @@ def _plan(options: argparse.Namespace) -> int:
     return 0
 
 
-def _options(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _options(options: argparse.Namespace) -> "Options":
     from gansweep.run import Options
 
     return Options(

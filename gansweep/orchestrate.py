@@ -140,8 +140,8 @@ class PackSearcher(Searcher):
 
     def __init__(self, search: Search) -> None:
         super().__init__(metric=None, mode="min")
-        self.search, self.jobs, self.at_most = search, {}, 1
-        self.jobs: dict[str, Job]
+        self.search, self.at_most = search, 1
+        self.jobs: dict[str, Job] = {}  # by Tune's trial id
 
     def suggest(self, trial_id: str) -> Any:
         if len(self.jobs) >= self.at_most:

@@ -1,4 +1,4 @@
-"""Where results come from: versions, git state, hardware, data and metric fingerprints, in `manifest.json`."""
+"""Where results come from: versions, git state, data and metric fingerprints, for `manifest.json`."""
 
 import platform
 import shlex

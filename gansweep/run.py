@@ -1,4 +1,4 @@
-"""Runs a study from its value to its report, or goes on with it: what `gansweep run` and run_study.py call."""
+"""Runs a study from its value to its report, or goes on with it."""
 
 import fcntl
 import json
@@ -197,13 +197,12 @@ class Ledger:
         if row["outcome"] is None:
             return
         self.checkpoints.forget_training(trial)
-        best = self.best.get(cell, trial)
-        if row["outcome"] == "ok" and self.scores[trial] <= self.scores[best]:
-            self.best[cell] = trial
-        if best != self.best.get(cell):
-            self.checkpoints.forget(best)
-        elif trial != best:
-            self.checkpoints.forget(trial)
+        best = self.best.get(cell)
+        loser: str | None = trial
+        if row["outcome"] == "ok" and (best is None or self.scores[trial] < self.scores[best]):
+            self.best[cell], loser = trial, best
+        if loser:
+            self.checkpoints.forget(loser)
 
 
 def say(text: str) -> None:

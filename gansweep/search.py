@@ -7,6 +7,7 @@ knows its configuration and its pack before it is handed out, so any driver can 
 import warnings
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -260,8 +261,8 @@ class Search:
         trial = asked or Trial(self.studies[cell], optuna_id)
         default, space = self.study["defaults"][cell.variant], self.spaces[cell.variant]
         if number == 0:
-            space = {name: value for name, value in space.items() if _contains(value, default.get(name))}
-        hp = default | {name: self._suggest(cell, trial, name, space[name]) for name in sorted(space)}
+            space = {n: values for n, values in space.items() if _contains(values, default.get(n))}
+        hp: dict[str, Scalar] = default | {name: self._suggest(cell, trial, name, space[name]) for name in sorted(space)}
         self.storage.set_trial_user_attr(optuna_id, "hp", hp)
         return hp
 
@@ -278,7 +279,7 @@ class Search:
         if isinstance(values, Choice):
             chosen: Scalar = trial.suggest_categorical(name, values.options)
             return chosen
-        return trial.suggest_float(name, values.low, values.high, log=values.log)
+        return float(trial.suggest_float(name, values.low, values.high, log=values.log))
 
 
 def _contains(values: Distribution | Scalar | None, value: Scalar | None) -> bool:
@@ -292,5 +293,5 @@ def _split(trials: list[Row], size: int) -> Iterator[list[Row]]:
     """Parts of nearly equal length, none longer than `size`."""
     n_parts = -(-len(trials) // size)
     bounds = [len(trials) * i // n_parts for i in range(n_parts + 1)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         yield trials[start:end]

@@ -4,6 +4,7 @@ A space maps a hyperparameter's name to a `Distribution` or to a constant. `sear
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -73,7 +74,11 @@ def to_json(space: Space) -> dict[str, Any]:
 
 def from_json(values: dict[str, Any]) -> Space:
     """The inverse of `to_json`."""
-    make = {"uniform": uniform, "loguniform": loguniform, "choice": choice}
+    make: dict[str, Callable[..., Distribution]] = {
+        "uniform": uniform,
+        "loguniform": loguniform,
+        "choice": choice,
+    }
     space: Space = {}
     for name, value in values.items():
         if isinstance(value, dict):

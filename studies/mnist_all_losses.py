@@ -1,8 +1,8 @@
 """Are the seven GAN losses of Lucic et al. (2018), and the VAE, equal on MNIST, given the same wide search?
 
-100 configurations for each model, the first being its authors' own; 15,625 steps, the best of five evaluations
-on 10,000 images counts. The FID here is that of the bundled MNIST classifier, which tells digits apart; for
-figures comparable with the paper's set extractor="inception".
+100 configurations for each model, the first being its authors' own; 15,625 steps; the best of five
+evaluations on 10,000 images counts. The FID here is that of the bundled MNIST classifier, which tells digits
+apart; for figures comparable with the paper's, set extractor="inception".
 
 Source: Lucic et al., "Are GANs Created Equal? A Large-Scale Study", 2018, arXiv:1711.10337.
 Deviations: 1. the five evaluations are evenly spaced, where the paper's fourth and fifth are one step apart;

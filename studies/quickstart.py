@@ -1,7 +1,7 @@
 """Which of eight generative models draws small digits best, when each gets the same small search?
 
-The data are scikit-learn's 1,797 images of 8x8 pixels. The whole study takes minutes on a laptop: it shows what
-a study is and how to read a report. It is too small for a verdict on the models.
+The data are scikit-learn's 1,797 images of 8x8 pixels. The whole study takes minutes on a laptop: it shows
+what a study is and how to read a report. It is too small for a verdict on the models.
 """
 
 from gansweep.evaluation import Evaluation

@@ -142,8 +142,10 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
         if self.measuring:
-            var, mean = torch.var_mean(flat, 0, correction=0)
-            self.mean.copy_(mean)
-            self.var.copy_(var)
-        mean, var = (None, None) if self.training else (self.mean, self.var)
-        return batch_norm(flat, mean, var, self.weight, self.bias, self.training, eps=1e-3).view(x.shape)
+            measured = torch.var_mean(flat, 0, correction=0)
+            self.var.copy_(measured[0])
+            self.mean.copy_(measured[1])
+        mean = None if self.training else self.mean
+        var = None if self.training else self.var
+        y = batch_norm(flat, mean, var, self.weight, self.bias, self.training, eps=1e-3)
+        return y.view(x.shape)

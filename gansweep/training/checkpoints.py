@@ -1,7 +1,7 @@
 """The checkpoints of a trial: its training state at the last two evaluations, and its trained generator.
 
-`checkpoints/<trial_id>/round-<n>.pt` and `generator.pt` hold tensors, numbers, strings and lists only, so that
-they load without executing anything.
+`checkpoints/<trial_id>/round-<n>.pt` and `generator.pt` hold tensors, numbers and strings only, so that they
+load without executing anything.
 """
 
 import io

@@ -35,7 +35,7 @@ class Batch(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variant(ABC):
+class Variant:
     """One objective. Its fields are the hyperparameters of the objective itself.
 
     Floats may differ between the members of a pack; a field of any other type is common to the pack. While a
@@ -66,7 +66,7 @@ class Variant(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreGAN(Variant):
+class ScoreGAN(Variant, ABC):
     """A game that sees the networks only through D's scores, plus an optional penalty on D's slope."""
 
     penalty: str = "none"  # a key of PENALTIES

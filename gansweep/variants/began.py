@@ -1,7 +1,7 @@
 """Boundary equilibrium GAN: D is an autoencoder, its reconstruction error is the score."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -33,7 +33,8 @@ class BEGAN(Variant):
 
     def update(self, terms: dict[str, Terms]) -> Self:
         gap = self.gamma * terms["discriminator"]["real"] - terms["generator"]["fake"]
-        return replace(self, k=torch.clamp(self.k + self.k_lr * gap, 0, 1))
+        k: Any = torch.clamp(self.k + self.k_lr * gap, 0, 1)
+        return replace(self, k=k)
 
 
 def error(D: Network, x: Tensor) -> Tensor:
