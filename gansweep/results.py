@@ -203,12 +203,22 @@ def trials_table(rows: Iterable[Row], collapse_above: dict[str, float]) -> pd.Da
     by_trial: dict[str, list[Row]] = {}
     for row in rows:
         by_trial.setdefault(row["trial_id"], []).append(row)
-    lines = [_trial_line(history, collapse_above) for history in by_trial.values()]
-    table = pd.DataFrame(lines)
-    if not table.empty:
-        table = table.sort_values(["dataset", "variant", "trial_number"], ignore_index=True)
-        table = table.convert_dtypes(convert_string=False, convert_floating=False)
-    return table
+    histories = sorted(
+        by_trial.values(), key=lambda h: [h[-1][n] for n in ("dataset", "variant", "trial_number")]
+    )
+    lines = [_trial_line(history, collapse_above) for history in histories]
+    names = dict.fromkeys(name for line in lines for name in line)
+    return pd.DataFrame({name: _column([line.get(name) for line in lines]) for name in names})
+
+
+def _column(values: list[Any]) -> Any:
+    """Whole numbers and truth values stay what they are where others of the column are missing."""
+    kinds = {type(value) for value in values}
+    if kinds == {int, type(None)}:
+        return pd.array(values, dtype="Int64")
+    if kinds == {bool, type(None)}:
+        return pd.array(values, dtype="boolean")
+    return values
 
 
 def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> Row:

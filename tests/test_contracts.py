@@ -45,7 +45,12 @@ def members_of(name, n=3, n_critic=2, d_batchnorm=True, optimizer="adam"):
     published = VARIANTS[name]
     members = []
     for i in range(n):
-        hp = {"g_lr": 1e-3 * (i + 1), "d_lr": 2e-3 * (i + 1), "beta1": 0.1 * (i + 1), "beta2": 0.99 + 0.001 * i}
+        hp = {
+            "g_lr": 1e-3 * (i + 1),
+            "d_lr": 2e-3 * (i + 1),
+            "beta1": 0.1 * (i + 1),
+            "beta2": 0.99 + 0.001 * i,
+        }
         hp |= {"d_batchnorm": d_batchnorm}
         if "n_critic" in searchable(published):
             hp["n_critic"] = n_critic

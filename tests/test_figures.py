@@ -40,6 +40,14 @@ def test_drawing_leaves_matplotlibs_settings_alone(comparison):
     assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.parametrize("trials", [2, 6, 30])
+def test_every_takeaway_and_caption_is_whole_sentences(tmp_path, trials):
+    study = make_study(tmp_path, variants=3, datasets=2, trials=trials, samples=False)
+    for plot in plots(read_comparison(study)):
+        for text in (plot.takeaway, plot.caption, plot.alt):
+            assert text.endswith(".") and "  " not in text and "nan" not in text.split(), text
+
+
 def test_saving_twice_gives_the_same_bytes(comparison, tmp_path):
     for folder in ("a", "b"):
         plot = budget_plot(comparison)
@@ -114,7 +122,10 @@ def test_a_choice_and_a_range_have_positions_and_bins():
     flag = Scale("choice", (False, True))
     np.testing.assert_array_equal(flag.positions(pd.Series([True, False], dtype=object)), [1, 0])
     np.testing.assert_array_equal(flag.edges(100), [-0.5, 0.5, 1.5])
+    missing = Scale("choice", (1, 5)).positions(pd.Series([5, 3, pd.NA], dtype=object))
+    np.testing.assert_array_equal(missing, [1, np.nan, np.nan])
     lr = Scale("loguniform", (1e-4, 1e-2))
+    np.testing.assert_array_equal(lr.positions(pd.Series([0.1, pd.NA], dtype=object)), [0.1, np.nan])
     np.testing.assert_allclose(lr.edges(16), [1e-4, 1e-3, 1e-2])
     np.testing.assert_allclose(lr.centres(lr.edges(16)), [10**-3.5, 10**-2.5])
     assert len(lr.edges(3)) == 2 and len(lr.edges(1000)) == 7

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from synthetic import FIRST_EIGHT, make_study
+from synthetic import make_study
 
 from gansweep.errors import UserError
 from gansweep.files import dump_json
@@ -81,7 +81,8 @@ class Elements(HTMLParser):
 
 
 def test_the_report_imports_neither_torch_nor_ray():
-    code = "import sys, gansweep.report; print(sorted({'torch', 'ray', 'optuna', 'gansweep.variants'} & set(sys.modules)))"
+    heavy = {"torch", "ray", "optuna", "gansweep.variants"}
+    code = f"import sys, gansweep.report; print(sorted({heavy} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
@@ -145,10 +146,9 @@ def test_the_trial_browser_holds_every_trial(study, page):
 
 
 def test_the_best_median_and_worst_samples_stand_beside_the_real_images(page):
-    for variant in ("NS GAN", "WGAN GP"):
-        for kind in ("best", "median", "worst"):
-            assert f"{variant}, {kind} trial" in page
-    assert page.count("<strong>Real images</strong>") == 2
+    for kind in ("best", "median", "worst"):
+        assert f"Grid of uncurated samples of WGAN GP on Fashion-MNIST, {kind} trial" in page
+    assert page.count("<h4>Real images</h4>") == 2
     assert len(re.findall(r'<img alt="[^"]+" src="data:image/(?:webp|png);base64,', page)) == page.count(
         "<img"
     )
@@ -284,19 +284,23 @@ def test_the_policy_stops_requests(tmp_path, page):
 @browser
 def test_sorting_filtering_theme_and_details_work(tmp_path, page):
     script = """
-      const column = (table, i) => [...table.tBodies[0].rows].map((row) => row.cells[i].dataset.value ?? row.cells[i].textContent);
-      const summary = document.querySelector("#summary"), button = summary.tHead.rows[0].cells[5].firstElementChild;
-      button.click(); const up = column(summary, 5).filter(Boolean).map(Number), state = button.parentNode.ariaSort;
-      button.click(); const down = column(summary, 5).filter(Boolean).map(Number);
-      const filter = document.querySelector("#filter"), browser = document.querySelector("#browser");
+      const one = (selector) => document.querySelector(selector);
+      const value = (cell) => cell.dataset.value ?? cell.textContent;
+      const column = (table, i) => [...table.tBodies[0].rows].map((row) => value(row.cells[i]));
+      const numbers = () => column(one("#summary"), 5).filter(Boolean).map(Number);
+      const button = one("#summary").tHead.rows[0].cells[5].firstElementChild;
+      button.click(); const up = numbers(), state = button.parentNode.ariaSort;
+      button.click(); const down = numbers();
+      const filter = one("#filter"), browser = one("#browser");
       const all = browser.tBodies[0].rows.length;
       filter.value = "vae digits"; filter.dispatchEvent(new Event("input"));
-      const found = column(browser, 0), count = document.querySelector("#count").textContent;
+      const found = column(browser, 0), count = one("#count").textContent;
       browser.tHead.rows[0].cells[5].firstElementChild.click();
       const fids = column(browser, 5);
       browser.tBodies[0].rows[0].click();
-      const details = document.querySelector("#trial pre").textContent, background = () => getComputedStyle(document.body).backgroundColor;
-      const before = background(); document.querySelector("#theme").click(); const after = background();
+      const details = one("#trial pre").textContent;
+      const background = () => getComputedStyle(document.body).backgroundColor;
+      const before = background(); one("#theme").click(); const after = background();
       return {up, down, state, all, found, count, fids, details, before, after};
     """
     seen, console = run_script(tmp_path, page, script)
@@ -330,15 +334,14 @@ def test_the_page_can_be_seen(tmp_path, study, width, scheme):
 @browser
 def test_a_phone_scrolls_figures_and_tables_but_not_the_page(tmp_path, page):
     """In a frame as wide as a phone."""
-    frame = f'<!doctype html><iframe style="width:480px;height:900px" srcdoc="{html.escape(page)}"></iframe></body>'
-    script = "const d = document.querySelector('iframe').contentDocument.documentElement; return [d.scrollWidth, d.clientWidth]"
-    loaded = frame.replace(
-        "</body>",
-        f"<script>onload = () => document.title = 'probe:' + JSON.stringify((() => {{ {script} }})())</script></body>",
+    measure = (
+        "const d = frames[0].document.documentElement; document.title = `${d.scrollWidth},${d.clientWidth}`"
     )
-    (tmp_path / "phone.html").write_text(loaded)
+    frame = f'<iframe style="width:480px;height:900px" srcdoc="{html.escape(page)}"></iframe>'
+    script = f"<script>onload = () => {{ {measure} }}</script>"
+    (tmp_path / "phone.html").write_text(f"<!doctype html><title></title>{frame}{script}")
     done = chromium(tmp_path, "--dump-dom", (tmp_path / "phone.html").as_uri())
-    (answer,) = re.findall(r"<title>probe:\[(\d+),(\d+)\]</title>", done.stdout)
+    answer = re.findall(r"<title>(\d+),(\d+)</title>", done.stdout)[0]
     assert int(answer[0]) <= int(answer[1]) > 400
 
 
@@ -350,6 +353,5 @@ def test_the_page_prints(tmp_path, study):
     assert content.startswith(b"%PDF") and 3 <= len(re.findall(rb"/Type\s*/Page\b", content)) <= 20
 
 
-def test_the_page_of_a_large_study_stays_small(study):
-    assert (study / "report" / "index.html").stat().st_size < 1_500_000
-    assert set(FIRST_EIGHT) == {"mm", "ns", "lsgan", "wgan", "wgan_gp", "dragan", "began", "vae"}
+def test_the_page_stays_small(study):
+    assert (study / "report" / "index.html").stat().st_size < 1_000_000

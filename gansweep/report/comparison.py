@@ -73,7 +73,6 @@ class Comparison:
 
     def budget(self, dataset: str) -> int:
         """The largest budget k at which every variant with trials on the data set can be bounded (>= 1)."""
-
         sizes = [len(scores) for scores in self.started(dataset).values()]
         return max(1, math.floor(statistics.largest_budget(min(sizes)))) if sizes else 1
 

@@ -27,34 +27,34 @@ class Grid:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The grids of one data set: real images first, then the variants'; and who has none."""
+    """The grids of one data set: groups of a heading and its grids, real images first; and who has none."""
 
     dataset: str
-    grids: tuple[Grid, ...]
+    groups: tuple[tuple[str, tuple[Grid, ...]], ...]
     absent: str
 
 
 def galleries(comparison: Comparison) -> list[Gallery]:
     """Real images and, for each variant, the samples of its best, median and worst trial."""
-
     return [_gallery(comparison, dataset) for dataset in comparison.datasets]
 
 
 def _gallery(comparison: Comparison, dataset: str) -> Gallery:
     label = comparison.dataset_label(dataset)
-    grids = []
+    groups: list[tuple[str, tuple[Grid, ...]]] = []
     if (comparison.folder / "samples" / f"real-{dataset}.png").is_file():
         real = _embed(comparison, f"samples/real-{dataset}.png")
-        grids.append(Grid("Real images", "the data set itself", f"Grid of real images of {label}", *real))
+        groups.append(("Real images", (Grid("test set", "", f"Grid of real images of {label}", *real),)))
     without = []
     for variant in comparison.ranked(dataset):
-        shown = _chosen(comparison, dataset, variant)
-        for kind, trial in shown.items():
-            grids.append(_grid(comparison, variant, label, kind, trial))
-        if not shown:
+        shown = _chosen(comparison, dataset, variant).items()
+        grids = tuple(_grid(comparison, variant, label, kind, trial) for kind, trial in shown)
+        if grids:
+            groups.append((comparison.label(variant), grids))
+        else:
             without.append(variant)
     absent = f"No samples were saved for {comparison.labels(without)}." if without else ""
-    return Gallery(label, tuple(grids), absent)
+    return Gallery(label, tuple(groups), absent)
 
 
 def _chosen(comparison: Comparison, dataset: str, variant: str) -> dict[str, pd.Series]:
@@ -78,7 +78,7 @@ def _grid(comparison: Comparison, variant: str, dataset_label: str, kind: str, t
     last = evaluations.dropna(subset=["fid"]).iloc[-1]
     fid = f"{last['fid']:.3g}"
     return Grid(
-        f"{name}, {kind} trial",
+        f"{kind} trial",
         f"FID {fid} at step {last['step']}, its lowest {trial['score']:.3g}; trial {trial['trial_number']}",
         f"Grid of uncurated samples of {name} on {dataset_label}, {kind} trial, FID {fid}",
         *_embed(comparison, trial["sample_path"]),

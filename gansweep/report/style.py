@@ -19,12 +19,12 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from gansweep.files import write_atomically
 
 WIDTH = 6.75  # inches: the text width of a two-column paper
-# Marks stand out 3:1 from white, and any two hues differ by 5.5 in OKLab (x 100) to colour-blind readers too.
+# Marks stand out 3:1 from white, and any two hues differ by 5 in OKLab (x 100) to colour-blind readers too.
 HUES = {
     "blue": "#004e8f",
     "sky": "#3a9bd9",
     "green": "#008a63",
-    "orange": "#c88a00",
+    "orange": "#c68800",
     "verm": "#b8400e",
     "purple": "#c069a8",
 }
@@ -189,6 +189,7 @@ def save(figure: Figure, folder: Path, name: str, data: pd.DataFrame) -> str:
     }
     svg = b""
     with house_style():
+        _freeze(figure)
         for kind, metadata in fixed.items():
             file = io.BytesIO()
             figure.savefig(file, format=kind, dpi=200, metadata=metadata)
@@ -196,3 +197,12 @@ def save(figure: Figure, folder: Path, name: str, data: pd.DataFrame) -> str:
             svg = file.getvalue()
     write_atomically(folder / "data" / f"{name}.csv", data.to_csv(index=False))
     return svg.decode()
+
+
+def _freeze(figure: Figure) -> None:
+    """Lay the figure out once and round the result: the solver's last digits differ from run to run."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        left, bottom, width, height = (round(float(edge), 5) for edge in ax.get_position().bounds)
+        ax.set_position((left, bottom, width, height))

@@ -184,15 +184,13 @@ def _sentence(comparison: Comparison, dataset: str) -> str:
     k = comparison.budget(dataset)
     once = statistics.median_best(started[first], 1).value
     then = comparison.at_budget[dataset, first].value
+    label, name = comparison.dataset_label(dataset), comparison.label(first)
     if math.isinf(then):
-        return f"{comparison.dataset_label(dataset)}: more than half of the searches of {k} fail for "
-        "every variant."
-    name = comparison.label(first)
+        return f"{label}: with every variant at least half of the searches of {k} trials fail."
     if k == 1:
-        return f"{comparison.dataset_label(dataset)}: one configuration of {name} has a median FID of "
-        f"{once:.3g}, the lowest."
+        return f"{label}: {name} has the lowest median FID of a single configuration, {once:.3g}."
     start = "a failure" if math.isinf(once) else f"{once:.3g}"
     return (
-        f"{comparison.dataset_label(dataset)}: {name} has the lowest median at k = {k}; trying {k} "
-        f"configurations instead of one takes it from {start} to {then:.3g}."
+        f"{label}: {name} has the lowest median at k = {k}; trying {k} instead of one takes it "
+        f"from {start} to {then:.3g}."
     )

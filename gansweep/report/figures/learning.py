@@ -51,7 +51,6 @@ def learning_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
 
 def _fid_by_step(trials: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """FID by trial (lines) and evaluated step (columns): +inf from a failure on."""
-
     measured = rows.dropna(subset=["fid"]).drop_duplicates(["trial_id", "step"], keep="last")
     table = measured.pivot(index="trial_id", columns="step", values="fid").astype(float)
     table = table.reindex(trials["trial_id"])
@@ -156,8 +155,9 @@ def _takeaway(comparison: Comparison, curves: pd.DataFrame) -> str:
         name for name in comparison.variants if name in long and long[name].iloc[-1] <= long[name].min()
     ]
     if not improving:
-        return "No variant’s best trial has its lowest FID at the last evaluation: longer training is "
-        "not what is missing."
+        return (
+            "No variant’s best trial has its lowest FID at the last evaluation; more steps are not missing."
+        )
     return (
         f"The best trial of {comparison.labels(improving)} has its lowest FID at the last evaluation: a "
         f"longer training may lower it further ({len(improving)} of {len(long)} variants)."

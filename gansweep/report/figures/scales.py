@@ -22,10 +22,11 @@ class Scale:
     values: tuple[Any, ...]
 
     def positions(self, values: pd.Series) -> NDArray[np.float64]:
-        """A choice's index, or the value itself: [n]."""
+        """A choice's index, or the value itself: [n]; NaN where a default has none or no option."""
         if self.kind == "choice":
-            return np.array([self.values.index(value) for value in values], float)
-        return values.to_numpy(float)
+            index = {value: place for place, value in enumerate(self.values)}
+            return np.array([index.get(value, np.nan) for value in values], float)
+        return pd.to_numeric(values).to_numpy(float, na_value=np.nan)
 
     def edges(self, n: int) -> NDArray[np.float64]:
         """The bounds of the bins for n trials: [bins + 1]; each option of a choice is a bin."""

@@ -60,7 +60,11 @@
     one("#more").hidden = limit >= found.length;
     browser.tBodies[0].replaceChildren(...found.slice(0, limit).map((i) => {
       const line = document.createElement("tr");
-      for (const value of rows[i]) line.insertCell().textContent = value === null ? "–" : value;
+      for (const value of rows[i]) {
+        const cell = line.insertCell();
+        cell.textContent = value === null ? "–" : value;
+        if (typeof value === "string") cell.className = "l";
+      }
       line.onclick = () => {
         for (const other of browser.tBodies[0].rows) other.removeAttribute("aria-selected");
         line.setAttribute("aria-selected", "true");

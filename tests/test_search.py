@@ -1,0 +1,180 @@
+"""The search: what is asked, how it is packed, and that it goes on where any driver stopped."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import optuna
+import pytest
+
+from gansweep import data, study
+from gansweep.evaluation import Evaluation
+from gansweep.results import blank_row
+from gansweep.search import Search, open_storage
+from gansweep.space import choice, loguniform
+from gansweep.study import SAMPLERS, Study
+
+STUDY = Study(
+    variants=("ns", "wgan"),
+    datasets=("digits",),
+    space={"lr": loguniform(1e-5, 1e-2), "n_critic": choice(1, 5), "clip": loguniform(1e-3, 1)},
+    trials=7,
+    steps=10,
+    evaluation=Evaluation(n_images=200),
+)
+ONE = replace(STUDY, variants=("ns",), space={"lr": loguniform(1e-5, 1e-2), "n_critic": choice(1, 5)})
+
+
+def resolved(value=STUDY):
+    return study.resolve("s", "", value, {"digits": data.load("digits")})
+
+
+def search_in(folder, value=STUDY, rows=(), pack_size=3):
+    search = Search(resolved(value), open_storage(folder, None), folder, {"digits": pack_size})
+    search.resume(rows)
+    return search
+
+
+def ending(search, trial, fid=1.0, outcome="ok", step=10):
+    row = blank_row(trial, search.study, "pack")
+    return row | {"step": step, "metrics": {} if fid is None else {"fid": fid}, "outcome": outcome}
+
+
+def run_all(search, score=lambda hp: hp["lr"]):
+    """Hand out and finish everything; the jobs in order."""
+    jobs = []
+    while job := search.next_job():
+        jobs.append(job)
+        for trial in job.trials:
+            search.tell(ending(search, trial, score(trial["hp"])))
+    assert search.finished
+    return jobs
+
+
+def configurations(jobs):
+    return {trial["trial_id"]: trial["hp"] for job in jobs for trial in job.trials}
+
+
+def test_every_trial_is_handed_out_once_in_packs_of_one_structure(tmp_path):
+    jobs = run_all(search_in(tmp_path))
+    ids = [trial["trial_id"] for job in jobs for trial in job.trials]
+    assert sorted(ids) == [f"digits-{v}-{n:04d}" for v in ("ns", "wgan") for n in range(7)]
+    for job in jobs:
+        assert len(job.trials) <= 3
+        assert len({(trial["variant"], trial["hp"]["n_critic"]) for trial in job.trials}) == 1
+
+
+def test_the_first_trial_is_the_published_default(tmp_path):
+    first = {t["variant"]: t for job in run_all(search_in(tmp_path)) for t in job.trials if t["is_default"]}
+    assert first["ns"]["hp"] == {"lr": 5e-5, "beta1": 0.0, "d_batchnorm": True, "n_critic": 1}
+    assert first["wgan"]["hp"]["clip"] == 0.01 and first["wgan"]["trial_number"] == 0
+
+
+def test_a_default_outside_the_space_is_still_the_first_trial(tmp_path):
+    narrow = replace(STUDY, space={"lr": loguniform(1e-3, 1e-2)})
+    hp = configurations(run_all(search_in(tmp_path, narrow)))
+    assert hp["digits-ns-0000"]["lr"] == 5e-5
+    assert all(1e-3 <= values["lr"] <= 1e-2 for name, values in hp.items() if not name.endswith("0000"))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_every_sampler_searches_within_the_space(tmp_path, sampler):
+    value = replace(ONE, sampler=sampler, trials=14)
+    hp = configurations(run_all(search_in(tmp_path, value)))
+    assert len(hp) == 14
+    searched = [values for name, values in hp.items() if not name.endswith("0000")]
+    assert all(1e-5 <= values["lr"] <= 1e-2 and values["n_critic"] in (1, 5) for values in searched)
+    assert len({values["lr"] for values in searched}) >= 11  # a guided one may try a bound twice
+
+
+def test_the_seed_decides_a_random_search(tmp_path):
+    def search(name, seed):
+        (tmp_path / name).mkdir()
+        return configurations(run_all(search_in(tmp_path / name, replace(STUDY, seed=seed))))
+
+    assert search("a", 1) == search("b", 1) != search("c", 2)
+
+
+def test_guided_samplers_do_not_repeat_themselves_after_a_restart(tmp_path):
+    value = replace(ONE, sampler="tpe", trials=12)
+    seen = Counter()
+    for _ in range(20):
+        search = search_in(tmp_path, value, pack_size=2)
+        job = search.next_job()
+        if job is None:
+            break
+        for trial in job.trials:
+            seen[trial["hp"]["lr"]] += 1
+            search.tell(ending(search, trial))
+    assert len(seen) == 12 and max(seen.values()) == 1
+
+
+def test_a_guided_sampler_learns(tmp_path):
+    value = replace(ONE, sampler="tpe", trials=60)
+    jobs = run_all(search_in(tmp_path, value), score=lambda hp: 1e3 * abs(hp["lr"] - 1e-4))
+    rates = [trial["hp"]["lr"] for job in jobs for trial in job.trials][-20:]
+    assert sum(3e-5 < rate < 3e-4 for rate in rates) >= 12
+
+
+@pytest.mark.parametrize("handed_out", range(8))
+def test_another_driver_goes_on_where_one_died(tmp_path, handed_out):
+    """The first driver dies after handing out some packs, of which it has seen one end and half another."""
+    (tmp_path / "whole").mkdir()
+    whole = run_all(search_in(tmp_path / "whole"))
+    search, rows = search_in(tmp_path), []
+    for _ in range(handed_out):
+        if (job := search.next_job()) is None:
+            break
+        rows.append(ending(search, job.trials[0]))
+    if rows:
+        search.tell(rows[0])
+    again = search_in(tmp_path, rows=rows)
+    rest = run_all(again)
+    ended = {row["trial_id"] for row in rows}
+    assert configurations(rest) == {k: v for k, v in configurations(whole).items() if k not in ended}
+    known = {job.pack for job in whole}
+    assert all(job.pack in known for job in rest)
+
+
+def test_a_trial_that_was_half_asked_for_gets_the_same_configuration(tmp_path):
+    search = search_in(tmp_path)
+    cell = search.cells[0]
+    search.studies[cell].enqueue_trial({"lr": 5e-5, "n_critic": 1})
+    search.studies[cell].ask()
+    asked = search.studies[cell].ask()
+    search._suggest(cell, asked, "lr", search.spaces["ns"]["lr"])
+    (tmp_path / "whole").mkdir()
+    expected = configurations(run_all(search_in(tmp_path / "whole")))
+    assert configurations(run_all(search_in(tmp_path))) == expected
+
+
+def test_more_trials_extend_a_finished_search(tmp_path):
+    few = configurations(run_all(search_in(tmp_path)))
+    more = configurations(run_all(search_in(tmp_path, replace(STUDY, trials=10))))
+    assert len(more) == 6 and not few.keys() & more.keys()
+
+
+def test_outcomes_in_optuna(tmp_path):
+    one_structure = replace(ONE, space={"lr": loguniform(1e-5, 1e-2)})
+    search = search_in(tmp_path, one_structure, pack_size=9)
+    trials = search.next_job().trials
+    search.tell(ending(search, trials[0], fid=5.0, outcome=None, step=5))
+    search.tell(ending(search, trials[0], fid=7.0))
+    search.tell(ending(search, trials[1], fid=None, outcome="diverged"))
+    search.tell(ending(search, trials[2], fid=None, outcome="crashed"))
+    search.tell(ending(search, trials[3], fid=None, outcome="timeout"))
+    search.tell(ending(search, trials[0], fid=1.0))
+    told = search.studies[search.cells[0]].trials
+    assert told[0].value == 5.0 and told[0].intermediate_values == {5: 5.0, 10: 7.0}
+    assert told[1].value == float("inf")
+    assert [t.state.name for t in told[2:5]] == ["FAIL", "FAIL", "RUNNING"]
+    assert not search.finished
+
+
+def test_the_journal_is_readable_by_optuna_alone(tmp_path):
+    run_all(search_in(tmp_path))
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "optuna.journal"))
+    loaded = optuna.load_study(study_name="s/ns@digits", storage=optuna.storages.JournalStorage(backend))
+    assert len(loaded.trials) == 7 and loaded.best_value > 0
+    assert json.dumps(loaded.best_trial.user_attrs["hp"])

@@ -1,0 +1,159 @@
+"""Studies: what they refuse, how they resolve to JSON, and that every file in studies/ is one."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gansweep import data, study
+from gansweep.errors import UserError
+from gansweep.evaluation import Evaluation
+from gansweep.space import choice, from_json, loguniform, to_json, uniform
+from gansweep.study import Study
+from gansweep.variants import VARIANTS
+
+SMALL = Study(variants=("ns",), datasets=("digits",), trials=2, steps=10, evaluation=Evaluation(n_images=200))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"variants": ("wgan_pg",)}, "unknown variant 'wgan_pg'; did you mean 'wgan_gp'"),
+        ({"variants": "ns"}, "variants must be a tuple|unknown variant 'n'"),
+        ({"datasets": ()}, "datasets must be a tuple of one or more different names, but got"),
+        ({"variants": ("ns", "ns")}, "different names"),
+        ({"trials": 0}, "trials must be a whole number of at least 1, but got 0"),
+        ({"steps": 1.5}, "steps must be a whole number of at least 1, but got 1.5"),
+        ({"sampler": "rand"}, "unknown sampler 'rand'; did you mean 'random'"),
+        ({"space": "wid"}, "unknown space 'wid'; did you mean 'wide'"),
+        ({"space": {"larning_rate": 0.1}}, "unknown hyperparameter 'larning_rate'"),
+        ({"space": {"clip": 0.1}}, "unknown hyperparameter 'clip'"),
+        ({"optimizer": "sgd"}, "unknown optimizer 'sgd'"),
+        ({"time_limit_seconds": 0.0}, "time_limit_seconds must be above 0"),
+        ({"evaluation": Evaluation(metrics=("isc",))}, "metrics must have 'fid'"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_in_one_sentence(change, message):
+    with pytest.raises(UserError, match=message):
+        replace(SMALL, **change)
+
+
+@pytest.mark.parametrize("bounds", [(1.0, 1.0), (2.0, 1.0), (0.0, float("inf")), (float("nan"), 1.0)])
+def test_a_range_needs_two_ends(bounds):
+    with pytest.raises(UserError, match="low < high must hold"):
+        uniform(*bounds)
+
+
+def test_spaces_survive_json():
+    space = {"lr": loguniform(1e-5, 1e-2), "beta1": uniform(0, 1), "n_critic": choice(1, 5), "clip": 0.01}
+    assert from_json(json.loads(json.dumps(to_json(space)))) == space
+    with pytest.raises(UserError, match="low > 0"):
+        loguniform(0, 1)
+    with pytest.raises(UserError, match="two or more different values"):
+        choice(1)
+
+
+def test_a_space_of_your_own_gives_each_variant_what_it_has():
+    own = Study(
+        variants=("ns", "wgan", "vae"),
+        datasets=("digits",),
+        space={"lr": loguniform(1e-4, 1e-2), "clip": loguniform(1e-3, 1), "n_critic": 1},
+        trials=1,
+        steps=1,
+    )
+    assert {name: set(own.space_of(name)) for name in own.variants} == {
+        "ns": {"lr", "n_critic"},
+        "wgan": {"lr", "clip", "n_critic"},
+        "vae": {"lr"},
+    }
+
+
+def test_resolved_studies_name_everything():
+    datasets = {"digits": data.load("digits")}
+    resolved = study.resolve("small", "Why?", replace(SMALL, space={"lr": loguniform(1e-4, 1e-2)}), datasets)
+    assert json.loads(json.dumps(resolved)) == resolved
+    assert resolved["architectures"] == {"digits": "conv8"}
+    assert resolved["evaluation"]["digits"]["extractor"] == "digits"
+    assert resolved["spaces"] == {"ns": {"lr": {"loguniform": [1e-4, 1e-2]}}}
+    assert resolved["defaults"] == {"ns": VARIANTS["ns"].default}
+    assert resolved["data_sha256"]["digits"] == datasets["digits"].sha256
+
+
+def test_constants_and_separate_rates_enter_the_default_configuration():
+    space = {"g_lr": loguniform(1e-4, 1e-2), "d_lr": loguniform(1e-4, 1e-2), "n_critic": 3}
+    resolved = study.resolve("s", "", replace(SMALL, space=space), {"digits": data.load("digits")})
+    assert resolved["defaults"]["ns"] == {
+        "g_lr": 5e-5, "d_lr": 5e-5, "beta1": 0.0, "d_batchnorm": True, "n_critic": 3,
+    }  # fmt: skip
+
+
+def test_what_does_not_fit_the_data_is_refused():
+    digits, ring = {"digits": data.load("digits")}, {"ring": data.load("ring")}
+    with pytest.raises(UserError, match="use 'conv8'"):
+        study.resolve("s", "", replace(SMALL, architecture="infogan"), digits)
+    with pytest.raises(UserError, match="set likelihood='gaussian'"):
+        study.resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",)), ring)
+    vae = replace(SMALL, variants=("vae",), datasets=("ring",), space={"likelihood": "gaussian"})
+    assert study.resolve("s", "", vae, ring)["defaults"]["vae"]["likelihood"] == "gaussian"
+
+
+def test_differences_are_listed_by_name():
+    old = {"steps": 100, "evaluation": {"digits": {"n_images": 200}}, "gone": 1}
+    new = {"steps": 200, "evaluation": {"digits": {"n_images": 500}}}
+    assert study.differences(old, new) == [
+        "evaluation.digits.n_images: 200 -> 500", "gone: 1 -> null", "steps: 100 -> 200",
+    ]  # fmt: skip
+
+
+def test_smoke_scale_changes_what_the_study_says_and_the_rest_by_default():
+    large = replace(SMALL, trials=100, steps=10_000, smoke={"steps": 7, "n_images": 300})
+    small = large.at_smoke_scale()
+    assert (small.trials, small.steps, small.evaluations, small.evaluation.n_images) == (2, 7, 2, 300)
+    with pytest.raises(UserError, match="unknown field of Study 'stesp'; did you mean 'steps'"):
+        replace(SMALL, smoke={"stesp": 7}).at_smoke_scale()
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(Path("studies").glob("*.py"))])
+def test_every_study_of_the_project_loads_and_says_its_question(name):
+    loaded, question, value = study.load(name)
+    assert loaded == name and question.splitlines()[0].endswith("?")
+    assert value.at_smoke_scale().trials <= value.trials
+    assert name in study.available()
+
+
+def test_a_study_can_be_a_file_anywhere(tmp_path):
+    file = tmp_path / "mine.py"
+    body = "STUDY = Study(variants=('ns',), datasets=('digits',), trials=1, steps=1)"
+    file.write_text(f'"""Why?"""\nfrom gansweep.study import Study\n{body}\n')
+    assert study.load(str(file))[:2] == ("mine", "Why?")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("STUDY = 3", "must hold one value STUDY"),
+        ("from gansweep.study import Study\nSTUDY = Study(", "not a study: SyntaxError"),
+        (
+            "from gansweep.study import Study\nSTUDY = Study(variants=('ns',), datasets=('digits',), trails=1, steps=1)",
+            "unknown field 'trails'; did you mean 'trials'",
+        ),
+        ("import no_such_module", "No module named 'no_such_module'"),
+        (
+            "from gansweep.study import Study\nSTUDY = Study(variants=('nss',), datasets=('digits',), trials=1, steps=1)",
+            "bad.py: unknown variant 'nss'; did you mean 'ns'",
+        ),
+    ],
+)
+def test_a_file_that_is_no_study_gets_one_sentence(tmp_path, content, message):
+    file = tmp_path / "bad.py"
+    file.write_text(content)
+    with pytest.raises(UserError, match=message):
+        study.load(str(file))
+
+
+def test_an_unknown_study_is_answered_with_the_nearest_name():
+    with pytest.raises(UserError, match="unknown study 'quikstart'; did you mean 'quickstart'"):
+        study.load("quikstart")
+    with pytest.raises(UserError, match=r"there is no study file 'nowhere\.py'"):
+        study.load("nowhere.py")
