@@ -6,6 +6,7 @@ is in the rows. After a crash a new Tune experiment goes on from there; Tune's o
 
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -43,19 +44,22 @@ CLUSTER_FILE = Path("/tmp/ray/ray_current_cluster")  # written by `ray start`
 def connect(n_cpus: int | None = None) -> dict[str, Any]:
     """Join the Ray cluster there is, or start a local Ray; what it has, as JSON values.
 
-    A cluster named by RAY_ADDRESS must answer. One that is only remembered from a `ray start` on this machine
-    is asked first, since Ray would wait for minutes for one that is gone.
+    A process that is connected already stays so. A cluster named by RAY_ADDRESS must answer. One that is only
+    remembered from a `ray start` on this machine is asked first, since Ray would wait for minutes for one
+    that is gone.
 
     Raises:
         UserError: RAY_ADDRESS names a cluster that does not answer.
     """
     for name in ("ray", "ray.tune"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # failures are told in rows, and by us
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     asked = os.environ.get("RAY_ADDRESS", "")
     remembered = CLUSTER_FILE.read_text().strip() if CLUSTER_FILE.exists() else ""
     try:
-        if asked and asked != "local":
+        if ray.is_initialized():
+            pass
+        elif asked and asked != "local":
             if "://" not in asked and not _answers(asked):
                 raise ConnectionError
             ray.init(**quiet)
@@ -180,17 +184,29 @@ class Recorder(tune.Callback):
         self.books.record(result.get("rows", []))
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        error = trial.get_error()
-        cause = getattr(error, "cause", None) or error
-        message = (str(cause).strip().splitlines() or ["the worker died"])[0]
-        kind = "oom" if "out of memory" in message else type(cause).__name__
-        self.books.crashed(trial.config["trials"], trial.config["pack"], kind, message[:500])
+        kind, message = last_error(Path(trial.error_file).read_text())
+        self.books.crashed(trial.config["trials"], trial.config["pack"], kind, message)
 
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
         self.books.draw()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+
+def last_error(text: str) -> tuple[str, str]:
+    """Kind and message of the last failure in Tune's error file: the exception, if Python could still raise
+    one; else the worker died.
+
+    >>> last_error("Failure # 1\\nTraceback ...\\nmodule.SomeError: no such thing\\nmore\\n")
+    ('SomeError', 'no such thing')
+    """
+    last = text.rpartition("Failure # ")[2]
+    raised = re.findall(r"^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt)): *(.+)$", last, re.MULTILINE)
+    if not raised:
+        return "worker_died", "the worker process died"
+    kind, message = raised[-1]
+    return ("oom" if "out of memory" in message else kind), message[:500]
 
 
 def train_pack(config: dict[str, Any]) -> None:

@@ -262,7 +262,8 @@ class Search:
         default, space = self.study["defaults"][cell.variant], self.spaces[cell.variant]
         if number == 0:
             space = {n: values for n, values in space.items() if _contains(values, default.get(n))}
-        hp: dict[str, Scalar] = default | {name: self._suggest(cell, trial, name, space[name]) for name in sorted(space)}
+        drawn = {name: self._suggest(cell, trial, name, space[name]) for name in sorted(space)}
+        hp: dict[str, Scalar] = default | drawn
         self.storage.set_trial_user_attr(optuna_id, "hp", hp)
         return hp
 
@@ -277,8 +278,9 @@ class Search:
         if self.study["sampler"] == "random":
             self.studies[cell].sampler = make_sampler("random", self._seed(cell, trial.number, name))
         if isinstance(values, Choice):
-            chosen: Scalar = trial.suggest_categorical(name, values.options)
-            return chosen
+            chosen: Any = trial.suggest_categorical(name, values.options)
+            option: Scalar = chosen
+            return option
         return float(trial.suggest_float(name, values.low, values.high, log=values.log))
 
 

@@ -22,8 +22,8 @@ STUDY = Study(
         "k_lr": loguniform(1e-3, 1e-1),
     },
     trials=12,
-    steps=600,
-    evaluations=3,
+    steps=400,
+    evaluations=2,
     evaluation=Evaluation(n_images=1000),
     smoke={"trials": 3, "steps": 40, "n_images": 200},
 )

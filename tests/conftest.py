@@ -6,12 +6,21 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import pytest
+import ray
 import torch
 from torch import Tensor
 
 from gansweep.data import Dataset
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def local_ray():
+    """One real Ray with two CPUs for all tests that run studies in this process."""
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    yield
+    ray.shutdown()
 
 
 class InDefaultPrecision(Dataset):

@@ -129,18 +129,21 @@ def test_a_study_can_be_a_file_anywhere(tmp_path):
     assert study.load(str(file))[:2] == ("mine", "Why?")
 
 
+IMPORT = "from gansweep.study import Study\n"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("STUDY = 3", "must hold one value STUDY"),
-        ("from gansweep.study import Study\nSTUDY = Study(", "not a study: SyntaxError"),
+        (f"{IMPORT}STUDY = Study(", "not a study: SyntaxError"),
         (
-            "from gansweep.study import Study\nSTUDY = Study(variants=('ns',), datasets=('digits',), trails=1, steps=1)",
+            f"{IMPORT}STUDY = Study(variants=('ns',), datasets=('digits',), trails=1, steps=1)",
             "unknown field 'trails'; did you mean 'trials'",
         ),
         ("import no_such_module", "No module named 'no_such_module'"),
         (
-            "from gansweep.study import Study\nSTUDY = Study(variants=('nss',), datasets=('digits',), trials=1, steps=1)",
+            f"{IMPORT}STUDY = Study(variants=('nss',), datasets=('digits',), trials=1, steps=1)",
             "bad.py: unknown variant 'nss'; did you mean 'ns'",
         ),
     ],

@@ -1,5 +1,6 @@
 """A member: one configuration of one variant on one data set with one seed, while it trains."""
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
@@ -43,10 +44,17 @@ def pack_key(member: Member) -> Hashable:
 
 
 def searchable(published: Published) -> set[str]:
-    """The hyperparameters that a configuration of the variant may set."""
-    own = {field.name for field in fields(published.variant)}
+    """The hyperparameters that a configuration of the variant may set.
+
+    Not what makes it another variant: its penalty, the weight of a penalty that it has not, a bound (inf)
+    that it does not set.
+    """
+    variant = published.variant
+    own = {field.name for field in fields(variant) if getattr(variant, field.name) != math.inf} - {"penalty"}
+    if getattr(variant, "penalty", None) == "none":
+        own -= {"penalty_weight"}
     training = {"lr", "g_lr", "d_lr", "beta1", "beta2", "d_batchnorm"}
-    return own | training | ({"n_critic"} if "discriminator" in published.variant.players else set())
+    return own | training | ({"n_critic"} if "discriminator" in variant.players else set())
 
 
 def make_member(published: Published, hp: dict[str, Scalar], **common: Any) -> Member:

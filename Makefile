@@ -1,0 +1,36 @@
+# Both targets set up .venv first; PYTHON is any Python 3.11 or later.
+PYTHON ?= python3
+
+.PHONY: quickstart test test-slow lint clean
+
+quickstart: .venv/run
+	.venv/bin/python run_study.py --study quickstart
+
+test: .venv/test
+	.venv/bin/python -m pytest -q
+
+test-slow: .venv/test
+	.venv/bin/python -m pytest -q -m slow
+
+lint: .venv/dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/run: .venv/bin/python pyproject.toml
+	.venv/bin/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/test: .venv/bin/python pyproject.toml
+	.venv/bin/python -m pip install --quiet --editable '.[test]'
+	touch $@ .venv/run
+
+.venv/dev: .venv/bin/python pyproject.toml
+	.venv/bin/python -m pip install --quiet --editable '.[dev]'
+	touch $@ .venv/run .venv/test
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,205 @@
+"""Training a pack's trials to their rows: streams, schedules, checkpoints, and every way to end."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from gansweep import data, study
+from gansweep.evaluation import Evaluation
+from gansweep.evaluation.fidelity import Evaluator, build_reference
+from gansweep.search import Search, open_storage
+from gansweep.study import Study
+from gansweep.training import train
+from gansweep.training.checkpoints import Checkpoints
+from gansweep.training.pack import pack_size_for
+from gansweep.training.streams import BLOCK, Streams, derive, latents
+from gansweep.training.train import Job, Run, evaluation_rounds
+
+CPU = torch.device("cpu")
+
+
+def streams(seeds, noise=(1, 8, 8)):
+    return Streams(seeds, 2, 4, n_samples=50, z_dim=3, prior="uniform", noise=noise, device=CPU)
+
+
+def test_a_members_randomness_is_a_function_of_its_seed_and_its_round():
+    alone, pack = streams([7]), streams([1, 7, 9])
+    for round_ in (0, 1, BLOCK - 1, BLOCK, 5 * BLOCK + 3, 2):
+        one, three = alone.next(round_), pack.next(round_)
+        for name, value in one.items():
+            assert torch.equal(three[name][1], value[0]), name
+            assert not torch.equal(three[name][0], value[0]), name
+    assert {name: tuple(value.shape) for name, value in three.items()} == {
+        "index": (3, 2, 4), "z": (3, 2, 4, 3), "u": (3, 2, 4, 1, 8, 8),
+    }  # fmt: skip
+
+
+def test_streams_go_on_without_a_member():
+    pack = streams([1, 7, 9])
+    pack.next(3)
+    pack.select([2, 0])
+    after = pack.next(4)
+    assert torch.equal(after["z"][0], streams([9]).next(4)["z"][0])
+    assert torch.equal(after["z"][1], streams([1]).next(4)["z"][0])
+
+
+def test_priors():
+    generator = torch.Generator().manual_seed(0)
+    uniform = latents((100_000,), "uniform", generator)
+    assert uniform.min() >= -1 and uniform.max() <= 1
+    assert_close(uniform.var().item(), 1 / 3, rtol=0.01, atol=0)
+    normal = latents((100_000,), "normal", generator)
+    assert_close((normal.mean().item(), normal.var().item()), (0.0, 1.0), rtol=0, atol=0.02)
+    assert derive(1, "init") != derive(1, "stream") != derive(2, "stream")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [((15_625, 1, 5), [3125, 6250, 9375, 12_500, 15_625]), ((10, 5, 5), [1, 2]), ((3, 5, 2), [1])],
+)
+def test_evaluations_are_evenly_spaced_and_the_last_is_at_the_end(arguments, expected):
+    assert evaluation_rounds(*arguments) == expected
+
+
+def test_small_networks_train_in_large_packs():
+    assert pack_size_for("conv8", (1, 8, 8), on_gpu=False) > pack_size_for(
+        "infogan", (1, 28, 28), on_gpu=False
+    )
+
+
+STUDY = Study(
+    variants=("ns",),
+    datasets=("digits",),
+    space="narrow",
+    trials=3,
+    steps=6,
+    evaluations=3,
+    evaluation=Evaluation(n_images=200),
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    dataset = data.load("digits")
+    return dataset, Evaluator(build_reference(dataset, STUDY.evaluation), STUDY.evaluation)
+
+
+def job_in(folder, digits, value=STUDY):
+    resolved = study.resolve("s", "", value, {"digits": digits[0]})
+    search = Search(resolved, open_storage(folder, None), folder, {"digits": 16})
+    jobs = []
+    while job := search.next_job():
+        jobs.append(job)
+    return max(jobs, key=lambda job: len(job.trials))
+
+
+def rows_of(job, digits):
+    return [row for rows in Run(job, *digits, CPU).rows() for row in rows]
+
+
+def without_clock(rows):
+    clock = ("time", "started_at", "train_seconds", "eval_seconds")
+    return [{name: value for name, value in row.items() if name not in clock} for row in rows]
+
+
+def test_rows_of_a_pack(tmp_path, digits):
+    job = job_in(tmp_path, digits)
+    rows = rows_of(job, digits)
+    assert len(rows) == 3 * len(job.trials)
+    for trial in job.trials:
+        own = [row for row in rows if row["trial_id"] == trial["trial_id"]]
+        assert [row["step"] for row in own] == [2, 4, 6]
+        assert [row["outcome"] for row in own] == [None, None, "ok"]
+        assert [row["images_seen"] for row in own] == [128, 256, 384]
+        assert all(row["metrics"]["fid"] > 0 and row["metrics"]["isc"] >= 1 for row in own)
+        assert all(row["metric_id"] == digits[1].reference.metric_id for row in own)
+        assert set(own[0]["terms"]) == {"discriminator_real", "discriminator_fake", "generator_fake"}
+        assert own[2]["train_seconds"] > own[0]["train_seconds"] > 0
+        assert (tmp_path / own[0]["files"]["sample"]).stat().st_size > 500
+
+
+def test_a_run_resumed_at_an_evaluation_gives_the_same_rows(tmp_path, digits):
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
+    whole = rows_of(job_in(tmp_path / "whole", digits), digits)
+    job = job_in(tmp_path / "stopped", digits)
+    run = Run(job, *digits, CPU).rows()
+    seen = [next(run), next(run)]  # nothing at first, then the first evaluation
+    assert seen[0] == [] and {row["step"] for row in seen[1]} == {2}
+    again = rows_of(job, digits)
+    assert without_clock(again) == without_clock(whole)
+    assert again[0]["started_at"] == seen[1][0]["started_at"]
+
+
+def test_a_damaged_checkpoint_is_trained_again(tmp_path, digits):
+    (tmp_path / "whole").mkdir()
+    whole = rows_of(job_in(tmp_path / "whole", digits), digits)
+    job = job_in(tmp_path, digits)
+    run = Run(job, *digits, CPU).rows()
+    for _ in range(3):
+        next(run)
+    for trial, damage in zip(job.trials, (b"", b"PK\x03\x04 half a file"), strict=False):
+        newest = max((tmp_path / "checkpoints" / trial["trial_id"]).glob("round-*.pt"))
+        newest.write_bytes(damage)
+    assert Checkpoints(tmp_path).load_common([t["trial_id"] for t in job.trials])[0]["rounds"] == 2
+    assert without_clock(rows_of(job, digits)) == without_clock(whole)
+
+
+def test_checkpoints_keep_the_last_two_rounds_and_one_generator(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for rounds in (10, 20, 30):
+        checkpoints.save("a", rounds, {"rounds": rounds})
+    checkpoints.save("b", 20, {"rounds": 20})
+    assert checkpoints.rounds("a") == [20, 30]
+    assert checkpoints.load_common(["a", "b"]) == [{"rounds": 20}, {"rounds": 20}]
+    assert checkpoints.load_common(["a", "c"]) is None
+    checkpoints.save_generator("a", {"weight": torch.ones(2)})
+    checkpoints.forget_training("a")
+    assert [path.name for path in (tmp_path / "checkpoints" / "a").iterdir()] == ["generator.pt"]
+    checkpoints.forget("a")
+    assert not (tmp_path / "checkpoints" / "a").exists()
+
+
+def test_a_trial_that_diverges_ends_in_a_row_and_the_others_go_on(tmp_path, digits):
+    job = job_in(tmp_path, digits)
+    wild = [{**job.trials[0], "hp": {**job.trials[0]["hp"], "lr": 1e30}}, *job.trials[1:]]
+    rows = rows_of(replace(job, trials=wild), digits)
+    (end,) = [row for row in rows if row["trial_id"] == wild[0]["trial_id"]]
+    assert end["outcome"] == "diverged" and end["metrics"] == {} and end["step"] == 2
+    assert end["failure"] == {"kind": "nan_loss", "message": "a loss is not finite", "step": 2}
+    for trial in job.trials[1:]:
+        assert [r["outcome"] for r in rows if r["trial_id"] == trial["trial_id"]] == [None, None, "ok"]
+
+
+def test_samples_that_are_not_finite_end_a_trial(tmp_path, digits):
+    job = job_in(tmp_path, digits)
+    run = Run(job, *digits, CPU)
+    rows = run.rows()
+    next(rows), next(rows)
+    for player in run.pack.players.values():
+        if "G" in player.views:
+            player.views["G"]["up.deconv2.bias"][0] = torch.nan
+    run.pack.rounds = 4  # as if it had come this far with finite losses
+    rest = [row for found in run._evaluate({}, final=False) for row in found]
+    assert [row["outcome"] for row in rest] == ["diverged"] + [None] * (len(job.trials) - 1)
+    assert rest[0]["failure"]["kind"] == "nan_images"
+
+
+def test_a_trial_that_takes_too_long_ends_in_a_row(tmp_path, digits):
+    job = job_in(tmp_path, digits, replace(STUDY, time_limit_seconds=1e-6))
+    rows = rows_of(job, digits)
+    assert len(rows) == len(job.trials)
+    for row in rows:
+        assert row["outcome"] == "timeout" and row["failure"]["kind"] == "time_limit"
+        assert row["failure"]["message"] == "it took more than 1e-06 seconds"
+
+
+def test_all_trials_of_all_packs_are_given_the_same_latents(tmp_path, digits):
+    job = job_in(tmp_path, digits)
+    packs = [Run(Job("p", trials, job.study, tmp_path / "x"), *digits, CPU).pack
+             for trials in (job.trials, job.trials[1:2])]  # fmt: skip
+    whole, alone = (train.draw_samples(pack, STUDY.evaluation) for pack in packs)
+    assert whole[1] == [True] * len(job.trials)
+    assert (whole[0][1].int() - alone[0][0].int()).abs().max() <= 1
