@@ -1,7 +1,6 @@
 """The command `gansweep`, and what run_study.py runs. Exit codes are in `run` and in --help."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -146,9 +145,10 @@ def _status(options: argparse.Namespace) -> int:
     from gansweep.results import read_manifest, read_rows
 
     folder = _folder(options)
-    study = json.loads((folder / "study.json").read_text())
-    labels = {name: variant["label"] for name, variant in read_manifest(folder)["variants"].items()}
-    progress = Progress(study, labels)
+    manifest = read_manifest(folder)
+    labels = {name: variant["label"] for name, variant in manifest["variants"].items()}
+    cells = {"datasets": list(manifest["datasets"]), "variants": list(labels)}
+    progress = Progress(cells | {"trials": manifest["budget"]["trials"]}, labels)
     for row in read_rows(folder):
         progress.note(row, earlier=True)
     print("\n".join(progress.table()))
@@ -162,8 +162,8 @@ def _folder(options: argparse.Namespace) -> Path:
         UserError: there are none.
     """
     results: Path = options.results
-    if not (results / options.study / "study.json").exists():
-        known = [file.parent.name for file in results.glob("*/study.json")]
+    if not (results / options.study / "manifest.json").exists():
+        known = [file.parent.name for file in results.glob("*/manifest.json")]
         raise unknown(f"study in {results}", options.study, known)
     return results / options.study
 

@@ -12,8 +12,9 @@ from gansweep.results import FAILED, Row
 class Progress:
     """Counts trials and keeps the best FID of every cell; draws at most twice a second."""
 
-    def __init__(self, study: dict[str, Any], labels: dict[str, str], stream: TextIO = sys.stdout) -> None:
-        self.study, self.labels, self.stream, self.live = study, labels, stream, stream.isatty()
+    def __init__(self, study: dict[str, Any], labels: dict[str, str], stream: TextIO | None = None) -> None:
+        self.study, self.labels, self.stream = study, labels, stream or sys.stdout
+        self.live = self.stream.isatty()
         self.cells = [(v, d) for d in study["datasets"] for v in study["variants"]]
         self.done = dict.fromkeys(self.cells, 0)
         self.failed = dict.fromkeys(self.cells, 0)

@@ -116,14 +116,12 @@ class RowWriter:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "rows.jsonl"
-        folder.mkdir(parents=True, exist_ok=True)
         self._drop_torn_line()
         self.latest: dict[str, Row] = {}  # the last row of every trial, by trial_id
         self.finished: dict[str, Row] = {}  # that of every finished trial
         self._seen: set[tuple[str, int]] = set()
         for row in read_rows(folder):
             self._note(row)
-        self._file = self.path.open("a", encoding="utf-8")
 
     def append(self, rows: Iterable[Row]) -> list[Row]:
         """Write those rows that are new; return them."""
@@ -132,16 +130,15 @@ class RowWriter:
             repeated = row["outcome"] is None and (row["trial_id"], row["step"]) in self._seen
             if repeated or row["trial_id"] in self.finished:
                 continue
-            self._file.write(json.dumps(row, allow_nan=False) + "\n")
             self._note(row)
             new.append(row)
         if new:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in new)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
         return new
-
-    def close(self) -> None:
-        self._file.close()
 
     def _note(self, row: Row) -> None:
         self._seen.add((row["trial_id"], row["step"]))

@@ -23,7 +23,7 @@ STUDY = Study(
     },
     trials=12,
     steps=400,
-    evaluations=2,
+    evaluations=4,
     evaluation=Evaluation(n_images=1000),
     smoke={"trials": 3, "steps": 40, "n_images": 200},
 )

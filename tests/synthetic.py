@@ -86,7 +86,6 @@ def make_study(
                 writer.append(rows)
                 if samples and rows[-1]["files"]["sample"]:
                     _write_sample(folder / rows[-1]["files"]["sample"], generator, made.fids[-1])
-    writer.close()
     write_tables(folder, base["collapse_above"])
     write_atomically(folder / "manifest.json", dump_json(base))
     return folder

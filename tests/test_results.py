@@ -49,7 +49,6 @@ def test_a_row_is_written_once(tmp_path):
     assert writer.append([row(step=50, fid=3.0), row(step=50, fid=3.0)]) == [row(step=50, fid=3.0)]
     assert len(writer.append([row(step=50, fid=3.0), row(step=100, fid=2.0, outcome="ok")])) == 1
     assert writer.append([row(step=150, fid=1.0)]) == []
-    writer.close()
     again = RowWriter(tmp_path)
     assert list(again.finished) == ["digits-ns-0000"]
     assert again.append([row(step=50, fid=3.0), row(step=100, fid=2.0, outcome="ok")]) == []
@@ -69,13 +68,11 @@ def test_a_crash_at_the_step_of_a_measurement_is_still_recorded(tmp_path):
 def test_half_a_line_at_the_end_is_dropped(tmp_path, cut):
     writer = RowWriter(tmp_path)
     writer.append([row(0, fid=3.0), row(1, fid=4.0)])
-    writer.close()
     path = tmp_path / "rows.jsonl"
     path.write_bytes(path.read_bytes()[:-cut])
     assert [r["trial_number"] for r in read_rows(tmp_path)] == [0]
     writer = RowWriter(tmp_path)
     writer.append([row(1, fid=4.0)])
-    writer.close()
     assert [r["trial_number"] for r in read_rows(tmp_path)] == [0, 1]
 
 
