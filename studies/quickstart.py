@@ -22,7 +22,7 @@ STUDY = Study(
         "k_lr": loguniform(1e-3, 1e-1),
     },
     trials=12,
-    steps=400,
+    steps=320,
     evaluations=4,
     evaluation=Evaluation(n_images=1000),
     smoke={"trials": 3, "steps": 40, "n_images": 200},
