@@ -45,11 +45,11 @@ def test_a_cluster_that_was_asked_for_must_answer(tmp_path):
     [
         ("Failure # 1\nray::train()\nValueError: bad\nmore\n", ("ValueError", "bad")),
         (
-            "Failure # 1\nValueError: old\nFailure # 2\ntorch.cuda.OutOfMemoryError: CUDA out of memory. Tried\n",
-            ("oom", "CUDA out of memory. Tried"),
+            "Failure # 1\nValueError: old\nFailure # 2\ntorch.cuda.OutOfMemoryError: CUDA out of memory.\n",
+            ("oom", "CUDA out of memory."),
         ),
         (
-            "Failure # 1\nThe actor died unexpectedly before finishing this task.\n\tclass_name: ImplicitFunc\n",
+            "Failure # 1\nThe actor died unexpectedly.\n\tclass_name: ImplicitFunc\n",
             ("worker_died", "the worker process died"),
         ),
     ],

@@ -1,8 +1,6 @@
 """A data set as tensors in memory, and the one way files are kept beside it."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
+
+from gansweep.files import replacing
 
 Kind = Literal["image", "vector"]
 
@@ -93,15 +93,5 @@ def save_tensors(value: dict[str, Any], path: Path) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(value, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would lock out other users of a shared folder
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with replacing(path) as file:
+        torch.save(value, file)

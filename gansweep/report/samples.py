@@ -9,6 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from gansweep.report.comparison import Comparison
+from gansweep.results import slug
 
 LOSSLESS_BELOW = 40_000  # pixels: lossy compression blurs the colours of tiny images
 
@@ -42,8 +43,8 @@ def galleries(comparison: Comparison) -> list[Gallery]:
 def _gallery(comparison: Comparison, dataset: str) -> Gallery:
     label = comparison.dataset_label(dataset)
     groups: list[tuple[str, tuple[Grid, ...]]] = []
-    if (comparison.folder / "samples" / f"real-{dataset}.png").is_file():
-        real = _embed(comparison, f"samples/real-{dataset}.png")
+    if (comparison.folder / "samples" / f"real-{slug(dataset)}.png").is_file():
+        real = _embed(comparison, f"samples/real-{slug(dataset)}.png")
         groups.append(("Real images", (Grid("test set", "", f"Grid of real images of {label}", *real),)))
     without = []
     for variant in comparison.ranked(dataset):

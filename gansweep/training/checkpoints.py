@@ -4,7 +4,6 @@
 load without executing anything.
 """
 
-import io
 import shutil
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,7 +12,7 @@ from zipfile import BadZipFile
 
 import torch
 
-from gansweep.files import write_atomically
+from gansweep.data.base import save_tensors
 
 
 class Checkpoints:
@@ -24,13 +23,13 @@ class Checkpoints:
 
     def save(self, trial_id: str, rounds: int, state: dict[str, Any]) -> None:
         """Keep the training state after this many rounds, and the one before it."""
-        self._write(self._file(trial_id, rounds), state)
+        save_tensors(state, self._file(trial_id, rounds))
         for old in self.rounds(trial_id)[:-2]:
             self._file(trial_id, old).unlink(missing_ok=True)
 
     def save_generator(self, trial_id: str, generator: dict[str, torch.Tensor]) -> None:
         """Keep a trained generator: its parameters and batch-norm statistics by name."""
-        self._write(self.folder / trial_id / "generator.pt", generator)
+        save_tensors(dict(generator), self.folder / trial_id / "generator.pt")
 
     def rounds(self, trial_id: str) -> list[int]:
         """The rounds for which there is a training state, in order."""
@@ -60,11 +59,6 @@ class Checkpoints:
 
     def _file(self, trial_id: str, rounds: int) -> Path:
         return self.folder / trial_id / f"round-{rounds:07d}.pt"
-
-    def _write(self, file: Path, content: dict[str, Any]) -> None:
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        write_atomically(file, buffer.getvalue())
 
 
 def _read(file: Path) -> dict[str, Any] | None:
