@@ -116,7 +116,11 @@ def run(search: Search, books: Books, hardware: dict[str, Any], gpus_per_pack: f
     shutil.rmtree(scratch, ignore_errors=True)
     tuner = tune.Tuner(
         tune.with_resources(train_pack, resources),
-        param_space={"folder": str(search.folder), "data_root": str(data.data_root().resolve())},
+        param_space={
+            "folder": str(search.folder),
+            "data_root": str(data.data_root().resolve()),
+            "device": "cuda" if gpus_per_pack else "cpu",
+        },
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             num_samples=-1,
@@ -218,7 +222,7 @@ def train_pack(config: dict[str, Any]) -> None:
         torch.set_num_threads(1)
         study = studies.read(folder)
         job = Job(config["pack"], config["trials"], study, folder)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device(config["device"])
         _log(log, f"{len(job.trials)} trials on {device} of {socket.gethostname()}")
         name = job.trials[0]["dataset"]
         dataset, evaluator = _prepared(name, str(folder), config["data_root"], str(device))
