@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
-    except UserError as error:
+    except (UserError, PermissionError, NotADirectoryError, FileExistsError) as error:
         print(f"gansweep: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -33,7 +33,7 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator
 from gansweep.evaluation.reference import Reference
-from gansweep.results import Row, now, reference_file
+from gansweep.results import Row, now, read_rows, reference_file
 from gansweep.search import Search
 from gansweep.training.train import Job, Run
 
@@ -56,13 +56,14 @@ def connect(n_cpus: int | None = None) -> dict[str, Any]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     asked = os.environ.get("RAY_ADDRESS", "")
     remembered = CLUSTER_FILE.read_text().strip() if CLUSTER_FILE.exists() else ""
+    asked = remembered or "nowhere" if asked == "auto" else asked
     try:
         if ray.is_initialized():
             pass
         elif asked and asked != "local":
             if "://" not in asked and not _answers(asked):
                 raise ConnectionError
-            ray.init(**quiet)
+            ray.init(address=asked, **quiet)
         elif remembered and _answers(remembered):
             ray.init(address=remembered, **quiet)
         else:
@@ -221,7 +222,11 @@ def train_pack(config: dict[str, Any]) -> None:
     try:
         torch.set_num_threads(1)
         study = studies.read(folder)
-        job = Job(config["pack"], config["trials"], study, folder)
+        ended = {row["trial_id"] for row in read_rows(folder) if row["outcome"] is not None}
+        trials = [trial for trial in config["trials"] if trial["trial_id"] not in ended]
+        if not trials:  # all had ended before the worker was lost
+            return
+        job = Job(config["pack"], trials, study, folder)
         device = torch.device(config["device"])
         _log(log, f"{len(job.trials)} trials on {device} of {socket.gethostname()}")
         name = job.trials[0]["dataset"]
@@ -237,7 +242,10 @@ def train_pack(config: dict[str, Any]) -> None:
 @lru_cache(maxsize=4)  # a worker trains one pack after another, mostly on the same data
 def _prepared(name: str, folder: str, data_root: str, device: str) -> tuple[Dataset, Evaluator]:
     dataset = data.load(name, Path(data_root))
-    evaluation = Evaluation(**studies.read(Path(folder))["evaluation"][name])
+    study = studies.read(Path(folder))
+    if dataset.sha256 != study["data_sha256"][name]:
+        raise UserError(f"data set {name} in {data_root} is not the one that the study began with")
+    evaluation = Evaluation(**study["evaluation"][name])
     reference = Reference.load(reference_file(Path(folder), name))
     return dataset.to(device), Evaluator(reference, evaluation, device)
 

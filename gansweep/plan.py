@@ -62,13 +62,15 @@ def plan(name: str, question: str, study: Study, options: Options) -> str:
         forecast(jobs, datasets[cell.dataset], references[cell.dataset], device)
         for cell, jobs in jobs_by_cell(resolved, sizes).items()
     ]
-    n_workers = torch.cuda.device_count() if on_gpu else len(os.sched_getaffinity(0))
+    n_workers = len(os.sched_getaffinity(0))
+    if on_gpu:
+        n_workers = max(1, int(torch.cuda.device_count() / (options.gpus_per_pack or 1)))
     return "\n".join([*_head(resolved), "", *_table(forecasts), "", *_foot(forecasts, n_workers, device)])
 
 
 def jobs_by_cell(resolved: dict[str, Any], sizes: dict[str, int]) -> dict[Cell, list[Job]]:
-    """The packs of a study: the very ones of a random search; for a sampler that waits for results, the
-    first of each cell and as many like it as the trials need."""
+    """The packs of a study: the very ones of a random search; for a sampler that waits for results, those it
+    would ask for if it never learnt any, so about as many."""
     search = Search(resolved, optuna.storages.InMemoryStorage(), Path(), sizes)
     jobs: dict[Cell, list[Job]] = {cell: [] for cell in search.cells}
     while not search.exhausted and (job := search.next_job()):

@@ -19,8 +19,11 @@ PACKAGES = ("numpy", "optuna", "pandas", "ray", "scikit-learn", "torch", "torch-
 
 
 def git_state() -> dict[str, Any] | None:
-    """The commit of the checkout that gansweep runs from and whether it has changes; None outside git."""
-    folder = Path(gansweep.__file__).parent
+    """The commit of the checkout that gansweep runs from and whether it has changes; None if it runs from
+    elsewhere, as from an installed wheel."""
+    folder = Path(gansweep.__file__).parent.parent
+    if not (folder / ".git").exists():
+        return None
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]

@@ -34,7 +34,8 @@ from gansweep.results import (
     slug,
     write_tables,
 )
-from gansweep.search import Search, open_storage
+from gansweep.samplers import open_storage
+from gansweep.search import Search
 from gansweep.study import Study
 from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.member import make_member
@@ -42,7 +43,7 @@ from gansweep.training.pack import Pack, pack_size_for
 from gansweep.training.train import draw_samples, grid
 from gansweep.variants import VARIANTS
 
-DONE, FAILED_TRIALS, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED_TRIALS, INTERRUPTED = 0, 1, 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,8 @@ def execute(
     storage = open_storage(folder, options.storage)
     manifest["hardware"] = hardware = orchestrate.connect()
     gpus = options.gpus_per_pack if options.gpus_per_pack is not None else min(1.0, hardware["gpus"])
+    if not 0 <= gpus <= hardware["gpus"]:
+        raise UserError(f"--gpus-per-pack must lie in [0, {hardware['gpus']}] here, but got {gpus:g}")
     architectures = resolved["architectures"]
     sizes = {
         key: options.pack_size or pack_size_for(architectures[key], dataset.shape, on_gpu=gpus > 0)
@@ -125,6 +128,9 @@ def execute(
 
 def conclude(folder: Path, resolved: dict[str, Any], rows: RowWriter) -> int:
     """Write tables and report; say what is left to know; the exit code."""
+    if not rows.latest:
+        say("interrupted before the first measurement: the same command goes on")
+        return INTERRUPTED
     page = report(folder)
     lost = [row for row in rows.finished.values() if row["outcome"] in ("crashed", "timeout")]
     for row in lost[:3]:
@@ -230,7 +236,9 @@ def locked(folder: Path) -> Iterator[None]:
 
 def check_same_study(folder: Path, resolved: dict[str, Any]) -> None:
     """Raise UserError if the folder holds rows of a study that differs in more than a larger `trials`."""
-    if not (folder / "study.json").exists():
+    if not any(read_rows(folder)):
+        for name in ("study.json", "manifest.json", "optuna.journal"):
+            (folder / name).unlink(missing_ok=True)  # of a run that measured nothing
         return
     old = studies.read(folder)
     neutral = {"question": resolved["question"], "trials": max(old["trials"], resolved["trials"])}
@@ -254,7 +262,8 @@ def prepare_reference(folder: Path, resolved: dict[str, Any], dataset: Dataset) 
     reference = build_reference(dataset, evaluation)
     reference.save(file)
     if dataset.kind == "image":
-        write_atomically(folder / "samples" / f"real-{slug(dataset.name)}.png", grid(dataset.test[:64]))
+        some = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))[:64]
+        write_atomically(folder / "samples" / f"real-{slug(dataset.name)}.png", grid(dataset.test[some]))
     return reference
 
 

@@ -4,7 +4,8 @@ The Optuna storage is the one truth of the search: one Optuna study a cell, one 
 knows its configuration and its pack before it is handed out, so any driver can go on where another one died.
 """
 
-import warnings
+import hashlib
+import json
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import pairwise
@@ -12,21 +13,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
-from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gansweep.errors import UserError
 from gansweep.results import FAILED, Row, config_id, slug
+from gansweep.samplers import INDEPENDENT, make_sampler
 from gansweep.space import Choice, Distribution, Scalar, Space, Uniform, from_json
 from gansweep.training.member import make_member, pack_key
 from gansweep.training.streams import derive
 from gansweep.training.train import Job
 from gansweep.variants import VARIANTS
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-INDEPENDENT = ("random", "qmc")  # samplers that need no results: all of a cell is asked at once
+GENERATIONS = 10  # of a guided search: at most a tenth of a cell's trials is on the way at a time
 
 
 class Cell(NamedTuple):
@@ -34,35 +33,6 @@ class Cell(NamedTuple):
 
     variant: str
     dataset: str
-
-
-def open_storage(folder: Path, url: str | None) -> BaseStorage:
-    """The journal file of the study's folder, or the database at `url`.
-
-    Raises:
-        UserError: the database cannot be opened.
-    """
-    if url is None:
-        return JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
-    try:
-        return RDBStorage(url)
-    except Exception as error:  # SQLAlchemy and every driver below it have their own
-        raise UserError(f"the Optuna storage cannot be opened: {str(error).splitlines()[0]}") from None
-
-
-def make_sampler(name: str, seed: int) -> BaseSampler:
-    """An Optuna sampler by name."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        if name == "random":
-            return optuna.samplers.RandomSampler(seed=seed)
-        if name == "tpe":
-            return optuna.samplers.TPESampler(seed=seed)
-        if name == "qmc":
-            return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
-        if name == "cmaes":
-            return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
-        return optuna.samplers.GPSampler(seed=seed)
 
 
 class Search:
@@ -84,16 +54,38 @@ class Search:
         self._turn = deque(self.cells)
 
     def resume(self, rows: Iterable[Row]) -> None:
-        """Take up what an earlier driver left: tell what its rows say, queue what it did not finish."""
+        """Take up what an earlier driver left: tell what its rows say, queue what it did not finish.
+
+        Raises:
+            UserError: rows and storage are not of the same search.
+        """
         known = {cell: self.studies[cell].get_trials(deepcopy=False) for cell in self.cells}
         for cell, trials in known.items():
             for trial in trials:
                 if trial.state != TrialState.WAITING:
                     self._identity(cell, trial.number)
+        rows = list(rows)
+        self._check_rows({row["trial_id"] for row in rows if row["outcome"] is not None})
         for row in rows:
             self.tell(row)
         for cell in self.cells:
             self._adopt(cell)
+
+    def _check_rows(self, ended: set[str]) -> None:
+        told = {
+            self.trial_id(cell, trial.number)
+            for cell in self.cells
+            for trial in self.studies[cell].get_trials(deepcopy=False)
+            if trial.state.is_finished()
+        }
+        rows, storage = f"the rows in {self.folder}", "the search's storage"
+        only_rows, only_storage = ended - self.by_id.keys(), told - ended
+        if only_rows or only_storage:
+            first, other = (rows, storage) if only_rows else (storage, rows)
+            raise UserError(
+                f"{first} and {other} are not of one search: only the first has "
+                f"{min(only_rows or only_storage)}; use the storage that the study began with, or begin anew"
+            )
 
     def next_job(self) -> Job | None:
         """The next pack to train; None if there is none for now. See `exhausted`."""
@@ -150,6 +142,14 @@ class Search:
             direction="minimize",
             pruner=optuna.pruners.NopPruner(),
         )
+        own = {name: value for name, value in self.study.items() if name not in ("trials", "question")}
+        fingerprint = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+        if study.user_attrs.setdefault("study", fingerprint) != fingerprint:
+            raise UserError(
+                f"the search's storage holds a different study of the name {study.study_name!r}: "
+                "rename the study, or give another storage"
+            )
+        study.set_user_attr("study", fingerprint)
         # A QMC sequence is one sequence; any other sampler would repeat itself after a restart.
         start = 0 if self.study["sampler"] == "qmc" else len(study.get_trials(deepcopy=False))
         study.sampler = make_sampler(self.study["sampler"], self._seed(cell, start))
@@ -185,7 +185,8 @@ class Search:
         self.ready.extend(self._packs(cell, loose))
 
     def _refill(self) -> None:
-        """Ask for more. Samplers that need no results ask for everything, cells taking turns."""
+        """Ask for more. Samplers that need no results ask for everything, cells taking turns; others for no
+        more than a tenth of a cell's trials beyond what they know the results of."""
         if self.study["sampler"] in INDEPENDENT:
             queues = [deque(self._packs(cell, self._ask(cell, self.study["trials"]))) for cell in self.cells]
             while any(queues):
@@ -194,7 +195,10 @@ class Search:
         for _ in self.cells:
             cell = self._turn[0]
             self._turn.rotate(-1)
-            self.ready.extend(self._packs(cell, self._ask(cell, self.pack_size[cell.dataset])))
+            trials = self.studies[cell].get_trials(deepcopy=False)
+            on_the_way = sum(trial.state == TrialState.RUNNING for trial in trials)
+            at_most = max(1, self.study["trials"] // GENERATIONS) - on_the_way
+            self.ready.extend(self._packs(cell, self._ask(cell, at_most)))
             if self.ready:
                 return
 
@@ -241,7 +245,7 @@ class Search:
             "trial_id": trial_id,
             "trial_number": number,
             "config_id": config_id(hp),
-            "seed": self.study["seed"] + number,
+            "seed": self.study["seed"] * 100_000 + number,
             "sampler": self.study["sampler"],
             "sampler_seed": self.study["seed"],
             "is_default": number == 0,

@@ -1,6 +1,7 @@
 """A study: what is compared, on which data, with how much effort. A Python value; resolved, it is JSON."""
 
 import json
+import math
 import runpy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -13,12 +14,12 @@ from gansweep.errors import UserError, unknown
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.extractors import resolve as resolve_extractor
 from gansweep.networks import architecture_for, check_fits
+from gansweep.results import slug
+from gansweep.samplers import SAMPLERS
 from gansweep.space import Choice, Space, Uniform, to_json
-from gansweep.training.member import searchable
+from gansweep.training.member import check_values, searchable
 from gansweep.training.optimizers import OPTIMIZERS
 from gansweep.variants import VARIANTS
-
-SAMPLERS = ("random", "tpe", "qmc", "cmaes", "gp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,20 +46,14 @@ class Study:
     smoke: Mapping[str, Any] = field(default_factory=dict)  # fields (n_images too) that --smoke changes
 
     def __post_init__(self) -> None:
-        for name in self.variants:
-            if name not in VARIANTS:
-                raise unknown("variant", name, VARIANTS)
-        for name in ("variants", "datasets"):
-            values = getattr(self, name)
-            if isinstance(values, str) or not values or len(set(values)) < len(values):
-                raise UserError(f"{name} must be a tuple of one or more different names, but got {values!r}")
-        for name in ("trials", "steps", "evaluations", "batch_size"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise UserError(
-                    f"{name} must be a whole number of at least 1, but got {getattr(self, name)!r}"
-                )
-        if self.time_limit_seconds <= 0:
-            raise UserError(f"time_limit_seconds must be above 0, but got {self.time_limit_seconds}")
+        self._check_names()
+        for name in ("trials", "steps", "evaluations", "batch_size", "seed"):
+            value, least = getattr(self, name), {"batch_size": 2, "seed": 0}.get(name, 1)
+            if type(value) is not int or value < least:
+                raise UserError(f"{name} must be a whole number of at least {least}, but got {value!r}")
+        if not 0 < self.time_limit_seconds < math.inf:
+            limit = self.time_limit_seconds
+            raise UserError(f"time_limit_seconds must be above 0 and finite, but got {limit}")
         if self.sampler not in SAMPLERS:
             raise unknown("sampler", self.sampler, SAMPLERS)
         if "fid" not in self.evaluation.metrics:
@@ -69,6 +64,15 @@ class Study:
             raise unknown("optimizer", self.optimizer, OPTIMIZERS)
         self._check_space()
 
+    def _check_names(self) -> None:
+        for name in ("variants", "datasets"):
+            values = getattr(self, name)
+            if isinstance(values, str) or not values or len(set(map(slug, values))) < len(values):
+                raise UserError(f"{name} must be a tuple of one or more different names, but got {values!r}")
+        for name in self.variants:
+            if name not in VARIANTS:
+                raise unknown("variant", name, VARIANTS)
+
     def _check_space(self) -> None:
         if isinstance(self.space, str):
             if self.space not in ("wide", "narrow"):
@@ -78,6 +82,9 @@ class Study:
         for name in self.space:
             if name not in known:
                 raise unknown("hyperparameter", name, known)
+            check_values(name, self.space[name], [VARIANTS[variant].variant for variant in self.variants])
+        if "lr" in self.space and {"g_lr", "d_lr"} & self.space.keys():
+            raise UserError("a space has either lr or g_lr and d_lr, but got both")
 
     def space_of(self, variant: str) -> Space:
         """The space of one variant: of a space of your own, the part that the variant has."""
@@ -96,7 +103,7 @@ class Study:
         }
         changes = small | dict(self.smoke)
         evaluation = replace(self.evaluation, n_images=changes.pop("n_images"))
-        known = {f.name for f in fields(self)}
+        known = {f.name for f in fields(self)} - {"evaluation", "smoke"}
         for name in changes:
             if name not in known:
                 raise unknown("field of Study", name, known | {"n_images"})
@@ -125,7 +132,7 @@ def load(name: str) -> tuple[str, str, Study]:
         values = runpy.run_path(str(file))
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
-    except (SyntaxError, ImportError, NameError, TypeError) as error:
+    except Exception as error:  # whatever a user's file may raise
         raise UserError(
             f"{file} is not a study: {type(error).__name__}: {error}{_field_hint(error)}"
         ) from None
@@ -148,7 +155,14 @@ def available() -> dict[str, str]:
     """The studies by name, with the first line of the question each answers."""
     folders = [Path(gansweep.__file__).parent.parent / "studies", Path("studies")]
     names = sorted({path.stem for folder in folders for path in folder.glob("[!_]*.py")})
-    return {name: load(name)[1].split("\n")[0] for name in names}
+    return {name: _first_line(name) for name in names}
+
+
+def _first_line(name: str) -> str:
+    try:
+        return load(name)[1].split("\n")[0]
+    except UserError as error:
+        return f"cannot be used: {error}"
 
 
 def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Dataset]) -> dict[str, Any]:

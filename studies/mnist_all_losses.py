@@ -5,8 +5,7 @@ evaluations on 10,000 images counts. The FID here is that of the bundled MNIST c
 apart; for figures comparable with the paper's, set extractor="inception".
 
 Source: Lucic et al., "Are GANs Created Equal? A Large-Scale Study", 2018, arXiv:1711.10337.
-Deviations: 1. the five evaluations are evenly spaced, where the paper's fourth and fifth are one step apart;
-    2. each trial has a seed of its own, where the paper gives all of a search the seed 0.
+Deviations: those of the protocol listed in docs/architecture.md, and the extractor.
 """
 
 from gansweep.evaluation import Evaluation

@@ -16,6 +16,7 @@ LAYERS = (
     ("data",),
     ("evaluation",),
     ("training",),
+    ("samplers",),
     ("study",),
     ("search",),
     ("catalogue", "provenance"),
@@ -29,7 +30,7 @@ HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 OWNERS = {
     "ray": {"orchestrate.py"},
     "torch_fidelity": {"evaluation/extractors.py", "evaluation/metrics.py"},
-    "optuna": {"search.py", "plan.py"},
+    "optuna": {"samplers.py", "search.py", "plan.py"},
     "matplotlib": {"report"},
     "seaborn": {"report"},
 }

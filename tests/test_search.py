@@ -8,11 +8,13 @@ import optuna
 import pytest
 
 from gansweep import data, study
+from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.results import blank_row
-from gansweep.search import Search, open_storage
+from gansweep.samplers import SAMPLERS, open_storage
+from gansweep.search import Search
 from gansweep.space import choice, loguniform
-from gansweep.study import SAMPLERS, Study
+from gansweep.study import Study
 
 STUDY = Study(
     variants=("ns", "wgan"),
@@ -98,15 +100,16 @@ def test_the_seed_decides_a_random_search(tmp_path):
 
 def test_guided_samplers_do_not_repeat_themselves_after_a_restart(tmp_path):
     value = replace(ONE, sampler="tpe", trials=12)
-    seen = Counter()
+    seen, rows = Counter(), []
     for _ in range(20):
-        search = search_in(tmp_path, value, pack_size=2)
+        search = search_in(tmp_path, value, rows)
         job = search.next_job()
         if job is None:
             break
         for trial in job.trials:
             seen[trial["hp"]["lr"]] += 1
-            search.tell(ending(search, trial))
+            rows.append(ending(search, trial))
+            search.tell(rows[-1])
     assert len(seen) == 12 and max(seen.values()) == 1
 
 
@@ -150,9 +153,36 @@ def test_a_trial_that_was_half_asked_for_gets_the_same_configuration(tmp_path):
 
 
 def test_more_trials_extend_a_finished_search(tmp_path):
-    few = configurations(run_all(search_in(tmp_path)))
-    more = configurations(run_all(search_in(tmp_path, replace(STUDY, trials=10))))
+    search = search_in(tmp_path)
+    jobs = run_all(search)
+    few, rows = configurations(jobs), [ending(search, trial) for job in jobs for trial in job.trials]
+    more = configurations(run_all(search_in(tmp_path, replace(STUDY, trials=10), rows)))
     assert len(more) == 6 and not few.keys() & more.keys()
+
+
+def test_a_guided_sampler_knows_most_results_before_it_asks_again(tmp_path):
+    value = replace(ONE, sampler="tpe", trials=40)
+    search, n_known = search_in(tmp_path, value, pack_size=16), 0
+    while job := search.next_job():
+        asked = len(search.studies[search.cells[0]].get_trials(deepcopy=False))
+        assert asked - n_known <= 4
+        assert len(job.trials) <= 4
+        for trial in job.trials:
+            search.tell(ending(search, trial))
+        n_known += len(job.trials)
+    assert n_known == 40
+
+
+def test_rows_and_storage_of_different_searches_are_refused(tmp_path):
+    search = search_in(tmp_path)
+    (first, *_) = (trial for job in run_all(search) for trial in job.trials)
+    with pytest.raises(UserError, match="not of one search: only the first has digits-ns-0001"):
+        search_in(tmp_path, rows=[ending(search, trial) for trial in [first]])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="not of one search: only the first has digits-ns-0000"):
+        search_in(tmp_path / "empty", rows=[ending(search, first)])
+    with pytest.raises(UserError, match="holds a different study of the name 's/ns@digits'"):
+        search_in(tmp_path, replace(STUDY, steps=99))
 
 
 def test_outcomes_in_optuna(tmp_path):

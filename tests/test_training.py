@@ -9,7 +9,8 @@ from torch.testing import assert_close
 from gansweep import data, study
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator, build_reference
-from gansweep.search import Search, open_storage
+from gansweep.samplers import open_storage
+from gansweep.search import Search
 from gansweep.study import Study
 from gansweep.training import train
 from gansweep.training.checkpoints import Checkpoints

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from gansweep.errors import UserError
 from gansweep.variants import VARIANTS, penalties
 from gansweep.variants.began import BEGAN
 from gansweep.variants.least_squares import LSGAN
@@ -153,6 +154,11 @@ def test_vae_bound():
     assert_close(terms["kl"].item(), kl, rtol=1e-5, atol=0)
     gaussian = VAE(likelihood="gaussian").autoencoder_loss(nets, SimpleNamespace(x=x, z=z))
     assert_close(gaussian["reconstruction"].item(), 0.5 * (0.04 + 0.09 + 0.16 + 0.01) / 2, rtol=1e-5, atol=0)
+
+
+def test_an_unknown_likelihood_is_refused():
+    with pytest.raises(UserError, match="unknown likelihood 'gausian'; did you mean 'gaussian'"):
+        VAE(likelihood="gausian")
 
 
 def test_the_optimal_discriminator_attains_the_jensen_shannon_divergence():

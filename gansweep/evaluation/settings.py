@@ -82,6 +82,8 @@ class Evaluation:
     seed: int = 2020  # of the latents, the same for all trials
 
     def __post_init__(self) -> None:
+        if isinstance(self.metrics, str):
+            raise UserError(f"metrics must be a tuple of names, as ('fid',), but got {self.metrics!r}")
         object.__setattr__(self, "metrics", tuple(self.metrics))  # JSON has lists
         if self.extractor not in ("auto", *EXTRACTORS):
             raise unknown("feature extractor", self.extractor, ("auto", *EXTRACTORS))

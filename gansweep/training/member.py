@@ -5,10 +5,16 @@ from collections.abc import Hashable
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
-from gansweep.errors import unknown
-from gansweep.space import Scalar
+from gansweep.errors import UserError, unknown
+from gansweep.space import Choice, Distribution, Scalar, Uniform
 from gansweep.variants import Published
 from gansweep.variants.base import Variant, structure
+
+RANGES = {
+    **dict.fromkeys(("lr", "g_lr", "d_lr", "penalty_weight", "clip", "k_lr"), (0, math.inf)),
+    **dict.fromkeys(("beta1", "beta2", "gamma", "k"), (0, 1)),
+    "n_critic": (1, math.inf),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +61,22 @@ def searchable(published: Published) -> set[str]:
         own -= {"penalty_weight"}
     training = {"lr", "g_lr", "d_lr", "beta1", "beta2", "d_batchnorm"}
     return own | training | ({"n_critic"} if "discriminator" in variant.players else set())
+
+
+def check_values(name: str, values: Distribution | Scalar, variants: list[Variant]) -> None:
+    """Raise UserError if a space gives a hyperparameter a value of the wrong kind, or out of its range."""
+    hints = get_type_hints(Member) | {"lr": float}
+    for variant in variants:
+        hints |= get_type_hints(type(variant)) if name in {f.name for f in fields(variant)} else {}
+    wanted = hints[name]
+    ends = (values.low, values.high) if isinstance(values, Uniform) else None
+    options: Any = values.options if isinstance(values, Choice) else ends or (values,)
+    kinds = (float, int) if wanted is float else (wanted,)
+    if any(type(value) not in kinds for value in options) or (ends and wanted is not float):
+        raise UserError(f"{name} is of type {wanted.__name__}, but the space has {values!r}")
+    low, high = RANGES.get(name, (-math.inf, math.inf))
+    if wanted in (float, int) and not all(low <= float(value) <= high for value in options):
+        raise UserError(f"{name} must lie in [{low:g}, {high:g}], but the space has {values!r}")
 
 
 def make_member(published: Published, hp: dict[str, Scalar], **common: Any) -> Member:

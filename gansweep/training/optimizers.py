@@ -67,8 +67,11 @@ class Adam(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """Tieleman and Hinton, 2012, with decay 0.9 and eps = 1e-10, TensorFlow's defaults, as used by
-    Lucic et al. (2018). Deviations: PyTorch adds eps outside the root, TensorFlow inside."""
+    """Tieleman and Hinton, 2012, with decay 0.9 and eps = 1e-10, as used by Lucic et al. (2018).
+
+    Deviations: 1. PyTorch's mean square starts at 0, where that of TensorFlow, which they used, starts at 1:
+    the first steps are larger here. 2. PyTorch adds eps outside the root, TensorFlow inside.
+    """
 
     names = ("square_avg",)
 

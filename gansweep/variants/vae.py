@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from gansweep.errors import unknown
 from gansweep.variants.base import Batch, Networks, Terms, Variant
 
 
@@ -25,6 +26,10 @@ class VAE(Variant):
     prior: ClassVar[str] = "normal"
 
     likelihood: str = "bernoulli"
+
+    def __post_init__(self) -> None:
+        if self.likelihood not in ("bernoulli", "gaussian"):
+            raise unknown("likelihood", self.likelihood, ("bernoulli", "gaussian"))
 
     def autoencoder_loss(self, nets: Networks, batch: Batch) -> Terms:
         mean, raw_scale = nets.E(batch.x).chunk(2, dim=1)

@@ -1,0 +1,44 @@
+"""Optuna's samplers and storages by name."""
+
+import warnings
+from pathlib import Path
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from gansweep.errors import UserError
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+SAMPLERS = ("random", "tpe", "qmc", "cmaes", "gp")
+INDEPENDENT = ("random", "qmc")  # need no results: all of a cell is asked at once
+
+
+def open_storage(folder: Path, url: str | None) -> BaseStorage:
+    """The journal file of the study's folder, or the database at `url`.
+
+    Raises:
+        UserError: the database cannot be opened.
+    """
+    if url is None:
+        return JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
+    try:
+        return RDBStorage(url)
+    except Exception as error:  # SQLAlchemy and every driver below it have their own
+        raise UserError(f"the Optuna storage cannot be opened: {str(error).splitlines()[0]}") from None
+
+
+def make_sampler(name: str, seed: int) -> BaseSampler:
+    """An Optuna sampler by name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if name == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        if name == "tpe":
+            return optuna.samplers.TPESampler(seed=seed)
+        if name == "qmc":
+            return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
+        if name == "cmaes":
+            return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+        return optuna.samplers.GPSampler(seed=seed)
