@@ -151,7 +151,7 @@ def _status(options: argparse.Namespace) -> int:
     progress = Progress(cells | {"trials": manifest["budget"]["trials"]}, labels)
     for row in read_rows(folder):
         progress.note(row, earlier=True)
-    print("\n".join(progress.table()))
+    print("\n".join([*progress.table()[:-1], f"{progress.count()} trials"]))
     return 0
 
 

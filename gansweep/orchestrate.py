@@ -57,6 +57,10 @@ def connect(n_cpus: int | None = None) -> dict[str, Any]:
     asked = os.environ.get("RAY_ADDRESS", "")
     remembered = CLUSTER_FILE.read_text().strip() if CLUSTER_FILE.exists() else ""
     asked = remembered or "nowhere" if asked == "auto" else asked
+    if asked.startswith("ray://"):
+        raise UserError(
+            f"RAY_ADDRESS={asked} is a Ray client's: run on the cluster (ray submit), or give host:port"
+        )
     try:
         if ray.is_initialized():
             pass

@@ -33,7 +33,7 @@ class Progress:
         self._before += earlier
         if not earlier and not self.live:
             shown = f"FID {fid:.2f}" if fid is not None else row["failure"]["message"]
-            self._print(f"{self._count()}  {row['trial_id']}  {row['outcome']}, {shown}")
+            self._print(f"{self.count()}  {row['trial_id']}  {row['outcome']}, {shown}")
 
     def draw(self, force: bool = False) -> None:
         """Redraw the table, on a terminal."""
@@ -41,29 +41,35 @@ class Progress:
         if not self.live or (now - self.drawn < 0.5 and not force):
             return
         self.drawn = now
-        lines = self.table()
-        width = shutil.get_terminal_size().columns - 1
+        width, height = shutil.get_terminal_size()
+        lines = self.table(width)
+        if len(lines) >= height:  # what has left the screen could not be drawn over
+            hidden = len(lines) - height + 2
+            lines = [*lines[: height - 3], f"... and {hidden} more", lines[-1]]
         up = f"\033[{self._lines}A" if self._lines else ""
-        self._print(up + "\n".join(f"\033[2K{line[:width]}" for line in lines))
+        self._print(up + "\n".join(f"\033[2K{line[: width - 1]}" for line in lines))
         self._lines = len(lines)
 
-    def table(self) -> list[str]:
+    def table(self, width: int = 100) -> list[str]:
         """One line a cell, and one for the whole study."""
         several = len(self.study["datasets"]) > 1
+        wide = 24 if several else 10
+        bar_width = min(20, max(4, width - wide - 50))
         lines = []
         for variant, dataset in self.cells:
             cell = (variant, dataset)
             done, total = self.done[cell], self.study["trials"]
-            bar = "█" * round(20 * done / total)
+            bar = "█" * round(bar_width * done / total)
             best = f"best FID {self.best[cell]:8.2f}" if math.isfinite(self.best[cell]) else ""
             failed = f"{self.failed[cell]} failed" if self.failed[cell] else ""
             label = f"{self.labels[variant]}{f' on {dataset}' if several else ''}"
             lines.append(
-                f"{label:<{24 if several else 10}} {bar:<20} {done:>4}/{total}  {best:<18} {failed}".rstrip()
+                f"{label:<{24 if several else 10}} {bar:<{bar_width}} {done:>4}/{total}  {best:<18} {failed}".rstrip()
             )
-        return [*lines, f"{self._count()} trials, {self._eta()}"]
+        return [*lines, f"{self.count()} trials, {self._eta()}"]
 
-    def _count(self) -> str:
+    def count(self) -> str:
+        """Finished trials of all planned ones."""
         return f"{sum(self.done.values())}/{len(self.cells) * self.study['trials']}"
 
     def _eta(self) -> str:

@@ -8,6 +8,7 @@ import torch
 from eager import Eager
 from torch.testing import assert_close
 
+from gansweep.report.style import HUES
 from gansweep.space import Uniform
 from gansweep.training import pack as pack_module
 from gansweep.training.member import make_member, pack_key, searchable
@@ -247,5 +248,6 @@ def test_default_and_spaces_are_hyperparameters_of_the_variant(name):
 def test_looks_are_unique():
     looks = [(published.hue, published.filled) for published in VARIANTS.values()]
     assert len(set(looks)) == len(looks)
+    assert {hue for hue, _ in looks} <= set(HUES)
     labels = [published.label for published in VARIANTS.values()]
     assert len(set(labels)) == len(labels)

@@ -51,6 +51,16 @@ def test_a_table_that_redraws_itself_on_a_terminal():
     assert stream.getvalue().removeprefix(first).startswith("\033[3A")
 
 
+def test_a_table_taller_than_the_terminal_is_cut(monkeypatch):
+    monkeypatch.setenv("LINES", "4")
+    monkeypatch.setenv("COLUMNS", "60")
+    stream = Terminal()
+    study = STUDY | {"variants": ["ns", "wgan"], "datasets": ["digits", "mnist", "ring"]}
+    Progress(study, LABELS, stream).draw(force=True)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 3 and "... and 5 more" in lines[1] and "0/12 trials" in lines[2]
+
+
 def test_earlier_trials_count_but_say_nothing_about_speed():
     progress = Progress(STUDY, LABELS, io.StringIO())
     progress.note(row(fid=4.0, outcome="ok"), earlier=True)

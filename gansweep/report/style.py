@@ -70,10 +70,14 @@ class Look:
 
 
 def looks(manifest: dict[str, Any]) -> dict[str, Look]:
-    """The look of every variant of a study."""
+    """The look of every variant of a study; one whose hue is not in the palette gets some hue of it."""
     return {
-        name: Look(variant["label"], variant["hue"], variant["filled"])
-        for name, variant in manifest["variants"].items()
+        name: Look(
+            variant["label"],
+            variant["hue"] if variant["hue"] in HUES else list(HUES)[i % len(HUES)],
+            variant["filled"],
+        )
+        for i, (name, variant) in enumerate(sorted(manifest["variants"].items()))
     }
 
 

@@ -43,13 +43,13 @@ class Published:
     default: dict[str, Scalar]  # the authors' suggested configuration: trial 0 of every search
     wide: Space
     narrow: Space
-    hue: str  # a colour of the report's palette; variants of one family share it
+    hue: str  # blue, sky, green, orange, verm or purple; variants of one family share one
     filled: bool  # filled or hollow markers: tells the two variants of one hue apart
 
     @property
     def source(self) -> str:
         """Where the objective, and its penalty if it has one, was published."""
-        return "; ".join(_section(text, "Source") for text in self._docstrings())
+        return "; ".join(_section(text, "Source").rstrip(".") for text in self._docstrings())
 
     @property
     def deviations(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ class Wasserstein(ScoreGAN):
     With `clip`, every parameter of D (batch norm's too) is clamped to [-clip, clip] after each step of D.
 
     Source: Arjovsky et al., "Wasserstein GAN", 2017, arXiv:1701.07875, algorithm 1.
-    Deviations: 1. the optimiser is the study's (Adam, as in Lucic et al.), where the paper has RMSProp.
+    Deviations: none. (The paper trains with RMSProp; here the optimiser is the study's.)
 
     >>> import torch
     >>> Wasserstein().discriminator_terms(torch.tensor([2.0, 4.0]), torch.tensor([1.0, 0.0]))

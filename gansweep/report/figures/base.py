@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report import style
 
-STAR: dict[str, Any] = {  # marks the published default
+STAR: dict[str, Any] = {  # marks the default configuration
     "linestyle": "",
     "marker": "*",
     "markersize": 7.0,

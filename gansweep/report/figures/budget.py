@@ -19,6 +19,7 @@ from gansweep.report.style import Look
 
 COLOURED = 8  # with more variants than this, only the best are in colour
 HIGHLIGHTED = 5
+BANDED = 3  # more bands than this merge into one haze
 MARKED = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -69,7 +70,7 @@ def plot_budget(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = 
         if look is None:
             ax.plot(curve["k"], curve["median"], color=style.FAINT, linewidth=0.8, zorder=1)
             continue
-        _draw_curve(ax, curve, look, high, min(0.12, 0.5 / len(looks)))
+        _draw_curve(ax, curve, look, high, banded=str(variant) in list(looks)[:BANDED])
         last = curve[np.isfinite(curve["median"])].tail(1)
         ends += [(look, float(last["k"].iloc[0]), float(last["median"].iloc[0]))] if len(last) else []
     _mark_end_of_intervals(ax, curves)
@@ -77,12 +78,12 @@ def plot_budget(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = 
     return ax
 
 
-def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look, top: float, alpha: float) -> None:
+def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look, top: float, banded: bool) -> None:
     k_max = statistics.largest_budget(int(curve["n"].iloc[0]))
     bounded, beyond = curve[curve["k"] <= k_max], curve[curve["k"] >= k_max * (1 - 1e-6)]
-    band = bounded[np.isfinite(bounded["low"])]
+    band = bounded[np.isfinite(bounded["low"]) & banded]
     ax.fill_between(
-        band["k"], band["low"], band["high"].clip(upper=10 * top), color=look.color, alpha=alpha, linewidth=0
+        band["k"], band["low"], band["high"].clip(upper=10 * top), color=look.color, alpha=0.13, linewidth=0
     )
     ax.plot(bounded["k"], bounded["median"], color=look.color, linewidth=1.7, zorder=4)
     ax.plot(beyond["k"], beyond["median"], color=look.color, linewidth=0.9, zorder=3)
@@ -138,16 +139,17 @@ def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
 
 
 def _highlighted(comparison: Comparison, dataset: str) -> dict[str, Look]:
-    looks = style.looks(comparison.manifest)
-    if len(looks) <= COLOURED:
-        return looks
-    return {variant: looks[variant] for variant in comparison.ranked(dataset)[:HIGHLIGHTED]}
+    """The looks of the variants to colour, the best first."""
+    looks, ranked = style.looks(comparison.manifest), comparison.ranked(dataset)
+    return {
+        variant: looks[variant] for variant in ranked[: COLOURED if len(looks) <= COLOURED else HIGHLIGHTED]
+    }
 
 
 def budget_plot(comparison: Comparison) -> Plot:
     """The budget curves of a study; without a figure where the sampler makes them meaningless."""
     curves = budget_data(comparison)
-    drawn = comparison.is_random_search and not curves.empty
+    drawn = comparison.is_random_search and not curves.empty and int(curves["n"].max()) > 1
     with style.house_style():
         figure = budget_figure(comparison, curves) if drawn else None
     return Plot(
@@ -157,7 +159,8 @@ def budget_plot(comparison: Comparison) -> Plot:
         if drawn
         else _refusal(comparison),
         caption="Median of the lowest FID among k random configurations; a failed trial counts as worse "
-        "than any FID. Bands: exact 95 % intervals, drawn up to k = N/5.3; beyond it the line is thin, "
+        f"than any FID. Bands: exact 95 % intervals of the best {BANDED} (those of all are in the plotted "
+        "data), drawn up to k = N/5.3; beyond it the line is thin, "
         "because N trials cannot bound it from below. The default configuration is left out. The plotted "
         "data also hold the unbiased mean, with failures counted as the FID of an untrained generator.",
         alt=f"Line chart, one panel for each of {len(comparison.datasets)} data sets: median best FID "
@@ -169,7 +172,7 @@ def budget_plot(comparison: Comparison) -> Plot:
 
 def _refusal(comparison: Comparison) -> str:
     if comparison.is_random_search:
-        return "No curve: no trial of the search has finished."
+        return "No curve: it takes two finished configurations of a variant, besides the default."
     return (
         f"No curve: the trials of the sampler “{comparison.manifest['sampler']}” depend on each other, so "
         "they say nothing about the best of k independent ones. Use the sampler “random” for this figure."

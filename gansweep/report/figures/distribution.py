@@ -171,7 +171,7 @@ def distribution_plot(comparison: Comparison) -> Plot:
         caption=f"Each dot is one trial, {len(comparison.finished)} in all; its FID is the lowest of its "
         "evaluations. Bar and tick: quartiles and median over all trials, with failed ones counted as "
         "worst; an arrow into the grey lane means that the upper quartile is a failure. Star: the "
-        "published default, not counted among the trials. Right: the share of trials that diverged, "
+        "default configuration, not counted among the trials. Right: the share of trials that diverged, "
         "collapsed (an FID above that of an untrained generator), crashed or ran out of time.",
         alt="Strip plot, a row per variant: the FID of every trial with median and quartiles, and beside "
         "it a bar with the share of bad trials.",
@@ -185,7 +185,7 @@ def _sentence(comparison: Comparison, dataset: str) -> str:
     if here.empty:
         return f"{comparison.dataset_label(dataset)}: no trial has finished."
     bad = (here["outcome"] != "ok").groupby(here["variant"]).mean().sort_values(kind="stable")
-    worst, least = str(bad.index[-1]), str(bad.index[0])
+    worst, least = str(bad.index[-1]), [str(variant) for variant in bad.index[bad == bad.iloc[0]]]
     if len(bad) == 1:
         text = f"{100 * bad.iloc[0]:.0f} % of the trials of {comparison.label(worst)} are bad"
     elif bad.iloc[0] == bad.iloc[-1]:
@@ -193,6 +193,6 @@ def _sentence(comparison: Comparison, dataset: str) -> str:
     else:
         text = (
             f"bad trials are most frequent with {comparison.label(worst)} ({100 * bad.iloc[-1]:.0f} %), "
-            f"least with {comparison.label(least)} ({100 * bad.iloc[0]:.0f} %)"
+            f"least with {comparison.labels(least)} ({100 * bad.iloc[0]:.0f} %)"
         )
     return f"{comparison.dataset_label(dataset)}: {text}."

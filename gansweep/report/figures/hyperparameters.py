@@ -192,7 +192,7 @@ def hyperparameter_plot(comparison: Comparison, dataset: str) -> Plot:
         caption="A row per variant, the best first; a column per searched hyperparameter. Below: the "
         f"trials that succeeded, with median and quartiles of bins of at least {ENOUGH}. Strip on top: "
         "the share of bad trials (diverged, collapsed, crashed or timed out), from none to all, in each "
-        "bin. Star: the published default; in the strip if it failed.",
+        "bin. Star: the default configuration; in the strip if it failed.",
         alt=f"Grid of scatter plots: FID on {label} against each searched hyperparameter of each variant, "
         "with a strip for the share of bad trials above each.",
         figure=figure,
@@ -214,8 +214,8 @@ def _takeaway(comparison: Comparison, dataset: str, points: pd.DataFrame) -> str
         return "There are too few trials for a bin to speak; look at the dots."
     (variant, name), ratio = max(ratios.items(), key=lambda item: item[1])
     return (
-        f"The largest effect is that of {name} on {comparison.label(variant)}: the median FID of its "
-        f"worst bin is {ratio:.1f} times that of its best."
+        f"Of the effects that have two bins to compare ({len(ratios)}), the largest is that of {name} on "
+        f"{comparison.label(variant)}: the median FID of its worst bin is {ratio:.1f} times that of its best."
     )
 
 
