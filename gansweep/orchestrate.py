@@ -58,9 +58,7 @@ def connect(n_cpus: int | None = None) -> dict[str, Any]:
     remembered = CLUSTER_FILE.read_text().strip() if CLUSTER_FILE.exists() else ""
     asked = remembered or "nowhere" if asked == "auto" else asked
     if asked.startswith("ray://"):
-        raise UserError(
-            f"RAY_ADDRESS={asked} is a Ray client's: run on the cluster (ray submit), or give host:port"
-        )
+        raise UserError(f"RAY_ADDRESS={asked} is for Ray's client: give host:port, on a node of the cluster")
     try:
         if ray.is_initialized():
             pass

@@ -62,10 +62,9 @@ class Progress:
             bar = "█" * round(bar_width * done / total)
             best = f"best FID {self.best[cell]:8.2f}" if math.isfinite(self.best[cell]) else ""
             failed = f"{self.failed[cell]} failed" if self.failed[cell] else ""
-            label = f"{self.labels[variant]}{f' on {dataset}' if several else ''}"
-            lines.append(
-                f"{label:<{24 if several else 10}} {bar:<{bar_width}} {done:>4}/{total}  {best:<18} {failed}".rstrip()
-            )
+            label = f"{self.labels[variant]}{f' on {dataset}' if several else ''}"[:wide]
+            line = f"{label:<{wide}} {bar:<{bar_width}} {done:>4}/{total}  {best:<18} {failed}"
+            lines.append(line.rstrip())
         return [*lines, f"{self.count()} trials, {self._eta()}"]
 
     def count(self) -> str:

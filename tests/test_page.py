@@ -168,7 +168,7 @@ def test_without_samples_there_is_a_sentence(tmp_path):
         ({"variants": ("ns", "vae"), "trials": 9, "fail": ("ns", "vae")}, "measured a finite FID"),
         ({"variants": ("ns", "vae"), "trials": 9, "fail": ("vae",)}, "NS GAN is best"),
         ({"variants": ("ns",), "trials": 9}, "There is no other variant to compare it with"),
-        ({"variants": ("ns",), "trials": 1}, "No curve: no trial of the search has finished"),
+        ({"variants": ("ns",), "trials": 1}, "No curve: it takes two finished configurations"),
         ({"variants": ("ns",), "trials": 2}, "too few for any 95 % interval"),
         (
             {"variants": ("ns", "vae"), "trials": 9, "running": ("ns",)},

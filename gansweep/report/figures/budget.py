@@ -140,10 +140,9 @@ def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
 
 def _highlighted(comparison: Comparison, dataset: str) -> dict[str, Look]:
     """The looks of the variants to colour, the best first."""
-    looks, ranked = style.looks(comparison.manifest), comparison.ranked(dataset)
-    return {
-        variant: looks[variant] for variant in ranked[: COLOURED if len(looks) <= COLOURED else HIGHLIGHTED]
-    }
+    looks = style.looks(comparison.manifest)
+    n_coloured = COLOURED if len(looks) <= COLOURED else HIGHLIGHTED
+    return {variant: looks[variant] for variant in comparison.ranked(dataset)[:n_coloured]}
 
 
 def budget_plot(comparison: Comparison) -> Plot:
