@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,13 +19,11 @@ from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator
 from gansweep.evaluation.reference import Reference, build_reference, describe
 from gansweep.files import dump_json, write_atomically
-from gansweep.progress import Progress
+from gansweep.ledger import Ledger
 from gansweep.provenance import manifest_of
 from gansweep.report import write_report
 from gansweep.results import (
-    Row,
     RowWriter,
-    blank_row,
     now,
     read_manifest,
     read_rows,
@@ -37,7 +34,6 @@ from gansweep.results import (
 from gansweep.samplers import open_storage
 from gansweep.search import Search
 from gansweep.study import Study
-from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.member import make_member
 from gansweep.training.pack import Pack, pack_size_for
 from gansweep.training.train import draw_samples, grid
@@ -158,57 +154,6 @@ def planned_trials(resolved: dict[str, Any]) -> int:
     """How many trials a study has in all its cells."""
     n_trials: int = resolved["trials"] * len(resolved["variants"]) * len(resolved["datasets"])
     return n_trials
-
-
-class Ledger:
-    """The driver's books: every row is written, told to the search and shown, in this order."""
-
-    def __init__(self, folder: Path, study: dict[str, Any], search: Search, writer: RowWriter) -> None:
-        self.study, self.search, self.writer = study, search, writer
-        self.checkpoints = Checkpoints(folder)
-        self.progress = Progress(study, {name: VARIANTS[name].label for name in study["variants"]})
-        self.scores: dict[str, float] = {}  # the best FID of every trial so far
-        self.best: dict[tuple[str, str], str] = {}  # the best finished trial of every cell
-        earlier = list(read_rows(folder))
-        for row in earlier:
-            self.progress.note(row, earlier=True)
-            self._tidy(row)
-        search.resume(earlier)
-
-    def record(self, rows: list[Row]) -> None:
-        """Take rows as they come from a worker; what is known already is passed over."""
-        for row in self.writer.append(rows):
-            self.search.tell(row)
-            self.progress.note(row)
-            self._tidy(row)
-
-    def crashed(self, trials: list[Row], pack: str, kind: str, message: str) -> None:
-        """End trials whose worker failed again and again."""
-        rows = []
-        for trial in trials:
-            latest = self.writer.latest.get(trial["trial_id"]) or blank_row(trial, self.study, pack)
-            failure = {"kind": kind, "message": message, "step": latest["step"]}
-            end = {"metrics": {}, "terms": {}, "outcome": "crashed", "failure": failure, "time": now()}
-            rows.append(latest | end)
-        self.record(rows)
-
-    def draw(self) -> None:
-        self.progress.draw()
-
-    def _tidy(self, row: Row) -> None:
-        """Keep no training state of a finished trial, and of a cell only the best trial's generator."""
-        trial, cell = row["trial_id"], (row["variant"], row["dataset"])
-        fid = row["metrics"].get("fid")
-        self.scores[trial] = min(self.scores.get(trial, math.inf), math.inf if fid is None else fid)
-        if row["outcome"] is None:
-            return
-        self.checkpoints.forget_training(trial)
-        best = self.best.get(cell)
-        loser: str | None = trial
-        if row["outcome"] == "ok" and (best is None or self.scores[trial] < self.scores[best]):
-            self.best[cell], loser = trial, best
-        if loser:
-            self.checkpoints.forget(loser)
 
 
 def say(text: str) -> None:

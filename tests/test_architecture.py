@@ -19,7 +19,7 @@ LAYERS = (
     ("samplers",),
     ("study",),
     ("search",),
-    ("catalogue", "provenance"),
+    ("catalogue", "provenance", "ledger"),
     ("orchestrate",),
     ("report",),
     ("run",),

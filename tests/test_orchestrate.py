@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gansweep.orchestrate import last_error
+from gansweep.orchestrate import last_error, train_pack
 
 CONNECT = """
 import sys
@@ -38,6 +38,14 @@ def test_a_cluster_that_is_gone_does_not_hang_the_start(tmp_path):
 def test_a_cluster_that_was_asked_for_must_answer(tmp_path):
     done = connect(tmp_path / "none", RAY_ADDRESS="127.0.0.1:1")
     assert "UserError: no Ray cluster answers at 127.0.0.1:1: start it, or unset RAY_ADDRESS" in done.stderr
+
+
+def test_a_pack_whose_trials_have_all_ended_is_not_trained_again(tmp_path):
+    (tmp_path / "study.json").write_text("{}")
+    (tmp_path / "rows.jsonl").write_text('{"trial_id": "a", "outcome": "diverged"}\n')
+    config = {"folder": str(tmp_path), "pack": "p", "trials": [{"trial_id": "a"}], "device": "cpu"}
+    train_pack(config)
+    assert not (tmp_path / "logs" / "p.log").exists()
 
 
 @pytest.mark.parametrize(
