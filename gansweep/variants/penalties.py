@@ -42,7 +42,7 @@ def gp(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor, u: Tensor) -> Ten
 def dragan(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor, u: Tensor) -> Tensor:
     """Two-sided penalty on slopes other than 1, at points near the data. u: the shape of x.
 
-    Source: Kodali et al., "On Convergence and Stability of GANs", 2017, arXiv:1705.07215, the penalty of DRAGAN.
+    Source: Kodali et al., "On Convergence and Stability of GANs", 2017, arXiv:1705.07215, DRAGAN's penalty.
     Deviations: 1. the noise is 0.5 std(x) U[0, 1) per element, as in the authors' released code, where the
         paper has a Gaussian; 2. no second interpolation towards x; 3. the slope is that of the score, where
         the released code of Lucic et al. takes the probability; 4. 1e-4 under the root of the norm.
