@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import traceback
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -137,7 +138,7 @@ def run(search: Search, books: Books, hardware: dict[str, Any], gpus_per_pack: f
             storage_path=str(scratch),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
-            callbacks=[Recorder(books)],
+            callbacks=[Recorder(books, searcher)],
         ),
     )
     try:
@@ -153,15 +154,29 @@ class PackSearcher(Searcher):
         super().__init__(metric=None, mode="min")
         self.search, self.at_most = search, 1
         self.jobs: dict[str, Job] = {}  # by Tune's trial id
+        self.lost: Counter[str] = Counter()  # by pack: how often Tune gave it up because its worker died
 
     def suggest(self, trial_id: str) -> Any:
         if len(self.jobs) >= self.at_most:
             return None
         job = self.search.next_job()
         if job is None:
-            return Searcher.FINISHED if self.search.exhausted else None
+            # FINISHED is final, and a pack that is out may be handed back.
+            return Searcher.FINISHED if self.search.exhausted and not self.jobs else None
         self.jobs[trial_id] = job
         return {"pack": job.pack, "trials": job.trials}
+
+    def again(self, job: Job) -> bool:
+        """Hand a pack back whose worker died; False if that has happened too often.
+
+        Tune may give the retries of a pack to a dead worker that it means to reuse, and so use them up
+        before the pack has trained at all.
+        """
+        self.lost[job.pack] += 1
+        if self.lost[job.pack] > MAX_FAILURES:
+            return False
+        self.search.hand_back(job)
+        return True
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         self.jobs.pop(trial_id, None)
@@ -184,15 +199,19 @@ class PackSearcher(Searcher):
 class Recorder(tune.Callback):
     """Passes rows on as they come, ends what crashed for good, and keeps the display alive."""
 
-    def __init__(self, books: Books) -> None:
-        self.books = books
+    def __init__(self, books: Books, searcher: PackSearcher) -> None:
+        self.books, self.searcher = books, searcher
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
         self.books.record(result.get("rows", []))
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         kind, message = last_error(Path(trial.error_file).read_text())
-        self.books.crashed(trial.config["trials"], trial.config["pack"], kind, message)
+        search = self.searcher.search
+        job = Job(trial.config["pack"], trial.config["trials"], search.study, search.folder)
+        if kind == "worker_died" and self.searcher.again(job):
+            return
+        self.books.crashed(job.trials, job.pack, kind, message)
 
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
         self.books.draw()

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,6 +97,13 @@ class Search:
         job = self.ready.popleft()
         self.out |= {trial["trial_id"] for trial in job.trials}
         return job
+
+    def hand_back(self, job: Job) -> None:
+        """Queue those trials of a job once more that have not ended."""
+        trials = [trial for trial in job.trials if trial["trial_id"] in self.out]
+        self.out -= {trial["trial_id"] for trial in trials}
+        if trials:
+            self.ready.appendleft(replace(job, trials=trials))
 
     @property
     def exhausted(self) -> bool:

@@ -152,6 +152,19 @@ def test_a_trial_that_was_half_asked_for_gets_the_same_configuration(tmp_path):
     assert configurations(run_all(search_in(tmp_path))) == expected
 
 
+def test_a_job_handed_back_is_handed_out_again_without_those_that_ended(tmp_path):
+    search = search_in(tmp_path)
+    job = max((search.next_job() for _ in range(3)), key=lambda job: len(job.trials))
+    search.tell(ending(search, job.trials[0]))
+    search.hand_back(job)
+    again = search.next_job()
+    assert again.pack == job.pack and again.trials == job.trials[1:]
+    for trial in job.trials[1:]:
+        search.tell(ending(search, trial))
+    search.hand_back(job)
+    assert search.next_job().pack != job.pack
+
+
 def test_more_trials_extend_a_finished_search(tmp_path):
     search = search_in(tmp_path)
     jobs = run_all(search)
