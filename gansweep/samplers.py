@@ -1,14 +1,17 @@
-"""Optuna's samplers and storages by name."""
+"""Optuna's samplers and storages by name, and its suggestions for our distributions."""
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import Trial
 
 from gansweep.errors import UserError
+from gansweep.space import Choice, Distribution, Scalar, Uniform
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 SAMPLERS = ("random", "tpe", "qmc", "cmaes", "gp")
@@ -42,3 +45,14 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
         if name == "cmaes":
             return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
         return optuna.samplers.GPSampler(seed=seed)
+
+
+def suggest(trial: Trial, name: str, values: Distribution | Scalar) -> Scalar:
+    """The sampler's value for one hyperparameter of a trial; a constant is itself."""
+    if isinstance(values, Choice):
+        chosen: Any = trial.suggest_categorical(name, values.options)
+        option: Scalar = chosen
+        return option
+    if isinstance(values, Uniform):
+        return float(trial.suggest_float(name, values.low, values.high, log=values.log))
+    return values

@@ -19,8 +19,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gansweep.errors import UserError
 from gansweep.results import FAILED, Row, config_id, slug
-from gansweep.samplers import INDEPENDENT, make_sampler
-from gansweep.space import Choice, Distribution, Scalar, Space, Uniform, from_json
+from gansweep.samplers import INDEPENDENT, make_sampler, suggest
+from gansweep.space import Distribution, Scalar, Space, contains, from_json
 from gansweep.training.member import make_member, pack_key
 from gansweep.training.streams import derive
 from gansweep.training.train import Job
@@ -109,11 +109,6 @@ class Search:
     def exhausted(self) -> bool:
         """Nothing is left to hand out."""
         return not self.ready and all(self._n_asked(cell) >= self.study["trials"] for cell in self.cells)
-
-    @property
-    def finished(self) -> bool:
-        """Nothing is left to hand out, and everything handed out has been told."""
-        return self.exhausted and not self.out
 
     def tell(self, row: Row) -> None:
         """Take a row: a score on the way or a trial's end. Telling twice changes nothing."""
@@ -214,7 +209,7 @@ class Search:
         study = self.studies[cell]
         if not study.get_trials(deepcopy=False):
             space, default = self.spaces[cell.variant], self.study["defaults"][cell.variant]
-            known = {name: value for name, value in default.items() if _contains(space.get(name), value)}
+            known = {name: value for name, value in default.items() if contains(space.get(name), value)}
             study.enqueue_trial(known)
         room = min(at_most, self.study["trials"] - self._n_asked(cell))
         return [self._identity(cell, trial.number, trial) for trial in (study.ask() for _ in range(room))]
@@ -273,7 +268,7 @@ class Search:
         trial = asked or Trial(self.studies[cell], optuna_id)
         default, space = self.study["defaults"][cell.variant], self.spaces[cell.variant]
         if number == 0:
-            space = {n: values for n, values in space.items() if _contains(values, default.get(n))}
+            space = {n: values for n, values in space.items() if contains(values, default.get(n))}
         drawn = {name: self._suggest(cell, trial, name, space[name]) for name in sorted(space)}
         hp: dict[str, Scalar] = default | drawn
         self.storage.set_trial_user_attr(optuna_id, "hp", hp)
@@ -285,22 +280,9 @@ class Search:
         A random one is drawn from a seed of its own, made of the study's seed, the cell, the number of the
         trial and the name, so that a search that was interrupted goes on as it would have.
         """
-        if not isinstance(values, Uniform | Choice):
-            return values
         if self.study["sampler"] == "random":
             self.studies[cell].sampler = make_sampler("random", self._seed(cell, trial.number, name))
-        if isinstance(values, Choice):
-            chosen: Any = trial.suggest_categorical(name, values.options)
-            option: Scalar = chosen
-            return option
-        return float(trial.suggest_float(name, values.low, values.high, log=values.log))
-
-
-def _contains(values: Distribution | Scalar | None, value: Scalar | None) -> bool:
-    """Whether a distribution can give a value."""
-    if isinstance(values, Uniform):
-        return isinstance(value, int | float) and values.low <= value <= values.high
-    return isinstance(values, Choice) and value in values.options
+        return suggest(trial, name, values)
 
 
 def _split(trials: list[Row], size: int) -> Iterator[list[Row]]:

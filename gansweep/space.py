@@ -64,6 +64,13 @@ def choice(*options: Scalar) -> Choice:
     return Choice(options)
 
 
+def contains(values: Distribution | Scalar | None, value: Scalar | None) -> bool:
+    """Whether a distribution can give a value; a constant is no distribution."""
+    if isinstance(values, Uniform):
+        return isinstance(value, int | float) and values.low <= value <= values.high
+    return isinstance(values, Choice) and value in values.options
+
+
 def to_json(space: Space) -> dict[str, Any]:
     """The space as JSON values: `{"lr": {"loguniform": [1e-5, 0.01]}, "beta1": 0.5}`."""
     return {
