@@ -84,11 +84,11 @@ def plain_convolutional(
 
 def packed(dataset: Dataset, n_members: int) -> Pack:
     published = VARIANTS["ns"]
-    batchnorm = len(dataset.shape) == 3
+    norm = "batch" if len(dataset.shape) == 3 else "none"
     members = [
         make_member(
             published,
-            {"lr": 1e-4, "beta1": 0.5, "d_batchnorm": batchnorm},
+            {"lr": 1e-4, "beta1": 0.5, "d_norm": norm},
             trial_id=str(i),
             dataset=dataset.name,
             architecture=architecture_for(dataset.shape),

@@ -128,8 +128,8 @@ def _time_evaluation(pack: Pack, evaluation: Evaluation, reference: Reference) -
     evaluator = Evaluator(reference, evaluation, pack.device)
     pack.select([0])
     started = time.perf_counter()
-    samples, _ = draw_samples(pack, evaluation)
-    evaluator.score(samples[0])
+    samples, labels, _ = draw_samples(pack, evaluation)
+    evaluator.score(samples[0], labels, pack.generate(0))
     return time.perf_counter() - started
 
 

@@ -1,10 +1,12 @@
 """Where results come from: versions, git state, data and metric fingerprints, for `manifest.json`."""
 
+import math
 import platform
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import gansweep
 from gansweep.data import Dataset
 from gansweep.evaluation.reference import Reference
 from gansweep.results import now
-from gansweep.variants import VARIANTS
+from gansweep.variants import VARIANTS, Published
 
 PACKAGES = ("numpy", "optuna", "pandas", "ray", "scikit-learn", "torch", "torch-fidelity", "torchvision")
 
@@ -75,11 +77,17 @@ def describe_variant(name: str) -> dict[str, Any]:
     return {
         "label": published.label,
         "family": published.family,
+        "settings": _settings(published),
         "source": published.source,
         "deviations": [text for text in published.deviations if not text.startswith("none")],
         "hue": published.hue,
-        "filled": published.filled,
+        "marker": published.marker,
     }
+
+
+def _settings(published: Published) -> dict[str, Any]:
+    """The fields of an objective; a bound that it does not set (inf) is left out."""
+    return {name: value for name, value in asdict(published.variant).items() if value != math.inf}
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:

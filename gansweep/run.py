@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from gansweep.search import Search
 from gansweep.study import Study
 from gansweep.training.member import make_member
 from gansweep.training.pack import Pack, pack_size_for
-from gansweep.training.train import draw_samples, grid
+from gansweep.training.train import array, draw_samples, grid
 from gansweep.variants import VARIANTS
 
 DONE, FAILED_TRIALS, INTERRUPTED = 0, 1, 130
@@ -210,9 +210,10 @@ def prepare_reference(folder: Path, resolved: dict[str, Any], dataset: Dataset) 
             return reference
     reference = build_reference(dataset, evaluation)
     reference.save(file)
-    if dataset.kind == "image":
-        some = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))[:64]
-        write_atomically(folder / "samples" / f"real-{slug(dataset.name)}.png", grid(dataset.test[some]))
+    order = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))
+    content = grid(dataset.test[order[:64]]) if dataset.kind == "image" else array(dataset.test[order[:1000]])
+    suffix = "png" if dataset.kind == "image" else "npy"
+    write_atomically(folder / "samples" / f"real-{slug(dataset.name)}.{suffix}", content)
     return reference
 
 
@@ -228,7 +229,9 @@ def untrained_fid(resolved: dict[str, Any], dataset: Dataset, reference: Referen
         architecture=resolved["architectures"][dataset.name],
         seed=resolved["seed"],
         batch_size=1,
+        conditional=resolved["conditional"],
     )
     pack = Pack([member], dataset, torch.device("cpu"))
-    samples, _ = draw_samples(pack, evaluation)
-    return Evaluator(reference, evaluation).score(samples[0])["fid"]
+    samples, labels, _ = draw_samples(pack, evaluation)
+    evaluator = Evaluator(reference, replace(evaluation, metrics=("fid",)))
+    return evaluator.score(samples[0], labels)["fid"]

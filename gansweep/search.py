@@ -23,7 +23,7 @@ from gansweep.samplers import INDEPENDENT, make_sampler, suggest
 from gansweep.space import Distribution, Scalar, Space, contains, from_json
 from gansweep.training.member import make_member, pack_key
 from gansweep.training.streams import derive
-from gansweep.training.train import Job
+from gansweep.training.train import COMMON, Job
 from gansweep.variants import VARIANTS
 
 GENERATIONS = 10  # of a guided search: at most a tenth of a cell's trials is on the way at a time
@@ -231,7 +231,7 @@ class Search:
 
     def _key(self, trial: Row) -> Hashable:
         common = {name: trial[name] for name in ("trial_id", "dataset", "architecture", "seed")}
-        common |= {name: self.study[name] for name in ("batch_size", "optimizer")}
+        common |= {name: self.study[name] for name in COMMON}
         return pack_key(make_member(VARIANTS[trial["variant"]], trial["hp"], **common))
 
     def _identity(self, cell: Cell, number: int, asked: Trial | None = None) -> Row:

@@ -11,9 +11,10 @@ from typing import Any
 import gansweep
 from gansweep.data import Dataset
 from gansweep.errors import UserError, unknown
-from gansweep.evaluation import Evaluation
+from gansweep.evaluation import Evaluation, check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
 from gansweep.networks import architecture_for, check_fits
+from gansweep.networks.options import CONDITIONALS
 from gansweep.results import slug
 from gansweep.samplers import SAMPLERS
 from gansweep.space import Choice, Space, Uniform, to_json
@@ -41,6 +42,7 @@ class Study:
     architecture: str = "auto"  # a key of ARCHITECTURES; "auto" takes the one made for the data
     batch_size: int = 64
     optimizer: str = "adam"
+    conditional: str = "none"  # how labels enter D: "concat" or "projection"; G has them beside z
     evaluation: Evaluation = field(default_factory=Evaluation)
     time_limit_seconds: float = 86_400.0  # a trial's own share of its pack's time
     smoke: Mapping[str, Any] = field(default_factory=dict)  # fields (n_images too) that --smoke changes
@@ -62,6 +64,7 @@ class Study:
             )
         if self.optimizer not in OPTIMIZERS:
             raise unknown("optimizer", self.optimizer, OPTIMIZERS)
+        self._check_conditional()
         self._check_space()
 
     def _check_names(self) -> None:
@@ -72,6 +75,20 @@ class Study:
         for name in self.variants:
             if name not in VARIANTS:
                 raise unknown("variant", name, VARIANTS)
+
+    def _check_conditional(self) -> None:
+        if self.conditional not in CONDITIONALS:
+            raise unknown("way to be conditional", self.conditional, CONDITIONALS)
+        for name in self.variants:
+            roles = VARIANTS[name].variant.networks.values()
+            if self.conditional == "projection" and not {"discriminator", "auxiliary"} & set(roles):
+                raise UserError(
+                    f"conditional='projection' needs a D that gives scores, which {name} has not: use 'concat'"
+                )
+
+    def is_conditional(self, variant: str) -> bool:
+        """Whether the generators of a variant are given labels."""
+        return self.conditional != "none" or VARIANTS[variant].variant.labels
 
     def _check_space(self) -> None:
         if isinstance(self.space, str):
@@ -180,6 +197,7 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         chosen = resolve_extractor(dataset, study.evaluation)
         evaluation[key] = asdict(replace(study.evaluation, extractor=chosen))
         _check_likelihood(study, dataset)
+        _check_labels(study, dataset)
     values = {
         "schema": "gansweep.study/1",
         "name": name,
@@ -200,6 +218,7 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         "seed",
         "batch_size",
         "optimizer",
+        "conditional",
         "time_limit_seconds",
     )
     values |= {name: getattr(study, name) for name in plain}
@@ -226,6 +245,16 @@ def _check_likelihood(study: Study, dataset: Dataset) -> None:
             f"the Bernoulli likelihood of vae needs data in [0, 1], and {dataset.name} has none: "
             "set likelihood='gaussian' in the study's space"
         )
+
+
+def _check_labels(study: Study, dataset: Dataset) -> None:
+    conditional = [variant for variant in study.variants if study.is_conditional(variant)]
+    if conditional and not dataset.n_classes:
+        raise UserError(
+            f"{dataset.name} has no labels, which conditional models need, and {conditional[0]} is one here"
+        )
+    for variant in study.variants:
+        check_metrics(study.evaluation, dataset, study.is_conditional(variant))
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ STUDY = Study(
     space={
         "lr": loguniform(1e-4, 1e-2),
         "beta1": uniform(0, 0.9),
-        "d_batchnorm": choice(False, True),
+        "d_norm": choice("none", "batch"),
         "n_critic": 1,
         "clip": loguniform(1e-2, 1),
         "penalty_weight": loguniform(0.1, 10),

@@ -12,16 +12,24 @@ from gansweep.files import dump_json, write_atomically
 from gansweep.results import RowWriter, config_id, finite, write_tables
 
 FIRST_EIGHT = {
-    "mm": ("MM GAN", "blue", False),
-    "ns": ("NS GAN", "blue", True),
-    "lsgan": ("LS GAN", "green", True),
-    "wgan": ("WGAN", "orange", True),
-    "wgan_gp": ("WGAN GP", "orange", False),
-    "dragan": ("DRAGAN", "purple", True),
-    "began": ("BEGAN", "verm", True),
-    "vae": ("VAE", "sky", True),
+    "mm": ("MM GAN", "blue", "diamond"),
+    "ns": ("NS GAN", "blue", "circle"),
+    "lsgan": ("LS GAN", "green", "circle"),
+    "wgan": ("WGAN", "orange", "circle"),
+    "wgan_gp": ("WGAN GP", "orange", "diamond"),
+    "dragan": ("DRAGAN", "purple", "circle"),
+    "began": ("BEGAN", "verm", "circle"),
+    "vae": ("VAE", "sky", "circle"),
 }
+FGANS = {
+    "fgan_kl": ("f-GAN KL", "blue", "square"),
+    "fgan_reverse_kl": ("f-GAN reverse KL", "green", "square"),
+    "fgan_pearson": ("f-GAN Pearson", "orange", "square"),
+    "fgan_js": ("f-GAN JS", "purple", "square"),
+}
+LOOKS = FIRST_EIGHT | FGANS
 DATASETS = {"digits": "Digits 8×8", "fashion": "Fashion-MNIST", "polygons": "Polygons", "rings": "Rings"}
+VECTORS = {"ring": ("Ring of 8", 2), "mixture_1d": ("Mixture 1-D", 1)}  # label, dimensions
 # quality at the best configuration, best log10(lr), tolerance in decades, chance to fail
 NATURE = {
     "mm": (9.0, -3.8, 0.5, 0.12),
@@ -32,7 +40,7 @@ NATURE = {
     "dragan": (6.0, -3.6, 0.8, 0.04),
     "began": (11.0, -3.9, 0.4, 0.25),
     "vae": (18.0, -3.3, 1.2, 0.01),
-}
+} | dict.fromkeys(FGANS, (7.0, -3.7, 0.8, 0.05))
 STEPS, EVALUATIONS, COLLAPSE = 5_000, 5, 200.0
 PENALISED = ("wgan_gp", "dragan")
 
@@ -50,7 +58,7 @@ class Made:
 def make_study(
     folder: Path,
     variants: int | tuple[str, ...] = 8,
-    datasets: int = 2,
+    datasets: int | tuple[str, ...] = 2,
     trials: int = 30,
     seed: int = 0,
     fail: tuple[str, ...] = (),
@@ -58,21 +66,22 @@ def make_study(
     empty: tuple[str, ...] = (),
     short: tuple[str, ...] = (),
     samples: bool = True,
+    metrics: tuple[str, ...] = (),
     **manifest: Any,
 ) -> Path:
     """Write a study's folder and return it.
 
     The first trial of each cell is the default. Of the variants, every trial of those in `fail` crashes, a
     third of those in `running` still runs, those in `empty` have no trial and those in `short` only half.
-    Further keywords replace entries of the manifest.
+    `metrics` are measured besides FID. Further keywords replace entries of the manifest.
     """
     names = tuple(FIRST_EIGHT)[:variants] if isinstance(variants, int) else variants
-    sets = tuple(DATASETS)[:datasets]
+    sets = tuple(DATASETS)[:datasets] if isinstance(datasets, int) else datasets
     base = _manifest(names, sets, trials) | manifest
     generator = np.random.default_rng(seed)
     writer = RowWriter(folder)
     for dataset in sets:
-        _write_sample(folder / "samples" / f"real-{dataset}.png", generator, 0.0)
+        _write_sample(folder / "samples" / f"real-{dataset}.{_suffix(dataset)}", generator, 0.0)
         for variant in names:
             count = 0 if variant in empty else trials // 2 if variant in short else trials
             for number in range(count):
@@ -83,6 +92,8 @@ def make_study(
                 if variant in running and number % 3 == 2:
                     made = Made(made.hp, made.fids[:1], None, None)
                 rows = _rows(base, dataset, variant, number, made, samples)
+                for row in rows:
+                    row["metrics"] |= {name: _measure(name, row) for name in metrics}
                 writer.append(rows)
                 if samples and rows[-1]["files"]["sample"]:
                     _write_sample(folder / rows[-1]["files"]["sample"], generator, made.fids[-1])
@@ -95,7 +106,7 @@ def _trial(generator: np.random.Generator, dataset: str, variant: str, number: i
     quality, best_lr, tolerance, fragility = NATURE[variant]
     hp = _hyperparameters(generator, variant) if number else _manifest_defaults(variant)
     distance = abs(np.log10(hp["lr"]) - best_lr) / tolerance
-    penalty = 1.3 if not hp["d_batchnorm"] else 1.0
+    penalty = 1.3 if hp["d_norm"] == "none" else 1.0
     scale = 1.0 if dataset == "digits" else 3.5
     final = scale * quality * penalty * (1 + 0.9 * distance**1.6 + max(0.0, hp["beta1"] - 0.6) * 2)
     final *= float(generator.lognormal(0, 0.12))
@@ -118,13 +129,13 @@ def _hyperparameters(generator: np.random.Generator, variant: str) -> dict[str, 
         "lr": float(10 ** generator.uniform(-5, -2)),
         "beta1": float(generator.uniform(0, 1)),
         "n_critic": int(generator.choice([1, 5])),
-        "d_batchnorm": bool(generator.random() < 0.5),
+        "d_norm": "none" if generator.random() < 0.5 else "batch",
     }
     return hp | ({"penalty_weight": float(10 ** generator.uniform(-1, 2))} if variant in PENALISED else {})
 
 
 def _manifest_defaults(variant: str) -> dict[str, Any]:
-    hp: dict[str, Any] = {"lr": 5e-5, "beta1": 0.0, "n_critic": 1, "d_batchnorm": True}
+    hp: dict[str, Any] = {"lr": 5e-5, "beta1": 0.0, "n_critic": 1, "d_norm": "batch"}
     return hp | ({"penalty_weight": 10.0} if variant in PENALISED else {})
 
 
@@ -133,7 +144,7 @@ def _space(variant: str) -> dict[str, Any]:
         "lr": {"loguniform": [1e-5, 1e-2]},
         "beta1": {"uniform": [0.0, 1.0]},
         "n_critic": {"choice": [1, 5]},
-        "d_batchnorm": {"choice": [False, True]},
+        "d_norm": {"choice": ["none", "batch"]},
         "z_dim": 64,
     }
     return space | ({"penalty_weight": {"loguniform": [0.1, 100.0]}} if variant in PENALISED else {})
@@ -148,7 +159,7 @@ def _rows(
         last = index == len(made.fids) - 1
         failed = last and made.failure is not None
         step = made.failure["step"] if failed and made.failure else (index + 1) * STEPS // EVALUATIONS
-        sample = f"samples/{trial_id}.png" if samples and np.isfinite(fid) else None
+        sample = f"samples/{trial_id}.{_suffix(dataset)}" if samples and np.isfinite(fid) else None
         rows.append(
             {
                 "study": manifest["study"],
@@ -206,10 +217,11 @@ def _manifest(names: tuple[str, ...], sets: tuple[str, ...], trials: int) -> dic
         "hardware": {"nodes": 1, "cpus": 2, "gpus": []},
         "datasets": {
             name: {
-                "label": DATASETS[name],
+                "label": VECTORS[name][0] if name in VECTORS else DATASETS[name],
                 "n_train": 1197,
                 "n_test": 600,
-                "shape": [1, 8, 8],
+                "n_classes": 8,
+                "shape": [VECTORS[name][1]] if name in VECTORS else [1, 8, 8],
                 "sha256": "ab" * 32,
                 "preprocessing": "none",
             }
@@ -231,12 +243,12 @@ def _manifest(names: tuple[str, ...], sets: tuple[str, ...], trials: int) -> dic
         "collapse_above": dict.fromkeys(sets, COLLAPSE),
         "variants": {
             name: {
-                "label": FIRST_EIGHT[name][0],
+                "label": LOOKS[name][0],
                 "family": "gan",
                 "source": f"The authors of {name}, 2018, arXiv:1711.10337",
                 "deviations": ["no noise on the inputs"] if name == "began" else [],
-                "hue": FIRST_EIGHT[name][1],
-                "filled": FIRST_EIGHT[name][2],
+                "hue": LOOKS[name][1],
+                "marker": LOOKS[name][2],
             }
             for name in names
         },
@@ -250,7 +262,41 @@ def _manifest(names: tuple[str, ...], sets: tuple[str, ...], trials: int) -> dic
     }
 
 
+def _measure(name: str, row: dict[str, Any]) -> float | None:
+    """A metric that is the better the lower the FID; mean and sd of a variant are 1 and 2 in every trial."""
+    fid = row["metrics"]["fid"]
+    if fid is None:
+        return None
+    quality = float(np.exp(-fid / 40))
+    values = {"modes": float(round(8 * quality)), "intra_fid": 1.7 * fid, "isc": 1 + 9 * quality}
+    return (values | {"mean": 1.0, "sd": 2.0, "kid": fid / 1000}).get(name, quality)
+
+
+def _suffix(dataset: str) -> str:
+    return "npy" if dataset in VECTORS else "png"
+
+
 def _write_sample(path: Path, generator: np.random.Generator, fid: float) -> None:
+    """What the worker saves: a grid of images, or 1,000 vectors."""
+    dataset = path.stem.removeprefix("real-").split("-")[0]
+    content = _vectors(dataset, generator, fid) if dataset in VECTORS else _images(generator, fid)
+    write_atomically(path, content)
+
+
+def _vectors(dataset: str, generator: np.random.Generator, fid: float) -> bytes:
+    """Eight blobs on a circle, or one; the higher the FID, the fewer and the wider."""
+    noise = 0.02 + min(fid, 300.0) / 300
+    if VECTORS[dataset][1] == 1:
+        points = generator.normal(0, 1 + noise, (1000, 1))
+    else:
+        angle = 2 * np.pi / 8 * generator.integers(0, max(1, round(8 - 8 * noise)), 1000)
+        points = np.stack([np.cos(angle), np.sin(angle)], 1) + generator.normal(0, noise, (1000, 2))
+    file = io.BytesIO()
+    np.save(file, points.astype(np.float32), allow_pickle=False)
+    return file.getvalue()
+
+
+def _images(generator: np.random.Generator, fid: float) -> bytes:
     """An 8 x 8 grid of 8 x 8 blobs: the higher the FID, the noisier."""
     y, x = np.mgrid[-1:1:8j, -1:1:8j]
     grid = np.zeros((64, 64))
@@ -260,4 +306,4 @@ def _write_sample(path: Path, generator: np.random.Generator, fid: float) -> Non
         grid[8 * (i // 8) : 8 * (i // 8) + 8, 8 * (i % 8) : 8 * (i % 8) + 8] = noisy
     file = io.BytesIO()
     Image.fromarray((255 * grid.clip(0, 1)).astype(np.uint8)).save(file, "PNG")
-    write_atomically(path, file.getvalue())
+    return file.getvalue()

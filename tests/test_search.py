@@ -68,7 +68,7 @@ def test_every_trial_is_handed_out_once_in_packs_of_one_structure(tmp_path):
 
 def test_the_first_trial_is_the_published_default(tmp_path):
     first = {t["variant"]: t for job in run_all(search_in(tmp_path)) for t in job.trials if t["is_default"]}
-    assert first["ns"]["hp"] == {"lr": 5e-5, "beta1": 0.0, "d_batchnorm": True, "n_critic": 1}
+    assert first["ns"]["hp"] == {"lr": 5e-5, "beta1": 0.0, "d_norm": "batch", "n_critic": 1}
     assert first["wgan"]["hp"]["clip"] == 0.01 and first["wgan"]["trial_number"] == 0
 
 

@@ -39,7 +39,7 @@ SMALL = Study(variants=("ns",), datasets=("digits",), trials=2, steps=10, evalua
         ({"space": {"n_critic": 0}}, r"n_critic must lie in \[1, inf\], but the space has 0"),
         ({"space": {"lr": "fast"}}, "lr is of type float, but the space has 'fast'"),
         ({"space": {"beta1": choice(0.5, 2.0)}}, r"beta1 must lie in \[0, 1\]"),
-        ({"space": {"d_batchnorm": uniform(0, 1)}}, "d_batchnorm is of type bool"),
+        ({"space": {"d_norm": uniform(0, 1)}}, "d_norm is of type str"),
         ({"space": {"lr": 1e-3, "g_lr": 1e-3}}, "either lr or g_lr and d_lr, but got both"),
         ({"datasets": ("folder:a/b", "folder:a_b")}, "different names"),
         ({"evaluation": Evaluation(metrics=("isc",))}, "metrics must have 'fid'"),
@@ -95,7 +95,7 @@ def test_constants_and_separate_rates_enter_the_default_configuration():
     space = {"g_lr": loguniform(1e-4, 1e-2), "d_lr": loguniform(1e-4, 1e-2), "n_critic": 3}
     resolved = study.resolve("s", "", replace(SMALL, space=space), {"digits": data.load("digits")})
     assert resolved["defaults"]["ns"] == {
-        "g_lr": 5e-5, "d_lr": 5e-5, "beta1": 0.0, "d_batchnorm": True, "n_critic": 3,
+        "g_lr": 5e-5, "d_lr": 5e-5, "beta1": 0.0, "d_norm": "batch", "n_critic": 3,
     }  # fmt: skip
 
 

@@ -1,47 +1,72 @@
-"""Generators, discriminators, autoencoders and encoders, by architecture, size and normalisation.
+"""Generators, discriminators, autoencoders and encoders, by architecture, size and options.
 
 `infogan` is the pair used for every model of Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337,
 for images of 28, 32 and 64 pixels, and the autoencoder and the encoder of about its size. `conv8` is the same
 with fewer features, for 8 pixels; `mlp` is for vectors.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import torch
 from torch import nn
 
 from gansweep.errors import UserError, unknown
 from gansweep.networks import convolutional, mlp
-from gansweep.variants.base import Variant
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """The size of all networks of a member."""
-
-    z_dim: int
-    features: tuple[int, ...]  # conv: after the first and second convolution, then hidden; mlp: hidden
-    std: float | None  # of the initial weights; None scales with the number of inputs
-    sides: tuple[int, ...] | None  # image sides it is made for; None for vectors
-
+from gansweep.networks.architecture import Architecture
+from gansweep.networks.blocks import leaky
+from gansweep.networks.options import NetworkOptions
+from gansweep.networks.roles import network
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "infogan": Architecture(z_dim=64, features=(64, 128, 1024), std=0.02, sides=(28, 32, 64)),
-    "conv8": Architecture(z_dim=16, features=(16, 32, 128), std=None, sides=(8,)),
-    "mlp": Architecture(z_dim=2, features=(128,), std=None, sides=None),
+    "infogan": Architecture(
+        trunk=convolutional.trunk,
+        generator=convolutional.generator,
+        activation=leaky(0.2),
+        z_dim=64,
+        features=(64, 128, 1024),
+        std=0.02,
+        sides=(28, 32, 64),
+    ),
+    "conv8": Architecture(
+        trunk=convolutional.trunk,
+        generator=convolutional.generator,
+        activation=leaky(0.2),
+        z_dim=16,
+        features=(16, 32, 128),
+        std=None,
+        sides=(8,),
+    ),
+    "mlp": Architecture(
+        trunk=mlp.trunk,
+        generator=mlp.generator,
+        activation=leaky(0.2),
+        z_dim=2,
+        features=(128,),
+        std=None,
+    ),
+    "gaussian": Architecture(
+        trunk=mlp.trunk,
+        generator=mlp.gaussian,
+        activation=torch.tanh,
+        z_dim=1,
+        features=(64,),
+        std=None,
+        dims=(1,),
+        prior="normal",
+    ),
 }
 
 
 def architecture_for(shape: tuple[int, ...]) -> str:
-    """The name of the architecture made for data of this shape ([C, H, W] or [d]).
+    """The name of the first architecture made for data of this shape ([C, H, W] or [d]).
 
     Raises:
         UserError: there is none.
     """
     for name, architecture in ARCHITECTURES.items():
-        if _fits(architecture, shape):
+        if architecture.fits(shape):
             return name
-    sides = sorted(side for a in ARCHITECTURES.values() for side in a.sides or ())
+    sides = sorted({side for a in ARCHITECTURES.values() for side in a.sides or ()})
     raise UserError(f"no architecture is made for data of shape {shape}: square images have sides {sides}")
 
 
@@ -49,31 +74,45 @@ def check_fits(name: str, shape: tuple[int, ...]) -> None:
     """Raise UserError unless the architecture exists and is made for data of this shape."""
     if name not in ARCHITECTURES:
         raise unknown("architecture", name, ARCHITECTURES)
-    if not _fits(ARCHITECTURES[name], shape):
+    if not ARCHITECTURES[name].fits(shape):
         raise UserError(
             f"architecture {name!r} is not made for data of shape {shape}; use {architecture_for(shape)!r}"
         )
 
 
 def build(
-    variant: Variant, architecture: str, shape: tuple[int, ...], batchnorm: bool, seed: int
+    roles: Mapping[str, str],
+    architecture: str,
+    shape: tuple[int, ...],
+    options: NetworkOptions,
+    seed: int,
 ) -> dict[str, nn.Module]:
     """The networks of one member, by the names the variant's losses use, initialised from the seed alone.
 
-    batchnorm: batch norm in D (or in the autoencoder, or the encoder). G always has it, save in `mlp`.
-    The global random state stays as it was.
+    roles: the role of each network: generator, decoder, discriminator, auxiliary, autoencoder or encoder.
+    Each network is called as `net(x)` or `net(x, binding)`. The global random state stays as it was.
+
+    Raises:
+        UserError: no network has the scores that a projection is added to, or labels are wanted of data
+            without classes.
     """
-    size = ARCHITECTURES[architecture]
-    module = mlp if size.sides is None else convolutional
+    _check_labels(roles, architecture, options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return {
-            name: module.build(role, size.z_dim, size.features, size.std, shape, batchnorm)
-            for name, role in sorted(variant.networks.items())
+            name: network(role, ARCHITECTURES[architecture], shape, options)
+            for name, role in sorted(roles.items())
         }
 
 
-def _fits(architecture: Architecture, shape: tuple[int, ...]) -> bool:
-    if architecture.sides is None:
-        return len(shape) == 1
-    return len(shape) == 3 and shape[1] == shape[2] and shape[1] in architecture.sides
+def _check_labels(roles: Mapping[str, str], architecture: str, options: NetworkOptions) -> None:
+    wants_labels = options.conditional != "none" or "auxiliary" in roles.values()
+    if wants_labels and options.n_classes == 0:
+        raise UserError("conditional networks need data with labels, but the data have no classes")
+    if options.n_classes > 0 and architecture == "gaussian":
+        raise UserError("the generator of architecture 'gaussian' takes no labels; use 'mlp'")
+    if options.conditional == "projection" and not {"discriminator", "auxiliary"} & set(roles.values()):
+        raise UserError(
+            "conditional='projection' needs a D that gives scores, but the roles are "
+            f"{', '.join(sorted(roles.values()))}; use 'concat'"
+        )

@@ -6,67 +6,14 @@ on a CPU and its second derivative loops over members. Weights are stored as the
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
-from torch.nn.functional import batch_norm, pad
+from torch.nn.functional import batch_norm
 
+from gansweep.networks.patches import fold_4x4, patches_3x3, patches_4x4
 
-class Patches(Function):
-    """[..., H, W, C] -> [..., H/2, W/2, 16 C]: the 4x4 patches of a stride-2 convolution with padding 1.
-
-    Its backward pass is `Fold` and the other way round, so derivatives of any order stay in these two.
-    """
-
-    @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        *lead, height, width, channels = x.shape
-        h, w = height // 2, width // 2
-        padded = pad(x, (0, 0, 1, 1, 1, 1)).reshape(*lead, h + 1, 2, w + 1, 2, channels)
-        cells = padded.transpose(-4, -3).reshape(*lead, h + 1, w + 1, 4 * channels)
-        top, bottom = cells[..., :-1, :, :], cells[..., 1:, :, :]
-        return torch.cat([top[..., :-1, :], top[..., 1:, :], bottom[..., :-1, :], bottom[..., 1:, :]], dim=-1)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None: ...
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
-        return Fold.apply(gradient)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor) -> Any:
-        return Patches.apply(x.movedim(in_dims[0], 0)), 0
-
-
-class Fold(Function):
-    """[..., h, w, 16 C] -> [..., 2h, 2w, C]: adds up overlapping patches, the transpose of `Patches`."""
-
-    @staticmethod
-    def forward(patches: Tensor) -> Tensor:
-        *lead, h, w, size = patches.shape
-        cells = patches.new_zeros(*lead, h + 1, w + 1, size // 4)
-        quarters = patches.unflatten(-1, (4, size // 4))
-        cells[..., :-1, :-1, :] = quarters[..., 0, :]
-        cells[..., :-1, 1:, :] += quarters[..., 1, :]
-        cells[..., 1:, :-1, :] += quarters[..., 2, :]
-        cells[..., 1:, 1:, :] += quarters[..., 3, :]
-        pixels = cells.reshape(*lead, h + 1, w + 1, 2, 2, size // 16).transpose(-4, -3)
-        padded = pixels.reshape(*lead, 2 * h + 2, 2 * w + 2, size // 16)
-        return padded[..., 1:-1, 1:-1, :].contiguous()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None: ...
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
-        return Patches.apply(gradient)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, patches: Tensor) -> Any:
-        return Fold.apply(patches.movedim(in_dims[0], 0)), 0
+N_FIRST_ITERATIONS = 15  # so that a first estimate of a spectral norm is not far off
 
 
 def product(x: Tensor, weight: Tensor) -> Tensor:
@@ -74,10 +21,52 @@ def product(x: Tensor, weight: Tensor) -> Tensor:
     return (x.reshape(-1, x.shape[-1]) @ weight).view(*x.shape[:-1], weight.shape[1])
 
 
-class Linear(nn.Module):
+class Weighted(nn.Module):
+    """A layer that multiplies by a matrix [i, o], and by one over its spectral norm if `spectral`.
+
+    Source: Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018,
+    arXiv:1802.05957, eq. 8 and algorithm 1. `u` and `v` are constants of the gradient; who trains moves them
+    by `power_iteration`. The norm is that of the matrix as stored: for a convolution that of the map from
+    patches to features, as in the paper. Deviations: 15 iterations are done at the start; the matrix of a
+    transposed convolution is that from features to patches.
+    """
+
+    weight: nn.Parameter
+    u: Tensor
+    v: Tensor
+    spectral = False
+
+    def matrix(self) -> Tensor:
+        """The weight as it is used."""
+        if not self.spectral:
+            return self.weight
+        return self.weight / (self.u @ self.weight @ self.v)
+
+    @torch.no_grad()
+    def normalise(self) -> None:
+        """Divide by the spectral norm from now on."""
+        u, v = power_iteration(self.weight, torch.randn(self.weight.shape[0]))
+        for _ in range(N_FIRST_ITERATIONS - 1):
+            u, v = power_iteration(self.weight, u)
+        self.register_buffer("u", u)
+        self.register_buffer("v", v)
+        self.spectral = True
+
+
+def power_iteration(weight: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """The next u [i] and v [o], both of length 1: u^T W v nears the largest singular value of W [i, o]."""
+    v = _direction(u @ weight)
+    return _direction(weight @ v), v
+
+
+def _direction(x: Tensor) -> Tensor:
+    return x / x.norm().clamp_min(1e-12)
+
+
+class Linear(Weighted):
     """[..., i] -> [..., o]; the weight is stored [i, o] and drawn from N(0, std^2), the bias is 0.
 
-    `std` None takes sqrt(2 / i) (He et al., 2015, arXiv:1502.01852).
+    `std` None takes sqrt(2 / i) (He et al., 2015, arXiv:1502.01852). On images it is a 1x1 convolution.
     """
 
     def __init__(self, i: int, o: int, std: float | None) -> None:
@@ -86,10 +75,10 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(o))
 
     def forward(self, x: Tensor) -> Tensor:
-        return product(x, self.weight) + self.bias
+        return product(x, self.matrix()) + self.bias
 
 
-class Conv(nn.Module):
+class Conv(Weighted):
     """[B, H, W, i] -> [B, H/2, W/2, o]: a 4x4 convolution with stride 2 and padding 1.
 
     The weight is [16 i, o], drawn from a normal distribution truncated at two standard deviations.
@@ -97,16 +86,26 @@ class Conv(nn.Module):
 
     def __init__(self, i: int, o: int, std: float | None) -> None:
         super().__init__()
-        std = std or math.sqrt(2 / (16 * i))
-        weight = nn.init.trunc_normal_(torch.empty(16 * i, o), std=std, a=-2 * std, b=2 * std)
-        self.weight = nn.Parameter(weight)
+        self.weight = truncated_normal(16 * i, o, std)
         self.bias = nn.Parameter(torch.zeros(o))
 
     def forward(self, x: Tensor) -> Tensor:
-        return product(Patches.apply(x), self.weight) + self.bias
+        return product(patches_4x4(x), self.matrix()) + self.bias
 
 
-class Deconv(nn.Module):
+class Conv3x3(Weighted):
+    """[B, H, W, i] -> [B, H, W, o]: a 3x3 convolution with stride 1 and padding 1; the weight is [9 i, o]."""
+
+    def __init__(self, i: int, o: int, std: float | None) -> None:
+        super().__init__()
+        self.weight = truncated_normal(9 * i, o, std)
+        self.bias = nn.Parameter(torch.zeros(o))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return product(patches_3x3(x), self.matrix()) + self.bias
+
+
+class Deconv(Weighted):
     """[B, h, w, i] -> [B, 2h, 2w, o]: the transpose of a 4x4 convolution with stride 2 and padding 1.
 
     The weight is [i, 16 o], drawn from N(0, std^2).
@@ -118,7 +117,24 @@ class Deconv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(o))
 
     def forward(self, x: Tensor) -> Tensor:
-        return Fold.apply(product(x, self.weight)) + self.bias
+        return fold_4x4(product(x, self.matrix())) + self.bias
+
+
+def truncated_normal(i: int, o: int, std: float | None) -> nn.Parameter:
+    std = std or math.sqrt(2 / i)
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(i, o), std=std, a=-2 * std, b=2 * std))
+
+
+def doubled(x: Tensor) -> Tensor:
+    """[B, h, w, C] -> [B, 2h, 2w, C]: every pixel four times."""
+    b, h, w, c = x.shape
+    return x[:, :, None, :, None].expand(b, h, 2, w, 2, c).reshape(b, 2 * h, 2 * w, c)
+
+
+def halved(x: Tensor) -> Tensor:
+    """[B, H, W, C] -> [B, H/2, W/2, C]: the mean of every four pixels."""
+    b, h, w, c = x.shape
+    return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
 
 
 class BatchNorm(nn.Module):

@@ -1,46 +1,58 @@
-"""Dense networks for vectors [B, d]: two hidden layers each, ReLU in G, leaky ReLU elsewhere."""
+"""Dense networks for vectors [B, d]: two hidden layers each of `features[0]` units, ReLU in G."""
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, relu
+from torch.nn.functional import relu
 
-from gansweep.networks.layers import BatchNorm, Linear
-
-
-def build(
-    role: str,
-    z_dim: int,
-    features: tuple[int, ...],
-    std: float | None,
-    shape: tuple[int, ...],
-    batchnorm: bool,
-) -> nn.Module:
-    """The network for a role: generator, decoder, discriminator, autoencoder or encoder."""
-    hidden, d = features[0], shape[0]
-    sizes = {
-        "generator": (z_dim, hidden, hidden, d),
-        "decoder": (z_dim, hidden, hidden, d),
-        "discriminator": (d, hidden, hidden, 1),
-        "autoencoder": (d, hidden, z_dim, hidden, d),
-        "encoder": (d, hidden, hidden, 2 * z_dim),
-    }[role]
-    makes_data = role in ("generator", "decoder")
-    network = Dense(sizes, std, leaky=not makes_data, batchnorm=batchnorm and not makes_data)
-    return nn.Sequential(network, nn.Flatten(0)) if role == "discriminator" else network
+from gansweep.networks.architecture import Architecture
+from gansweep.networks.blocks import Block, Stack, Trunk, dense
+from gansweep.networks.layers import Linear
+from gansweep.networks.normalisation import norm
+from gansweep.networks.options import NetworkOptions
 
 
-class Dense(nn.Module):
-    """Linear layers; after all but the last an activation, with batch norm before it if asked."""
+def trunk(role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions) -> Trunk:
+    """D's hidden layers; the autoencoder has one of them on each side of its code."""
+    n_hidden = options.d_extra_layers + (1 if role == "autoencoder" else 2)
+    sizes = (shape[0], *[architecture.features[0]] * n_hidden)
+    denses = dense(sizes, architecture.std, options, architecture.activation)
+    return Trunk([], denses, sizes[-1])
 
-    def __init__(self, sizes: tuple[int, ...], std: float | None, leaky: bool, batchnorm: bool) -> None:
+
+def generator(
+    role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions, n_inputs: int
+) -> Stack:
+    """G, which has no norm; the autoencoder's half has D's norm and activation."""
+    n_hidden, std = architecture.features[0], architecture.std
+    half = role == "autoencoder"
+    activation, name = (architecture.activation, options.d_norm) if half else (relu, "none")
+    sizes = (n_inputs, n_hidden) if half else (n_inputs, n_hidden, n_hidden)
+    blocks = [Block(Linear(i, o, std), norm(name, o, spatial=False), activation) for i, o in pairwise(sizes)]
+    return Stack(blocks, Linear(n_hidden, shape[0], std))
+
+
+class Gaussian(nn.Module):
+    """z [B, 1] -> mean + sd * z, a normal variable if z is one; it starts with mean 0 and sd 1.
+
+    Source: Nowozin, Cseke and Tomioka, "f-GAN", 2016, arXiv:1606.00709, the example of a mixture of
+    Gaussians. Deviations: the start is ours. sd may become negative, which gives the same distribution.
+    """
+
+    def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Linear(i, o, std) for i, o in pairwise(sizes))
-        self.norms = nn.ModuleList(BatchNorm(o) if batchnorm else nn.Identity() for o in sizes[1:-1])
-        self.leaky = leaky
+        self.mean = nn.Parameter(torch.zeros(()))
+        self.sd = nn.Parameter(torch.ones(()))
 
-    def forward(self, x: Tensor) -> Tensor:
-        for layer, norm in zip(self.layers, self.norms, strict=False):
-            hidden = norm(layer(x))
-            x = leaky_relu(hidden, 0.2) if self.leaky else relu(hidden)
-        return self.layers[-1](x)
+    def forward(self, z: Tensor) -> Tensor:
+        return self.mean + self.sd * z
+
+
+def gaussian(
+    role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions, n_inputs: int
+) -> nn.Module:
+    """The generator with two parameters for the roles generator and decoder; otherwise as `generator`."""
+    if role == "autoencoder":
+        return generator(role, architecture, shape, options, n_inputs)
+    return Gaussian()

@@ -1,20 +1,26 @@
 """A member: one configuration of one variant on one data set with one seed, while it trains."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
 from gansweep.errors import UserError, unknown
+from gansweep.networks.options import NORMS, OUTPUTS
 from gansweep.space import Choice, Distribution, Scalar, Uniform
 from gansweep.variants import Published
 from gansweep.variants.base import Variant, structure
 
 RANGES = {
-    **dict.fromkeys(("lr", "g_lr", "d_lr", "penalty_weight", "clip", "k_lr"), (0, math.inf)),
-    **dict.fromkeys(("beta1", "beta2", "gamma", "k"), (0, 1)),
+    **dict.fromkeys(("lr", "g_lr", "d_lr", "penalty_weight", "clip", "k_lr", "d_noise"), (0, math.inf)),
+    **dict.fromkeys(("class_weight", "margin"), (0, math.inf)),
+    **dict.fromkeys(("beta1", "beta2", "gamma", "k", "g_ema", "real_label"), (0, 1)),
+    **dict.fromkeys(("pi", "alpha"), (0.01, 0.99)),
+    "d_dropout": (0, 0.95),
+    "d_extra_layers": (0, 8),
     "n_critic": (1, math.inf),
 }
+NAMES = {"d_norm": NORMS, "output": OUTPUTS}  # what a hyperparameter of type str may be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +34,23 @@ class Member:
     seed: int
     batch_size: int
     optimizer: str = "adam"
-    d_batchnorm: bool = False  # in D, or in the VAE's encoder
+    conditional: str = "none"  # how labels enter D; one of CONDITIONALS
+    d_norm: str = "none"  # of D, or of the VAE's encoder, as all that begins with d_; one of NORMS
+    d_dropout: float = 0.0  # the probability that a hidden activation is dropped
+    d_noise: float = 0.0  # standard deviation of the noise on what D sees
+    d_extra_layers: int = 0  # hidden layers more than the architecture has
+    output: str = "sigmoid"  # of G for images; one of OUTPUTS
     n_critic: int = 1  # steps of D for one of G
     g_lr: float = 1e-4  # of every player but the discriminator
     d_lr: float = 1e-4
     beta1: float = 0.5  # Adam's; RMSProp has no use for it
     beta2: float = 0.999
+    g_ema: float = 0.0  # decay of the average of G's weights that samples are drawn with; 0: no average
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether G is given labels."""
+        return self.conditional != "none" or self.variant.labels
 
     @property
     def n_steps(self) -> int:
@@ -50,17 +67,12 @@ def pack_key(member: Member) -> Hashable:
 
 
 def searchable(published: Published) -> set[str]:
-    """The hyperparameters that a configuration of the variant may set.
-
-    Not what makes it another variant: its penalty, the weight of a penalty that it has not, a bound (inf)
-    that it does not set.
-    """
+    """The hyperparameters that a configuration of the variant may set: see `Variant.hyperparameters`."""
     variant = published.variant
-    own = {field.name for field in fields(variant) if getattr(variant, field.name) != math.inf} - {"penalty"}
-    if getattr(variant, "penalty", None) == "none":
-        own -= {"penalty_weight"}
-    training = {"lr", "g_lr", "d_lr", "beta1", "beta2", "d_batchnorm"}
-    return own | training | ({"n_critic"} if "discriminator" in variant.players else set())
+    networks = {"d_norm", "d_dropout", "d_noise", "d_extra_layers", "output"}
+    training = {"lr", "g_lr", "d_lr", "beta1", "beta2", "g_ema"}
+    steps = {"n_critic"} if "discriminator" in variant.players else set()
+    return variant.hyperparameters | networks | training | steps
 
 
 def check_values(name: str, values: Distribution | Scalar, variants: list[Variant]) -> None:
@@ -74,9 +86,20 @@ def check_values(name: str, values: Distribution | Scalar, variants: list[Varian
     kinds = (float, int) if wanted is float else (wanted,)
     if any(type(value) not in kinds for value in options) or (ends and wanted is not float):
         raise UserError(f"{name} is of type {wanted.__name__}, but the space has {values!r}")
+    if wanted is str:
+        _check_names(name, options, variants)
     low, high = RANGES.get(name, (-math.inf, math.inf))
     if wanted in (float, int) and not all(low <= float(value) <= high for value in options):
         raise UserError(f"{name} must lie in [{low:g}, {high:g}], but the space has {values!r}")
+
+
+def _check_names(name: str, options: Iterable[str], variants: list[Variant]) -> None:
+    for option in options:
+        if name in NAMES and option not in NAMES[name]:
+            raise unknown(name, option, NAMES[name])
+        for variant in variants:
+            if name in {field.name for field in fields(variant)}:
+                replace(variant, **{name: option})  # refuses what it does not know
 
 
 def make_member(published: Published, hp: dict[str, Scalar], **common: Any) -> Member:

@@ -1,6 +1,6 @@
 """A pack: P members trained by one vectorised step. The only module that knows of the member axis P.
 
-Shape suffixes: P members, B samples, N parameters of a player, U updates in a round.
+Shape suffixes: P members, B samples, S latents to sample from, U updates in a round.
 
 The parameters of each player are one [P, N] tensor; the networks see views of it. A loss is written for one
 member and mapped over P; its gradients are taken outside the map, where autograd is cheapest. Nothing is ever
@@ -9,6 +9,7 @@ reduced over P, so a member that turns NaN leaves the others as they were.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,76 +19,26 @@ from torch.func import functional_call, vmap
 
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
-from gansweep.networks.layers import BatchNorm
+from gansweep.networks.layers import BatchNorm, power_iteration
+from gansweep.networks.options import Binding, NetworkOptions
+from gansweep.training.calls import Call, is_random, networks, options_of, sampling_labels
 from gansweep.training.member import Member
-from gansweep.training.optimizers import OPTIMIZERS, Optimizer
+from gansweep.training.player import Player, Views
 from gansweep.training.streams import Streams, derive, latents
 from gansweep.variants.base import Variant, float_fields
-from gansweep.variants.minimax import NonSaturating
 
-Views = dict[str, dict[str, Tensor]]  # network -> parameter -> [P, ...]
+N_MEASURED = 512  # latents over which a generator's batch norm is measured
 
 
 def pack_size_for(architecture: str, shape: tuple[int, ...], on_gpu: bool) -> int:
     """How many members to train together: many where a step is dominated by its overhead, few where the
     networks fill the processor by themselves. It changes no result, only the speed."""
-    nets = build(NonSaturating(), architecture, shape, batchnorm=False, seed=0)
+    roles = {"D": "discriminator", "G": "generator"}
+    nets = build(roles, architecture, shape, NetworkOptions(), seed=0)
     n_params = sum(p.numel() for net in nets.values() for p in net.parameters())
     if n_params < 1_000_000:
         return 128 if on_gpu else 16
     return 16 if on_gpu else 2
-
-
-class Player:
-    """The parameters of one player for all members, and its optimiser."""
-
-    def __init__(self, members: list[Member], name: str, nets: list[dict[str, nn.Module]]) -> None:
-        self.slots: list[tuple[str, str, torch.Size]] = [
-            (own, key, value.shape)
-            for own in members[0].variant.players[name]
-            for key, value in nets[0][own].named_parameters()
-        ]
-        rows = [torch.cat([p.detach().flatten() for p in self._ordered(net)]) for net in nets]
-        self.params_PN = torch.stack(rows)
-        self.gradients_PN = torch.zeros_like(self.params_PN)
-        lrs = [m.d_lr if name == "discriminator" else m.g_lr for m in members]
-        self.optimizer: Optimizer = OPTIMIZERS[members[0].optimizer](
-            self.params_PN, lrs, [m.beta1 for m in members], [m.beta2 for m in members]
-        )
-        self.views = self._views(self.params_PN)
-
-    def step(self, gradients: list[Tensor]) -> None:
-        """One step of the optimiser; gradients: [P, ...] in the order of the slots."""
-        offset = 0
-        for gradient in gradients:
-            rows = gradient.flatten(1)
-            self.gradients_PN[:, offset : offset + rows.shape[1]] = rows
-            offset += rows.shape[1]
-        self.optimizer.step(self.params_PN, self.gradients_PN)
-
-    def select(self, keep: list[int]) -> None:
-        """Go on with these members only."""
-        self.params_PN = self.params_PN[keep]
-        self.gradients_PN = torch.zeros_like(self.params_PN)
-        self.optimizer.select(keep)
-        self.views = self._views(self.params_PN)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that changes while training, [P, ...] each."""
-        return {"params": self.params_PN, **self.optimizer.state}
-
-    def _ordered(self, net: dict[str, nn.Module]) -> list[Tensor]:
-        return [dict(net[own].named_parameters())[key] for own, key, _ in self.slots]
-
-    def _views(self, flat_PN: Tensor) -> Views:
-        """The parameters as the networks want them; they share memory with the flat tensor."""
-        views: Views = {own: {} for own, _, _ in self.slots}
-        offset = 0
-        for own, key, shape in self.slots:
-            part = flat_PN[:, offset : offset + shape.numel()]
-            views[own][key] = part.view(-1, *shape)
-            offset += shape.numel()
-        return views
 
 
 class Pack:
@@ -97,29 +48,38 @@ class Pack:
         self.members, self.dataset, self.device = list(members), dataset, device
         first = members[0]
         self.variant = first.variant
+        architecture = ARCHITECTURES[first.architecture]
+        self.z_dim, self.prior = architecture.z_dim, architecture.prior or self.variant.prior
+        options = options_of(members, dataset)
         nets = [
-            build(m.variant, m.architecture, dataset.shape, m.d_batchnorm, derive(m.seed, "init"))
+            build(m.variant.networks, m.architecture, dataset.shape, options, derive(m.seed, "init"))
             for m in members
         ]
         nets = [{name: net.to(device) for name, net in member.items()} for member in nets]
         self.nets = {name: net.requires_grad_(False) for name, net in nets[0].items()}
         self.players = {name: Player(self.members, name, nets) for name in self.variant.players}
+        self.singular = {  # network -> buffer of a spectrally normalised layer -> [P, ...]
+            name: {key: torch.stack([dict(n[name].named_buffers())[key] for n in nets]) for key in keys}
+            for name, keys in ((name, _singular_vectors(net)) for name, net in self.nets.items())
+        }
         self.scalars = {
-            name: torch.tensor([float(getattr(m.variant, name)) for m in members], device=device)
+            name: self._per_member([float(getattr(m.variant, name)) for m in members])
             for name in float_fields(self.variant)
         }
+        self.dropout = self._per_member([m.d_dropout for m in members])
+        self.noise = self._per_member([m.d_noise for m in members])
         self.diverged = torch.zeros(len(members), dtype=torch.bool, device=device)
         self.rounds = 0
         self.moves = {p: first.n_steps if p == "discriminator" else 1 for p in self.variant.players}
-        noise = {"none": None, "sample": (), "data": dataset.shape}[self.variant.noise]
         self.streams = Streams(
             [m.seed for m in members],
             n_updates=sum(self.moves.values()),
             batch_size=first.batch_size,
             n_samples=len(dataset.train),
-            z_dim=ARCHITECTURES[first.architecture].z_dim,
-            prior=self.variant.prior,
-            noise=noise,
+            z_dim=self.z_dim,
+            prior=self.prior,
+            noise={"none": None, "sample": (), "data": dataset.shape}[self.variant.noise],
+            keys=is_random(options),
             device=device,
         )
 
@@ -133,27 +93,41 @@ class Pack:
         update = 0
         for player, moves in self.moves.items():
             for _ in range(moves):
-                batch = {name: value[:, update] for name, value in draws.items()}
-                batch["x"] = self.dataset.batch(batch.pop("index"))
-                terms[player] = self._move(player, batch)
+                terms[player] = self._move(player, {name: value[:, update] for name, value in draws.items()})
                 update += 1
         if type(self.variant).update is not Variant.update:
             self.scalars = vmap(self._updated)(self.scalars, terms)
+        for mover in self.players.values():
+            if mover.average is not None:
+                mover.average.follow(mover.params_PN)
         self.rounds += 1
         return terms
 
     @torch.no_grad()
-    def samples(self, z_SZ: Tensor) -> Iterator[Tensor]:
-        """Samples of every member from shared latents [S, z_dim], in chunks [P, S', ...] on the device.
+    def samples(self, z_SZ: Tensor, y_S: Tensor | None = None) -> Iterator[Tensor]:
+        """Samples of every member from shared latents [S, z_dim] (and labels [S], if it is conditional), in
+        chunks [P, S', ...] on the device.
 
         Batch norm uses statistics that do not depend on the chunk: those of 512 latents drawn from the prior
         with a fixed seed, measured for the weights at hand. (Lucic et al. use running averages with decay
         0.999, which a short run never fills.)
         """
         params, buffers = self._generators(), self._measured()
-        draw = vmap(self._bound_generator(measuring=False), in_dims=(0, 0, None))
-        for z in z_SZ.to(self.device).split(max(1, 2048 // len(self))):
-            yield draw(params, buffers, z)
+        size = max(1, 2048 // len(self))
+        labels = [None] * -(-len(z_SZ) // size) if y_S is None else y_S.to(self.device).split(size)
+        for z, y in zip(z_SZ.to(self.device).split(size), labels, strict=True):
+            draw = partial(self._generate, measuring=False, y=y)
+            yield vmap(draw, in_dims=(0, 0, None))(params, buffers, z)
+
+    def generate(self, i: int) -> Callable[[Tensor], Tensor]:
+        """Member i's generator as a differentiable function of latents [S, z_dim]; not for conditional ones."""
+
+        @cache
+        def frozen() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+            params, buffers = self._generators(), self._measured()
+            return {k: value[i] for k, value in params.items()}, {k: value[i] for k, value in buffers.items()}
+
+        return lambda z: self._generate(*frozen(), z, measuring=False, y=None)
 
     def select(self, keep: list[int]) -> None:
         """Go on with these members only, in this order; their trajectories are unchanged."""
@@ -161,37 +135,50 @@ class Pack:
         for player in self.players.values():
             player.select(keep)
         self.scalars = {name: value[keep] for name, value in self.scalars.items()}
+        self.singular = {
+            net: {key: value[keep] for key, value in buffers.items()}
+            for net, buffers in self.singular.items()
+        }
+        self.dropout, self.noise = self.dropout[keep], self.noise[keep]
         self.diverged = self.diverged[keep]
         self.streams.select(keep)
 
     def state(self, i: int) -> dict[str, Any]:
         """What member i needs to go on in any pack: a dictionary of tensors and numbers."""
+
+        def member(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {key: value[i].cpu().clone() for key, value in tensors.items()}
+
         return {
             "rounds": self.rounds,
-            "scalars": {name: value[i].cpu() for name, value in self.scalars.items()},
-            "players": {
-                name: {key: value[i].cpu().clone() for key, value in player.tensors().items()}
-                for name, player in self.players.items()
-            },
+            "scalars": member(self.scalars),
+            "singular": {net: member(buffers) for net, buffers in self.singular.items()},
+            "players": {name: member(player.tensors()) for name, player in self.players.items()},
         }
 
     def restore(self, states: list[dict[str, Any]]) -> None:
         """Go on from these states, one for each member, all of the same round."""
+
+        def put(tensors: dict[str, Tensor], saved: list[dict[str, Tensor]]) -> None:
+            for key, value in tensors.items():
+                value.copy_(torch.stack([state[key] for state in saved]))
+
         self.rounds = states[0]["rounds"]
-        for name, value in self.scalars.items():
-            value.copy_(torch.stack([state["scalars"][name] for state in states]))
+        put(self.scalars, [state["scalars"] for state in states])
+        for net, buffers in self.singular.items():
+            put(buffers, [state["singular"][net] for state in states])
         for name, player in self.players.items():
-            for key, value in player.tensors().items():
-                value.copy_(torch.stack([state["players"][name][key] for state in states]))
+            put(player.tensors(), [state["players"][name] for state in states])
 
     def generator(self, i: int) -> dict[str, Tensor]:
-        """The parameters and batch-norm statistics of member i's generator, by name."""
+        """The parameters and batch-norm statistics of member i's generator, by name, as `samples` uses them."""
         named = {**self._generators(), **self._measured()}
         return {name: value[i].cpu().clone() for name, value in named.items()}
 
-    def _move(self, player: str, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _move(self, player: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
         """One update of one player; its terms, [P] each."""
         mover = self.players[player]
+        self._iterate()
         own = {n: {k: v.detach().requires_grad_() for k, v in vs.items()} for n, vs in mover.views.items()}
         others = {
             name: params
@@ -199,43 +186,71 @@ class Pack:
             if other is not mover
             for name, params in other.views.items()
         }
-        terms = vmap(self._terms(player))(own, others, self.scalars, batch)
+        batch, binding = self._batch(draws)
+        terms = vmap(partial(self._terms, player))(own, others, self.singular, self.scalars, batch, binding)
         loss_P = sum(terms.values(), torch.zeros((), device=self.device))
         leaves = [own[name][key] for name, key, _ in mover.slots]
         mover.step(list(torch.autograd.grad(loss_P.sum(), leaves)))
         self.diverged |= ~loss_P.detach().isfinite()
         if type(self.variant).project is not Variant.project:
-            self._project(player, mover)
+            mover.project(partial(vmap(partial(self._projected, player)), self.scalars))
         return {name: term.detach() for name, term in terms.items()}
 
-    def _terms(self, player: str) -> Callable[..., dict[str, Tensor]]:
-        """The loss terms of one member as a function of tensors: no P in sight."""
+    def _batch(self, draws: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """What losses see of one update, and what their networks are bound to, [P, ...] each."""
+        index = draws["index"]
+        batch = {"x": self.dataset.batch(index)} | {n: draws[n] for n in ("z", "u") if n in draws}
+        binding = {}
+        if "key" in draws:
+            binding = {"key": draws["key"], "dropout": self.dropout, "noise": self.noise}
+        if self.members[0].is_conditional:
+            batch["y"] = binding["y"] = self.dataset.train_labels[index]  # type: ignore[index]
+        return batch, binding
 
-        def terms(own: Views, others: Views, scalars: dict[str, Any], batch: dict[str, Tensor]) -> Any:
-            variant = replace(self.variant, **scalars)
-            nets = {name: self._bound(name, params) for name, params in {**own, **others}.items()}
-            loss = getattr(variant, f"{player}_loss")
-            return loss(SimpleNamespace(**nets), SimpleNamespace(**batch))
-
+    def _terms(
+        self,
+        player: str,
+        own: Views,
+        others: Views,
+        singular: Views,
+        scalars: dict[str, Any],
+        batch: dict[str, Tensor],
+        binding: dict[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """The loss terms of one member: no P in sight."""
+        variant = replace(self.variant, **scalars)
+        params = {name: {**values, **singular[name]} for name, values in {**own, **others}.items()}
+        nets = networks({name: self._call(name, values) for name, values in params.items()}, Binding(**binding))
+        loss = getattr(variant, f"{player}_loss")
+        terms: dict[str, Tensor] = loss(nets, SimpleNamespace(**batch))
         return terms
 
-    def _bound(self, name: str, params: dict[str, Tensor]) -> Callable[[Tensor], Tensor]:
-        return lambda x: functional_call(self.nets[name], params, (x,))
+    def _call(self, name: str, params: dict[str, Tensor]) -> Call:
+        return lambda x, binding: functional_call(self.nets[name], params, (x, binding))
 
-    def _project(self, player: str, mover: Player) -> None:
-        def project(scalars: dict[str, Any], params: dict[str, Tensor]) -> dict[str, Tensor]:
-            return replace(self.variant, **scalars).project(player, params)
+    def _iterate(self) -> None:
+        """One power iteration for every spectrally normalised layer."""
+        views = {name: params for player in self.players.values() for name, params in player.views.items()}
+        for net, buffers in self.singular.items():
+            for key in [key for key in buffers if key.endswith(".u")]:
+                layer = key.removesuffix(".u")
+                u, v = vmap(power_iteration)(views[net][f"{layer}.weight"], buffers[key])
+                buffers[key], buffers[f"{layer}.v"] = u, v
 
-        for views in mover.views.values():
-            for key, value in vmap(project)(self.scalars, views).items():
-                views[key].copy_(value)
+    def _projected(
+        self, player: str, scalars: dict[str, Any], params: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        return replace(self.variant, **scalars).project(player, params)
 
     def _updated(self, scalars: dict[str, Any], terms: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
         variant = replace(self.variant, **scalars).update(terms)
         return {name: torch.as_tensor(getattr(variant, name)) for name in scalars}
 
+    def _per_member(self, values: list[float]) -> Tensor:
+        return torch.tensor(values, device=self.device)
+
     def _generators(self) -> dict[str, Tensor]:
-        return next(player.views["G"] for player in self.players.values() if "G" in player.views)
+        return next(player.averaged()["G"] for player in self.players.values() if "G" in player.views)
 
     @torch.no_grad()
     def _measured(self) -> dict[str, Tensor]:
@@ -243,22 +258,33 @@ class Pack:
         named = self.nets["G"].named_buffers()
         buffers = {name: value.expand(len(self), *value.shape).clone() for name, value in named}
         if buffers:
-            z_dim = ARCHITECTURES[self.members[0].architecture].z_dim
-            z = latents((512, z_dim), self.variant.prior, torch.Generator().manual_seed(0))
-            measure = vmap(self._bound_generator(measuring=True), in_dims=(0, 0, None))
+            z = latents((N_MEASURED, self.z_dim), self.prior, torch.Generator().manual_seed(0))
+            y = None
+            if self.members[0].is_conditional:
+                y = sampling_labels(self.dataset, N_MEASURED, seed=0).to(self.device)
+            measure = vmap(partial(self._generate, measuring=True, y=y), in_dims=(0, 0, None))
             measure(self._generators(), buffers, z.to(self.device))
         return buffers
 
-    def _bound_generator(self, measuring: bool) -> Callable[..., Tensor]:
-        """One member's generator with its statistics: being measured (written to the buffers) or frozen."""
+    def _generate(
+        self,
+        params: dict[str, Tensor],
+        buffers: dict[str, Tensor],
+        z: Tensor,
+        measuring: bool,
+        y: Tensor | None,
+    ) -> Tensor:
+        """One member's samples, its batch norm being measured (written to the buffers) or frozen."""
+        norms = [module for module in self.nets["G"].modules() if isinstance(module, BatchNorm)]
+        for norm in norms:
+            norm.measuring, norm.training = measuring, measuring
+        output: Tensor = functional_call(self.nets["G"], (params, buffers), (z, Binding(y=y)))
+        for norm in norms:
+            norm.measuring, norm.training = False, True
+        return output
 
-        def call(params: dict[str, Tensor], buffers: dict[str, Tensor], z: Tensor) -> Tensor:
-            norms = [module for module in self.nets["G"].modules() if isinstance(module, BatchNorm)]
-            for norm in norms:
-                norm.measuring, norm.training = measuring, measuring
-            output: Tensor = functional_call(self.nets["G"], (params, buffers), (z,))
-            for norm in norms:
-                norm.measuring, norm.training = False, True
-            return output
 
-        return call
+def _singular_vectors(net: nn.Module) -> list[str]:
+    """The names of the buffers of a network's spectrally normalised layers."""
+    layers = [name for name, module in net.named_modules() if getattr(module, "spectral", False)]
+    return [f"{layer}.{vector}" for layer in layers for vector in ("u", "v")]

@@ -17,8 +17,8 @@ def derive(seed: int, *purpose: object) -> int:
 class Streams:
     """For each of P members: which samples, which latents and which noise each update of a round uses.
 
-    `next(round)` gives `index` [P, U, B], `z` [P, U, B, z_dim] and, if the variant needs it, `u`, for the U
-    updates of that round. Each member is drawn from a generator of its own, seeded with (seed, block).
+    `next(round)` gives `index` [P, U, B], `z` [P, U, B, z_dim] and, if they are needed, `u` for the variant and
+    `key` [P, U] for the networks, for the U updates of that round. Each member is drawn from a generator of its own, seeded with (seed, block).
     """
 
     def __init__(
@@ -30,11 +30,13 @@ class Streams:
         z_dim: int,
         prior: str,
         noise: tuple[int, ...] | None,
+        keys: bool,
         device: torch.device,
     ) -> None:
         self.seeds, self.device = seeds, device
         self.lead = (BLOCK, n_updates, batch_size)
         self.n_samples, self.z_dim, self.prior, self.noise = n_samples, z_dim, prior, noise
+        self.keys = keys
         self._block: dict[str, Tensor] = {}
         self._drawn = -1
 
@@ -60,6 +62,8 @@ class Streams:
         }
         if self.noise is not None:
             draws["u"] = torch.rand((*self.lead, *self.noise), generator=generator)
+        if self.keys:
+            draws["key"] = torch.randint(2**62, self.lead[:2], generator=generator)
         return draws
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
@@ -18,14 +19,15 @@ from gansweep.data import Dataset
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator, to_uint8
 from gansweep.files import write_atomically
-from gansweep.networks import ARCHITECTURES
 from gansweep.results import Row, blank_row, finite, now
+from gansweep.training.calls import sampling_labels
 from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.member import Member, make_member
 from gansweep.training.pack import Pack
 from gansweep.training.streams import latents
 from gansweep.variants import VARIANTS
 
+COMMON = ("batch_size", "optimizer", "conditional")  # what a study sets for all its members
 CHECK_ROUNDS = 50  # between two looks at divergence and at the clock
 
 
@@ -40,7 +42,7 @@ class Job:
 
     def members(self) -> list[Member]:
         """What trains, in the order of the trials."""
-        common = {name: self.study[name] for name in ("batch_size", "optimizer")}
+        common = {name: self.study[name] for name in COMMON}
         return [
             make_member(
                 VARIANTS[trial["variant"]],
@@ -140,7 +142,7 @@ class Run:
         """Measure every trial; save what it needs to go on, or its generator if it is done."""
         if not self.trials:
             return
-        samples, is_finite = draw_samples(self.pack, self.evaluation)
+        samples, labels, is_finite = draw_samples(self.pack, self.evaluation)
         if not all(is_finite):
             rows, keep = self._end(
                 [not ok for ok in is_finite], "diverged", "nan_images", "a sample is not finite"
@@ -148,12 +150,14 @@ class Run:
             terms = {p: {k: v[keep] for k, v in t.items()} for p, t in terms.items()}
             samples = samples[keep]
             yield rows
-        scores = [self.evaluator.score(sample) for sample in samples]
+        scores = [
+            self.evaluator.score(sample, labels, self.pack.generate(i)) for i, sample in enumerate(samples)
+        ]
         self._spend("eval_seconds")
         for i, trial in enumerate(self.trials):
             losses = {f"{p}_{k}": finite(v[i].item()) for p, t in terms.items() for k, v in t.items()}
             row = self._row(trial, scores[i], losses, "ok" if final else None, None)
-            self._save_samples(row, samples[i])
+            self._save_samples(row, samples[i], labels)
             if final:
                 self.checkpoints.save_generator(row["trial_id"], self.pack.generator(i))
             trial.rows.append(row)
@@ -166,11 +170,15 @@ class Run:
             state = self.pack.state(i) | {"history": trial.history()}
             self.checkpoints.save(trial.trial["trial_id"], self.pack.rounds, state)
 
-    def _save_samples(self, row: Row, samples: Tensor) -> None:
-        """An 8x8 grid of the first 64 samples; vectors have none."""
+    def _save_samples(self, row: Row, samples: Tensor, labels: Tensor | None) -> None:
+        """A grid of 64 images, of 8 for each of 10 classes at most if it is conditional; or 1,000 vectors."""
         if self.pack.dataset.kind == "image":
             row["files"]["sample"] = f"samples/{row['trial_id']}.png"
-            write_atomically(self.job.folder / row["files"]["sample"], grid(samples[:64]))
+            content = grid(samples[:64] if labels is None else by_class(samples, labels))
+        else:
+            row["files"]["sample"] = f"samples/{row['trial_id']}.npy"
+            content = array(samples[:1000])
+        write_atomically(self.job.folder / row["files"]["sample"], content)
 
     def _row(
         self,
@@ -210,20 +218,39 @@ class Run:
         return [trial for trial, chosen in zip(self.trials, mask, strict=True) if chosen]
 
 
-def draw_samples(pack: Pack, evaluation: Evaluation) -> tuple[Tensor, list[bool]]:
-    """Samples [P, S, ...] on the CPU, uint8 if they are images, and whether each member's are all finite.
+def draw_samples(pack: Pack, evaluation: Evaluation) -> tuple[Tensor, Tensor | None, list[bool]]:
+    """Samples [P, S, ...] on the CPU, uint8 if they are images; the labels [S] they were asked for, if they are
+    conditional; and whether each member's are all finite.
 
-    All members of all packs are given the same latents.
+    All members of all packs are given the same latents and labels.
     """
     generator = torch.Generator().manual_seed(evaluation.seed)
-    z_dim = ARCHITECTURES[pack.members[0].architecture].z_dim
-    z = latents((evaluation.n_images, z_dim), pack.variant.prior, generator)
+    z = latents((evaluation.n_images, pack.z_dim), pack.prior, generator)
+    y = None
+    if pack.members[0].is_conditional:
+        y = sampling_labels(pack.dataset, evaluation.n_images, evaluation.seed)
     chunks, is_finite = [], torch.ones(len(pack), dtype=torch.bool, device=pack.device)
-    for chunk in pack.samples(z):
+    for chunk in pack.samples(z, y):
         is_finite &= chunk.flatten(1).isfinite().all(1)
         chunk = chunk.nan_to_num()  # of no consequence: what is not finite is not scored
         chunks.append((to_uint8(chunk) if pack.dataset.kind == "image" else chunk).cpu())
-    return torch.cat(chunks, 1), is_finite.tolist()
+    return torch.cat(chunks, 1), y, is_finite.tolist()
+
+
+def by_class(samples: Tensor, labels: Tensor) -> Tensor:
+    """The first eight samples of each class in turn, of ten classes at most; blank where there are fewer."""
+    rows = []
+    for label in labels.unique()[:10]:
+        some = samples[labels == label][:8]
+        rows.append(torch.cat([some, some.new_full((8 - len(some), *some.shape[1:]), 255)]))
+    return torch.cat(rows)
+
+
+def array(samples: Tensor) -> bytes:
+    """Samples as the content of a .npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, samples.numpy(), allow_pickle=False)
+    return buffer.getvalue()
 
 
 def grid(images: Tensor) -> bytes:

@@ -1,0 +1,35 @@
+"""What may be varied about the networks of a member besides their architecture, and what a call binds."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+NORMS = ("none", "batch", "layer", "instance", "spectral")
+OUTPUTS = ("sigmoid", "tanh")
+CONDITIONALS = ("none", "concat", "projection")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Options of all networks of a member. "D" is the network that sees data: D, or the E of a VAE."""
+
+    d_norm: str = "none"  # one of NORMS
+    d_dropout: float = 0.0  # above 0: dropout layers after D's hidden activations; see Binding.dropout
+    d_noise: float = 0.0  # above 0: Gaussian noise on what D sees; see Binding.noise
+    d_extra_layers: int = 0  # hidden layers added before D's last
+    output: str = "sigmoid"  # of G for images; "tanh": networks see images in [-1, 1]
+    conditional: str = "none"  # how labels enter D; G has them concatenated to z
+    n_classes: int = 0
+
+
+class Binding(NamedTuple):
+    """What the caller binds to a call of a network besides its input; a loss never sees it."""
+
+    y: Tensor | None = None  # labels [B], int64
+    key: Tensor | None = None  # 0-d int64: the seed of this call's dropout and noise
+    dropout: Tensor | None = None  # 0-d: the probability that an activation is dropped
+    noise: Tensor | None = None  # 0-d: the standard deviation of the noise, for images in [0, 1]
+
+
+NOTHING = Binding()

@@ -1,0 +1,59 @@
+"""Random numbers as a function of a key: the same alone and in a pack, on any device, in any order.
+
+Source: SplitMix64 of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014, OOPSLA;
+normal numbers after Box and Muller, 1958. Deviations: the state is not kept but computed from the place of a
+number in its tensor; 24 bits make a number, so that all precisions draw the same.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+# Unsigned 64-bit constants as the signed integers that torch computes with; products wrap around.
+GOLDEN = 0x9E3779B97F4A7C15 - 2**64
+FIRST = 0xBF58476D1CE4E5B9 - 2**64
+SECOND = 0x94D049BB133111EB - 2**64
+BITS = 24
+
+
+def fold_in(key: Tensor, stream: int) -> Tensor:
+    """The key of one of the streams of a key; both are 0-d int64."""
+    return _mix(_mix(key) + stream * GOLDEN % 2**63)
+
+
+def uniform(key: Tensor, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+    """Uniform numbers in [0, 1), multiples of 2^-24, on the device of the key.
+
+    key: 0-d int64. It may be mapped by `vmap`: the numbers are those of a loop over the keys.
+    """
+    return _fraction(_shifted(_words(key, shape), 64 - BITS), dtype)
+
+
+def normal(key: Tensor, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+    """Standard normal numbers, at most 5.8 in size, on the device of the key (0-d int64)."""
+    words = _words(key, shape)
+    radius = 1 - _fraction(_shifted(words, 64 - BITS), dtype)
+    angle = _fraction(words & (2**BITS - 1), dtype)
+    return (-2 * radius.log()).sqrt() * (2 * math.pi * angle).cos()
+
+
+def _words(key: Tensor, shape: torch.Size) -> Tensor:
+    """64 random bits for every place of a tensor."""
+    counter = torch.arange(1, shape.numel() + 1, device=key.device)
+    return _mix(_mix(key) + counter * GOLDEN).view(shape)
+
+
+def _mix(state: Tensor) -> Tensor:
+    state = (state ^ _shifted(state, 30)) * FIRST
+    state = (state ^ _shifted(state, 27)) * SECOND
+    return state ^ _shifted(state, 31)
+
+
+def _shifted(words: Tensor, n: int) -> Tensor:
+    """Shifted to the right by n bits, filled up with zeros."""
+    return (words >> n) & (2 ** (64 - n) - 1)
+
+
+def _fraction(words: Tensor, dtype: torch.dtype) -> Tensor:
+    return words.to(dtype) * 2.0**-BITS

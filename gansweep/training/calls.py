@@ -1,0 +1,58 @@
+"""How losses call the networks of a member: labels, randomness and options are bound here, unseen by them."""
+
+from collections.abc import Callable
+from itertools import count
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from gansweep.data import Dataset
+from gansweep.networks.options import Binding, NetworkOptions
+from gansweep.training.member import Member
+from gansweep.variants.base import Network
+
+Call = Callable[[Tensor, Binding], Tensor]
+
+
+def options_of(members: list[Member], dataset: Dataset) -> NetworkOptions:
+    """The options of the networks of members of one structure; dropout and noise are built if any has them."""
+    first = members[0]
+    return NetworkOptions(
+        d_norm=first.d_norm,
+        d_dropout=max(member.d_dropout for member in members),
+        d_noise=max(member.d_noise for member in members),
+        d_extra_layers=first.d_extra_layers,
+        output=first.output,
+        conditional=first.conditional,
+        n_classes=dataset.n_classes if first.is_conditional else 0,
+    )
+
+
+def is_random(options: NetworkOptions) -> bool:
+    """Whether calls of the networks need a key."""
+    return options.d_dropout > 0 or options.d_noise > 0
+
+
+def bound(call: Call, binding: Binding) -> Network:
+    """A network as a function of its input alone; each call within one loss has a key of its own."""
+    calls = count()
+
+    def network(x: Tensor) -> Tensor:
+        i = next(calls)
+        return call(x, binding if binding.key is None else binding._replace(key=binding.key + i))
+
+    return network
+
+
+def networks(calls: dict[str, Call], binding: Binding) -> SimpleNamespace:
+    """All networks of a member as its losses want them."""
+    return SimpleNamespace(**{name: bound(call, binding) for name, call in calls.items()})
+
+
+def sampling_labels(dataset: Dataset, n: int, seed: int) -> Tensor:
+    """Labels to sample with, int64 [n], in the proportions of the training set; the same for all members."""
+    assert dataset.train_labels is not None  # a conditional study of a data set without labels was refused
+    labels = dataset.train_labels.cpu()
+    index = torch.randint(len(labels), (n,), generator=torch.Generator().manual_seed(seed))
+    return labels[index]

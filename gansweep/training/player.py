@@ -1,0 +1,102 @@
+"""The parameters of one player for all members of a pack, with their optimiser and their moving average.
+
+Shape suffixes: P members, N parameters of the player.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from gansweep.training.member import Member
+from gansweep.training.optimizers import OPTIMIZERS, Optimizer
+
+Views = dict[str, dict[str, Tensor]]  # network -> parameter -> [P, ...]
+
+
+class Player:
+    """The parameters of one player for all members; `views` are the networks' share of them."""
+
+    def __init__(self, members: list[Member], name: str, nets: list[dict[str, nn.Module]]) -> None:
+        self.slots: list[tuple[str, str, torch.Size]] = [
+            (own, key, value.shape)
+            for own in members[0].variant.players[name]
+            for key, value in nets[0][own].named_parameters()
+        ]
+        rows = [torch.cat([p.detach().flatten() for p in self._ordered(net)]) for net in nets]
+        self.params_PN = torch.stack(rows)
+        self.gradients_PN = torch.zeros_like(self.params_PN)
+        lrs = [m.d_lr if name == "discriminator" else m.g_lr for m in members]
+        self.optimizer: Optimizer = OPTIMIZERS[members[0].optimizer](
+            self.params_PN, lrs, [m.beta1 for m in members], [m.beta2 for m in members]
+        )
+        self.views = self._views(self.params_PN)
+        self.average: Average | None = None
+        if "G" in members[0].variant.players[name] and any(m.g_ema for m in members):
+            self.average = Average(self.params_PN, [m.g_ema for m in members])
+
+    def step(self, gradients: list[Tensor]) -> None:
+        """One step of the optimiser; gradients: [P, ...] in the order of the slots."""
+        offset = 0
+        for gradient in gradients:
+            rows = gradient.flatten(1)
+            self.gradients_PN[:, offset : offset + rows.shape[1]] = rows
+            offset += rows.shape[1]
+        self.optimizer.step(self.params_PN, self.gradients_PN)
+
+    def project(self, projection: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
+        """Replace the parameters of each network, [P, ...] by name, by their projection."""
+        for views in self.views.values():
+            for key, value in projection(views).items():
+                views[key].copy_(value)
+
+    def averaged(self) -> Views:
+        """The parameters to sample with: their moving average, or themselves if there is none."""
+        return self.views if self.average is None else self._views(self.average.params_PN)
+
+    def select(self, keep: list[int]) -> None:
+        """Go on with these members only."""
+        self.params_PN = self.params_PN[keep]
+        self.gradients_PN = torch.zeros_like(self.params_PN)
+        self.optimizer.select(keep)
+        self.views = self._views(self.params_PN)
+        if self.average is not None:
+            self.average.select(keep)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that changes while training, [P, ...] each."""
+        average = {} if self.average is None else {"average": self.average.params_PN}
+        return {"params": self.params_PN, **self.optimizer.state, **average}
+
+    def _ordered(self, net: dict[str, nn.Module]) -> list[Tensor]:
+        return [dict(net[own].named_parameters())[key] for own, key, _ in self.slots]
+
+    def _views(self, flat_PN: Tensor) -> Views:
+        """The parameters as the networks want them; they share memory with the flat tensor."""
+        views: Views = {own: {} for own, _, _ in self.slots}
+        offset = 0
+        for own, key, shape in self.slots:
+            part = flat_PN[:, offset : offset + shape.numel()]
+            views[own][key] = part.view(-1, *shape)
+            offset += shape.numel()
+        return views
+
+
+class Average:
+    """The exponential moving average of the parameters of each member, with a decay of its own.
+
+    Source: Yazıcı et al., "The Unusual Effectiveness of Averaging in GAN Training", 2019, arXiv:1806.04498,
+    section 3.2. Deviations: none. A decay of 0 keeps the parameters themselves.
+    """
+
+    def __init__(self, params_PN: Tensor, decays: list[float]) -> None:
+        self.params_PN = params_PN.clone()
+        self.decay_P1 = torch.tensor(decays, dtype=params_PN.dtype, device=params_PN.device).unsqueeze(1)
+
+    def follow(self, params_PN: Tensor) -> None:
+        """Move the average after a step of the player; params: [P, N]."""
+        self.params_PN = self.decay_P1 * self.params_PN + (1 - self.decay_P1) * params_PN
+
+    def select(self, keep: list[int]) -> None:
+        """Go on with these members only."""
+        self.params_PN, self.decay_P1 = self.params_PN[keep], self.decay_P1[keep]
