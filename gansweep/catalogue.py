@@ -1,9 +1,12 @@
 """What there is: studies, variants, data sets and extractors, as lines for people."""
 
+import re
+
 from gansweep.data import DATASETS
 from gansweep.evaluation import EXTRACTORS
+from gansweep.space import Choice, Uniform
 from gansweep.study import available
-from gansweep.variants import VARIANTS
+from gansweep.variants import VARIANTS, Published
 
 
 def studies() -> list[str]:
@@ -12,11 +15,34 @@ def studies() -> list[str]:
 
 
 def variants() -> list[str]:
-    """Every variant: name, label, family, the hyperparameters of its wide space, source."""
-    rows: list[tuple[str, ...]] = [("NAME", "LABEL", "FAMILY", "SEARCHED", "SOURCE")]
-    for name, published in VARIANTS.items():
-        rows.append((name, published.label, published.family, " ".join(published.wide), published.source))
+    """Every variant by family: name, label, the hyperparameters that its wide space searches, its sources."""
+    rows: list[tuple[str, ...]] = [("NAME", "LABEL", "SEARCHED", "SOURCE")]
+    for family in dict.fromkeys(published.family for published in VARIANTS.values()):
+        rows += [("", "", "", ""), (family.upper(), "", "", "")]
+        for name, published in VARIANTS.items():
+            if published.family == family:
+                rows += _variant(name, published)
     return _columns(rows)
+
+
+def _variant(name: str, published: Published) -> list[tuple[str, ...]]:
+    """A row for a variant and its first source; one more for each other source."""
+    searched = [key for key, value in published.wide.items() if isinstance(value, Uniform | Choice)]
+    first, *others = [reference for source in published.sources for reference in _references(source)]
+    return [
+        (f"  {name}", published.label, " ".join(searched), first),
+        *(("", "", "", other) for other in others),
+    ]
+
+
+def _references(source: str) -> list[str]:
+    """Authors, year and arXiv id of the publications that a source names; all of it if it is not in that form.
+
+    >>> _references('Mao et al., "Least Squares GANs", 2017, arXiv:1611.04076, eq. 2')
+    ['Mao et al. 2017, arXiv:1611.04076']
+    """
+    found = re.findall(r'([^";]+), "[^"]+", (\d{4}), (arXiv:[^\s,;]+)', source)
+    return [f"{authors.strip()} {year}, {number}" for authors, year, number in found] or [source]
 
 
 def datasets() -> list[str]:

@@ -67,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
         "kind", nargs="?", default="studies", help="studies, variants, datasets or extractors"
     )
     command.set_defaults(command=_list)
+    command = commands.add_parser("check", help=_check.__doc__, description=_check.__doc__)
+    command.add_argument("names", nargs="*", metavar="NAME", help="variants; default: all")
+    command.set_defaults(command=_check)
+    command = commands.add_parser("new-variant", help=_new_variant.__doc__, description=_new_variant.__doc__)
+    command.add_argument("name", help="a Python identifier in lower case, like my_gan")
+    command.add_argument("--into", type=Path, default=Path(), help="a clone of gansweep, or any other folder")
+    command.set_defaults(command=_new_variant)
     return parser
 
 
@@ -181,4 +188,30 @@ def _list(options: argparse.Namespace) -> int:
     if options.kind not in kinds:
         raise unknown("list", options.kind, kinds)
     print("\n".join(kinds[options.kind]()))
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Check that variants keep their contracts: a sentence for each that is broken, and exit code 1."""
+    import torch
+
+    from gansweep.contracts.verdicts import verdicts
+    from gansweep.variants import VARIANTS
+
+    for name in options.names:
+        if name not in VARIANTS:
+            raise unknown("variant", name, VARIANTS)
+    torch.set_num_threads(1)  # as a worker has it
+    is_broken = False
+    for line, tells_of_broken in verdicts({name: VARIANTS[name] for name in options.names or VARIANTS}):
+        print(line, flush=True)
+        is_broken |= tells_of_broken
+    return int(is_broken)
+
+
+def _new_variant(options: argparse.Namespace) -> int:
+    """Write a new variant to be edited: a file of a clone of gansweep, or a package of its own."""
+    from gansweep.scaffold import new_variant
+
+    print(new_variant(options.name, options.into), end="")
     return 0

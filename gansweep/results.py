@@ -184,7 +184,8 @@ def evaluations_table(rows: Iterable[Row]) -> pd.DataFrame:
         lines.append(
             {name: row[name] for name in ("study", "phase", "dataset", "variant", "trial_id", "step")}
             | {"images_seen": row["images_seen"], "metric_id": row["metric_id"], "n_images": row["n_images"]}
-            | {name: row["metrics"].get(name) for name in METRICS}
+            | dict.fromkeys(METRICS)
+            | row["metrics"]
             | {f"loss_{name}": value for name, value in sorted(row["terms"].items())}
             | {"train_seconds": row["train_seconds"], "eval_seconds": row["eval_seconds"]}
             | {"is_final": row["outcome"] is not None}
@@ -234,7 +235,8 @@ def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> Row:
         | {"status": status, "outcome": outcome}
         | {f"failure_{name}": failure[name] for name in ("kind", "message")}
         | {"failed_step": failure["step"], "metric_id": last["metric_id"], "n_images": last["n_images"]}
-        | {name: last["metrics"].get(name) for name in METRICS}
+        | dict.fromkeys(METRICS)
+        | last["metrics"]
         | {"fid_best": best and best["metrics"]["fid"], "fid_best_step": best and best["step"]}
         | {"steps": last["step"], "steps_planned": last["steps_planned"], "images_seen": last["images_seen"]}
         | {"train_seconds": last["train_seconds"], "eval_seconds": last["eval_seconds"]}

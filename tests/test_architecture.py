@@ -9,7 +9,7 @@ ROOT = Path("gansweep")
 # Each may import from those before it.
 LAYERS = (
     ("errors", "files"),
-    ("space", "results"),
+    ("space", "results", "theory"),
     ("progress",),
     ("variants",),
     ("networks",),
@@ -22,6 +22,7 @@ LAYERS = (
     ("catalogue", "provenance", "ledger"),
     ("orchestrate",),
     ("report",),
+    ("contracts", "scaffold"),
     ("run",),
     ("plan",),
     ("cli",),

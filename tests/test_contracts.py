@@ -1,253 +1,276 @@
-"""What every variant in the table must keep: a new one gets all of these tests by being there."""
+"""Every variant keeps every contract; and each contract is broken by a variant made to break it."""
 
-import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import count
+from typing import ClassVar
 
 import pytest
 import torch
-from eager import Eager
-from torch.testing import assert_close
 
-from gansweep.report.style import HUES
-from gansweep.space import Uniform
-from gansweep.training import pack as pack_module
-from gansweep.training.member import make_member, pack_key, searchable
-from gansweep.training.pack import Pack
-from gansweep.variants import VARIANTS
-from gansweep.variants.base import float_fields
+from gansweep.contracts import CONTRACTS, Broken, Specimen
+from gansweep.scaffold import free_look
+from gansweep.space import uniform
+from gansweep.variants import NARROW, VARIANTS, WIDE, Published
+from gansweep.variants.base import ScoreGAN, Variant
 
-CPU = torch.device("cpu")
-N_ROUNDS = 4
+HUE, MARKER = free_look()
 
 
-@pytest.fixture(params=list(VARIANTS))
-def name(request) -> str:
-    return request.param
+@lru_cache(maxsize=1)  # its trainings are shared by its contracts, which are tested one after the other
+def specimen(name: str) -> Specimen:
+    return Specimen(name, VARIANTS[name])
 
 
-@pytest.fixture
-def double(monkeypatch):
-    """Train in float64, where only a mistake can make two ways of computing differ."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+@pytest.mark.parametrize("contract", CONTRACTS)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_contract(name, contract):
+    CONTRACTS[contract](specimen(name))
 
 
-def own_floats(published):
-    """The floats of the objective itself that a configuration may set."""
-    return [field for field in float_fields(published.variant) if field in searchable(published)]
+@dataclass(frozen=True, kw_only=True)
+class Sound(ScoreGAN):
+    """Keeps every contract; the classes below break one rule each.
 
-
-def members_of(name, n=3, n_critic=2, d_batchnorm=True, optimizer="adam"):
-    """Members that differ in all that may differ."""
-    published = VARIANTS[name]
-    members = []
-    for i in range(n):
-        hp = {
-            "g_lr": 1e-3 * (i + 1),
-            "d_lr": 2e-3 * (i + 1),
-            "beta1": 0.1 * (i + 1),
-            "beta2": 0.99 + 0.001 * i,
-        }
-        hp |= {"d_batchnorm": d_batchnorm}
-        if "n_critic" in searchable(published):
-            hp["n_critic"] = n_critic
-        for field in own_floats(published):
-            space = published.wide.get(field, Uniform(0.2, 0.8))
-            hp[field] = space.low + (space.high - space.low) * (i + n) / (2 * n)
-        common = {"dataset": "random", "architecture": "conv8", "batch_size": 8, "optimizer": optimizer}
-        members.append(make_member(published, hp, trial_id=str(i), seed=i, **common))
-    return members
-
-
-def trained(members, images, rounds=N_ROUNDS):
-    pack = Pack(members, images, CPU)
-    for _ in range(rounds):
-        terms = pack.round()
-    return pack, terms
-
-
-def parameters(pack, i):
-    """The parameters of member i by name, without those that `effective` leaves out."""
-    return effective(
-        {
-            f"{net}.{key}": value[i]
-            for player in pack.players.values()
-            for net, views in player.views.items()
-            for key, value in views.items()
-        }
-    )
-
-
-def start(members, images, i):
-    """The parameters of member i before its first step."""
-    return parameters(Pack(members, images, CPU), i)
-
-
-def assert_same_way(a, b, origin, tolerance):
-    """Two trainings end at the same point, as measured by the way from where they began.
-
-    Both optimisers divide by the size of the gradient: where that is near zero, rounding decides the way
-    of a whole step, so single weights cannot be compared with a fixed bound.
+    Source: Someone, "Something", 2020, arXiv:2001.00001, eq. 1.
+    Deviations: none.
     """
 
-    def distance(a, b):
-        assert list(a) == list(b)
-        return math.sqrt(sum(float((a[name] - b[name]).square().sum()) for name in a))
+    weight: float = 1.0
 
-    assert distance(a, origin) > 0
-    assert distance(a, b) <= tolerance * distance(a, origin)
+    def discriminator_terms(self, real, fake):
+        return {"real": self.weight * (real - 1).square().mean(), "fake": fake.square().mean()}
 
-
-def effective(named):
-    """Without the biases of layers that feed a batch norm: it subtracts them again, so their gradient is zero
-    but for rounding, and an optimiser that divides by the size of the gradient makes moves of pure noise."""
-    feeds = {"dense1": "norm", "dense2": "up.norm1", "up.deconv1": "up.norm2"}
-    autoencoder = any(name.startswith("D.up") for name in named)
-    kept = {}
-    for name, value in named.items():
-        net, layer = name.split(".", 1)
-        layer = layer.removesuffix(".bias")
-        if net == "G" or (net == "D" and autoencoder):
-            norm = feeds.get(layer)
-        else:
-            norm = {"conv2": "norm1", "dense1": "norm2"}.get(layer)
-        if not (name.endswith(".bias") and f"{net}.{norm}.weight" in named):
-            kept[name] = value
-    return kept
+    def generator_terms(self, fake):
+        return {"fake": (fake - 1).square().mean()}
 
 
-@pytest.mark.parametrize("d_batchnorm", [False, True])
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
-def test_a_pack_trains_like_plain_pytorch(name, images, double, d_batchnorm, optimizer):
-    members = members_of(name, d_batchnorm=d_batchnorm, optimizer=optimizer)
-    pack, terms = trained(members, images)
-    for i, member in enumerate(members):
-        eager = Eager(member, images, torch.float64)
-        for _ in range(N_ROUNDS):
-            expected = eager.round()
-        assert_same_way(effective(eager.parameters()), parameters(pack, i), start(members, images, i), 1e-5)
-        for player, losses in expected.items():
-            for term, value in losses.items():
-                assert_close(terms[player][term][i], value, rtol=1e-5, atol=1e-7)
-        for field, value in pack.scalars.items():
-            assert_close(value[i], torch.as_tensor(getattr(eager.variant, field)), rtol=1e-7, atol=1e-9)
+@dataclass(frozen=True, kw_only=True)
+class TakesNumbersOut(Sound):
+    def generator_terms(self, fake):
+        return {"fake": (fake - 1).square().mean() / max(1.0, fake.std().item())}
 
 
-def test_a_pack_trains_like_plain_pytorch_in_single_precision(name, images):
-    members = members_of(name, d_batchnorm=False)
-    pack, terms = trained(members, images, rounds=1)
-    for i, member in enumerate(members):
-        eager = Eager(member, images)
-        expected = eager.round()
-        assert_same_way(effective(eager.parameters()), parameters(pack, i), start(members, images, i), 0.02)
-        for player, losses in expected.items():
-            for term, value in losses.items():
-                assert_close(terms[player][term][i], value, rtol=1e-3, atol=1e-4)
+@dataclass(frozen=True, kw_only=True)
+class Branches(Sound):
+    def generator_terms(self, fake):
+        return {"fake": (fake - 1).square().mean() if self.weight > 0 else -fake.mean()}
 
 
-def test_a_member_does_not_depend_on_its_pack(name, images, double):
-    members = members_of(name, n=4)
-    alone, _ = trained(members[1:2], images)
-    for others in (members, members[::-1], members[1:3]):
-        pack, _ = trained(others, images)
-        slot = others.index(members[1])
-        assert_same_way(parameters(alone, 0), parameters(pack, slot), start(members, images, 1), 1e-5)
-        z = torch.rand(16, pack_module.ARCHITECTURES["conv8"].z_dim)
-        assert_close(next(pack.samples(z))[slot], next(alone.samples(z))[0], rtol=1e-5, atol=1e-7)
+@dataclass(frozen=True, kw_only=True)
+class DrawsRandomNumbers(Sound):
+    def generator_terms(self, fake):
+        return {"fake": (fake - torch.rand(len(fake))).square().mean()}
 
 
-def test_every_float_acts_on_its_own_member_only(name, images, double):
-    members = members_of(name, n=2)
-    before, _ = trained(members, images)
-    first, own = members[0], own_floats(VARIANTS[name])
-    for field in ["g_lr", "beta1", "beta2", *own]:
-        owner = first.variant if field in own else first
-        owner = replace(owner, **{field: getattr(owner, field) / 2})
-        changed = replace(first, variant=owner) if field in own else owner
-        assert pack_key(changed) == pack_key(first)
-        after, _ = trained([changed, members[1]], images)
-        assert_close(parameters(after, 1), parameters(before, 1), rtol=0, atol=1e-12)
-        moved = [
-            not torch.equal(a, b)
-            for a, b in zip(parameters(after, 0).values(), parameters(before, 0).values(), strict=True)
-        ]
-        assert any(moved), f"{field} has no effect"
+@dataclass(frozen=True, kw_only=True)
+class WritesInPlace(Sound):
+    def generator_terms(self, fake):
+        total = torch.zeros(())
+        total += (fake - 1).square().mean()
+        return {"fake": total}
 
 
-def test_a_diverged_member_leaves_its_neighbours_as_they_were(name, images, double):
-    members = members_of(name)
-    healthy, _ = trained(members, images)
-    pack = Pack(members, images, CPU)
-    for player in pack.players.values():
-        player.params_PN[1] = torch.nan
-    for _ in range(N_ROUNDS):
-        pack.round()
-    assert pack.diverged.tolist() == [False, True, False]
-    for i in (0, 2):
-        assert_close(parameters(pack, i), parameters(healthy, i), rtol=0, atol=1e-12)
+CALLS = count(1)
 
 
-def test_a_pack_goes_on_without_a_member(name, images, double):
-    members = members_of(name)
-    pack, _ = trained(members, images, rounds=2)
-    pack.select([0, 2])
-    for _ in range(N_ROUNDS - 2):
-        pack.round()
-    undisturbed, _ = trained(members, images)
-    for slot, i in enumerate((0, 2)):
-        assert_same_way(parameters(undisturbed, i), parameters(pack, slot), start(members, images, i), 1e-5)
+@dataclass(frozen=True, kw_only=True)
+class Remembers(Sound):
+    """What it returns depends on how often it was called, by whatever member of whatever pack."""
+
+    def generator_terms(self, fake):
+        return {"fake": (fake - next(CALLS)).square().mean()}
 
 
-def test_a_pack_resumed_from_its_checkpoint_goes_on_as_if_never_stopped(name, images, tmp_path):
-    members = members_of(name)
-    pack, _ = trained(members, images, rounds=N_ROUNDS)
-    stopped, _ = trained(members, images, rounds=2)
-    torch.save([stopped.state(i) for i in range(len(stopped))], tmp_path / "state.pt")
-    resumed = Pack(members, images, CPU)
-    resumed.restore(torch.load(tmp_path / "state.pt", weights_only=True))
-    for _ in range(N_ROUNDS - 2):
-        resumed.round()
-    for i in range(len(members)):
-        assert_close(parameters(resumed, i), parameters(pack, i), rtol=0, atol=0)
+@dataclass(frozen=True, kw_only=True)
+class Deaf(Sound):
+    def discriminator_terms(self, real, fake):
+        return {"real": (real - 1).square().mean(), "fake": fake.square().mean()}
 
 
-def test_terms_are_named_finite_scalars(name, images):
-    _, terms = trained(members_of(name), images, rounds=1)
-    assert list(terms) == list(VARIANTS[name].variant.players)
-    for losses in terms.values():
-        assert losses
-        for term, value in losses.items():
-            assert term.isidentifier()
-            assert value.shape == (3,) and value.isfinite().all()
+@dataclass(frozen=True, kw_only=True)
+class ReturnsVectors(Sound):
+    def generator_terms(self, fake):
+        return {"fake": (fake - 1).square()}
 
 
-def test_samples_do_not_depend_on_the_chunk(name, images, double, monkeypatch):
-    pack, _ = trained(members_of(name), images)
-    z = torch.rand(32, pack_module.ARCHITECTURES["conv8"].z_dim)
-    whole = torch.cat(list(pack.samples(z)), 1)
-    parts = torch.cat([torch.cat(list(pack.samples(part)), 1) for part in z.split(5)], 1)
-    assert whole.shape == (3, 32, 1, 8, 8)
-    assert_close(parts, whole, rtol=1e-9, atol=1e-12)
-    assert whole.min() >= 0 and whole.max() <= 1
+@dataclass(frozen=True, kw_only=True)
+class ReturnsNothing(Sound):
+    def generator_terms(self, fake):
+        return {}
 
 
-def test_source_and_deviations_are_stated(name):
-    published = VARIANTS[name]
-    assert "arXiv:" in published.source
-    assert published.deviations and all(text.rstrip().endswith((".", ")")) for text in published.deviations)
+@dataclass(frozen=True, kw_only=True)
+class NamesTermsBadly(Sound):
+    def generator_terms(self, fake):
+        return {"on fakes": (fake - 1).square().mean()}
 
 
-def test_default_and_spaces_are_hyperparameters_of_the_variant(name):
-    published = VARIANTS[name]
-    for names in (published.default, published.wide, published.narrow):
-        assert set(names) <= searchable(published)
-    assert set(published.default) == set(published.wide) == set(published.narrow)
+@dataclass(frozen=True, kw_only=True)
+class Infinite(Sound):
+    def generator_terms(self, fake):
+        return {"fake": (1 - fake.sigmoid()).log().mean()}
 
 
-def test_looks_are_unique():
-    looks = [(published.hue, published.filled) for published in VARIANTS.values()]
-    assert len(set(looks)) == len(looks)
-    assert {hue for hue, _ in looks} <= set(HUES)
-    labels = [published.label for published in VARIANTS.values()]
-    assert len(set(labels)) == len(labels)
+@dataclass(frozen=True, kw_only=True)
+class Steep(Sound):
+    """The value is finite, the slope is infinite times zero."""
+
+    def generator_terms(self, fake):
+        return {"fake": torch.where(fake > 0, fake, (fake + 30).sqrt()).mean()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeavesItsNetworks(Sound):
+    def generator_loss(self, nets, batch):
+        return {"real": nets.D(batch.x).mean()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explodes(Sound):
+    def project(self, player, params):
+        return {name: value / 0 for name, value in params.items()} if player == "generator" else params
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silences(Sound):
+    def project(self, player, params):
+        return {name: value * 0 for name, value in params.items()} if player == "generator" else params
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixesBatches(Sound):
+    def discriminator_loss(self, nets, batch):
+        scores = nets.D(torch.cat([batch.x, nets.G(batch.z)]))
+        return self.discriminator_terms(*scores.chunk(2))
+
+
+class Undecorated(Sound):
+    margin: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HasAList(Sound):
+    weights: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HasNoLoss(Variant):
+    """Has players without a loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharesANetwork(Sound):
+    players: ClassVar = {"discriminator": ("D", "G"), "generator": ("G",)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HasNoSource(Sound):
+    """Its source has no year and no id.
+
+    Source: <authors>, "<title>", <year>, arXiv:<id>, eq. <number>.
+    Deviations: none.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class HasNoYear(Sound):
+    """The digits of the id are no year.
+
+    Source: Someone, "Something", arXiv:2001.00001, eq. 1.
+    Deviations: none.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class HasNoDeviations(Sound):
+    """Says nothing of deviations.
+
+    Source: Someone, "Something", 2020, arXiv:2001.00001, eq. 1.
+    """
+
+
+def published(variant: Variant, **changes) -> Published:
+    value = Published(
+        variant=variant,
+        label="Specimen",
+        family="other",
+        default={"lr": 1e-4, "beta1": 0.5, "d_norm": "none", "n_critic": 1, "weight": 1.0},
+        wide={**WIDE, "weight": uniform(0.5, 2)},
+        narrow={**NARROW, "weight": 1.0},
+        hue=HUE,
+        marker=MARKER,
+    )
+    return replace(value, **changes)
+
+
+BAD_VALUES = {
+    "beta1 must lie in": {"beta1": 2.0},
+    "no hyperparameter": {"momentum": 0.9},
+    "is of type float": {"weight": "heavy"},
+}
+
+BREACHES = [
+    (TakesNumbersOut(), "in a pack", r"in a pack \(test_contracts.py, line \d+\): it takes a number out"),
+    (Branches(), "in a pack", r"in a pack \(test_contracts.py, line \d+\): it branches on the value"),
+    (DrawsRandomNumbers(), "in a pack", "it draws random numbers"),
+    (WritesInPlace(), "in a pack", "it writes in place"),
+    (LeavesItsNetworks(), "in a pack", "a loss does not depend on"),
+    (Explodes(), "in a pack", "diverges"),
+    (Remembers(), "as plain PyTorch", "against plain PyTorch, ends .* of its way off; at most 1e-05 is"),
+    (Remembers(), "in single precision", "'fake' is .* in a pack and .* in plain PyTorch"),
+    (Remembers(), "whatever its pack", "in slot 0 of 1 ends .* of its way off"),
+    (Remembers(), "own floats", "beside others with other floats ends .* of its way off"),
+    (Remembers(), "diverged neighbour", "beside a diverged member, a member ends with other weights"),
+    (Remembers(), "without a member", "after member 1 has left, ends .* of its way off"),
+    (Remembers(), "resumed", "resumed, a member ends with other weights"),
+    (Deaf(), "own floats", "weight has no effect"),
+    (ReturnsVectors(), "terms", r"'fake' must be a scalar, but has shape \(8,\)"),
+    (ReturnsNothing(), "terms", "a loss returns no term"),
+    (NamesTermsBadly(), "terms", "'on fakes' must be named by a Python identifier"),
+    (Infinite(), "extremes", "generator's term 'fake' is -inf at scores of ±30"),
+    (Steep(), "extremes", "generator's loss has no finite slope at scores of ±30"),
+    (Explodes(), "chunks", r"must lie in \[0, 1\], but lie in \[nan, nan\]"),
+    (MixesBatches(), "conditional", r"in a pack \(test_contracts.py, line \d+\)"),
+    (Silences(), "conditional", "samples of classes 0 and 1 are the same"),
+    (Undecorated(), "game", "Undecorated must be a Variant decorated by @dataclass"),
+    (HasAList(), "game", "weights must be a float, int, bool or str"),
+    (HasNoLoss(), "game", "'discriminator' needs a method discriminator_loss"),
+    (SharesANetwork(), "game", "needs one player"),
+    (HasNoSource(), "source", "arXiv id like arXiv:1406.2661, but is '<authors>"),
+    (HasNoYear(), "source", "the year of publication"),
+    (HasNoDeviations(), "source", 'must be "none." or sentences numbered'),
+    *(
+        (published(Sound(), **{which: {**getattr(published(Sound()), which), **values}}), "spaces", sentence)
+        for which in ("default", "wide", "narrow")
+        for sentence, values in BAD_VALUES.items()
+    ),
+    (published(Sound(), narrow=NARROW), "spaces", r"only one of them sets \['weight'\]"),
+    (published(Sound(), hue="pink"), "looks", "hue must be one of .*, but is 'pink'"),
+    (published(Sound(), marker="star"), "looks", "marker must be one of .*, but is 'star'"),
+    (published(Sound(), label="NS GAN"), "looks", "label 'NS GAN' is that of ns"),
+    (published(Sound(), hue="blue", marker="circle"), "looks", "ns is a blue circle already"),
+]
+
+
+@pytest.mark.parametrize(("subject", "contract", "sentence"), BREACHES)
+def test_a_contract_is_broken(subject, contract, sentence):
+    value = subject if isinstance(subject, Published) else published(subject)
+    with pytest.raises(Broken, match=sentence):
+        CONTRACTS[contract](Specimen("specimen", value))
+
+
+def test_the_model_of_the_broken_ones_keeps_every_contract():
+    subject = Specimen("specimen", published(Sound()))
+    for examine in CONTRACTS.values():
+        examine(subject)
+
+
+def test_every_contract_can_be_broken():
+    assert {contract for _, contract, _ in BREACHES} == set(CONTRACTS)
+
+
+def test_names_looks_and_labels_are_those_of_one_variant_each():
+    values = list(VARIANTS.values())
+    assert len({(each.hue, each.marker) for each in values}) == len(values)
+    assert len({each.label for each in values}) == len(values)

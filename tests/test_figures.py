@@ -132,7 +132,7 @@ def test_a_choice_and_a_range_have_positions_and_bins():
 
 
 def test_only_searched_hyperparameters_are_drawn(comparison):
-    assert set(searched(comparison)) == {"lr", "beta1", "n_critic", "d_batchnorm"}
+    assert set(searched(comparison)) == {"lr", "beta1", "n_critic", "d_norm"}
     data = hyperparameter_data(comparison, "digits")
     assert len(data) == 3 * 30 * 4
 

@@ -1,4 +1,4 @@
-"""The networks: parameter counts as published, layers equal to PyTorch's, seeds, shapes."""
+"""The networks: parameter counts as published, seeds, shapes for every role, options, what does not fit."""
 
 import pytest
 import torch
@@ -6,114 +6,159 @@ from torch import nn
 from torch.testing import assert_close
 
 from gansweep.errors import UserError
-from gansweep.networks import architecture_for, build, check_fits
-from gansweep.networks.layers import BatchNorm, Conv, Deconv
-from gansweep.variants import VARIANTS
+from gansweep.networks import ARCHITECTURES, architecture_for, build, check_fits
+from gansweep.networks.layers import Weighted
+from gansweep.networks.options import NORMS, Binding, NetworkOptions
 
 SHAPES = {28: (1, 28, 28), 32: (3, 32, 32), 64: (3, 64, 64)}
 # Trainable parameters for sides 28, 32 and 64: those of the layer list in the released code of Lucic et al.
 GENERATOR = {28: 6_642_241, 32: 8_616_131, 64: 33_855_683}
 OTHERS = {
-    ("ns", "D", False): {28: 6_556_865, 32: 8_524_993, 64: 33_690_817},
-    ("ns", "D", True): {28: 6_559_169, 32: 8_527_297, 64: 33_693_121},
-    ("began", "D", False): {28: 1_073_601, 32: 1_325_379, 64: 4_495_683},
-    ("began", "D", True): {28: 1_086_401, 32: 1_342_019, 64: 4_561_475},
-    ("vae", "E", False): {28: 6_687_040, 32: 8_655_168, 64: 33_820_992},
-    ("vae", "E", True): {28: 6_689_344, 32: 8_657_472, 64: 33_823_296},
+    ("discriminator", "none"): {28: 6_556_865, 32: 8_524_993, 64: 33_690_817},
+    ("discriminator", "batch"): {28: 6_559_169, 32: 8_527_297, 64: 33_693_121},
+    ("autoencoder", "none"): {28: 1_073_601, 32: 1_325_379, 64: 4_495_683},
+    ("autoencoder", "batch"): {28: 1_086_401, 32: 1_342_019, 64: 4_561_475},
+    ("encoder", "none"): {28: 6_687_040, 32: 8_655_168, 64: 33_820_992},
+    ("encoder", "batch"): {28: 6_689_344, 32: 8_657_472, 64: 33_823_296},
 }
+PLAIN = NetworkOptions()
+ROLES = ("generator", "decoder", "discriminator", "auxiliary", "autoencoder", "encoder")
+SMALL = {"conv8": (1, 8, 8), "mlp": (2,), "gaussian": (1,)}
 
 
-def n_parameters(network: nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())
+def network(role, architecture, shape, options=PLAIN, seed=0):
+    return build({"N": role}, architecture, shape, options, seed)["N"]
+
+
+def n_parameters(net: nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters())
 
 
 @pytest.mark.parametrize("side", SHAPES)
-@pytest.mark.parametrize(("name", "net", "batchnorm"), OTHERS)
-def test_parameter_counts_are_those_of_the_paper(side, name, net, batchnorm):
-    nets = build(VARIANTS[name].variant, "infogan", SHAPES[side], batchnorm, seed=0)
-    assert n_parameters(nets["G"]) == GENERATOR[side]
-    assert n_parameters(nets[net]) == OTHERS[name, net, batchnorm][side]
+@pytest.mark.parametrize(("role", "d_norm"), OTHERS)
+def test_parameter_counts_are_those_of_the_paper(side, role, d_norm):
+    net = network(role, "infogan", SHAPES[side], NetworkOptions(d_norm=d_norm))
+    assert n_parameters(net) == OTHERS[role, d_norm][side]
 
 
-def test_conv_is_pytorchs_convolution_to_the_second_derivative():
-    conv, plain = Conv(3, 5, std=0.1).double(), nn.Conv2d(3, 5, 4, 2, 1).double()
-    # Rows of the weight: which half and which pixel of it, in y and in x, then the channel.
-    kernel = conv.weight.detach().view(2, 2, 2, 2, 3, 5).permute(5, 4, 0, 2, 1, 3).reshape(5, 3, 4, 4)
-    plain.load_state_dict({"weight": kernel, "bias": conv.bias.detach()})
-    x = torch.randn(2, 3, 8, 12, dtype=torch.float64, requires_grad=True)
-    outputs = conv(x.movedim(1, -1)).movedim(-1, 1), plain(x)
-    assert_close(*outputs)
-    slopes = [torch.autograd.grad(y.square().sum(), x, create_graph=True)[0] for y in outputs]
-    assert_close(*slopes)
-    biases = [
-        torch.autograd.grad(slope.pow(3).sum(), bias)[0]
-        for slope, bias in zip(slopes, (conv.bias, plain.bias), strict=True)
-    ]
-    assert_close(*biases)
-
-
-def test_deconv_is_pytorchs_transposed_convolution():
-    deconv, plain = Deconv(3, 5, std=0.1).double(), nn.ConvTranspose2d(3, 5, 4, 2, 1).double()
-    kernel = deconv.weight.detach().view(3, 2, 2, 2, 2, 5).permute(0, 5, 1, 3, 2, 4).reshape(3, 5, 4, 4)
-    plain.load_state_dict({"weight": kernel, "bias": deconv.bias.detach()})
-    x = torch.randn(2, 3, 4, 6, dtype=torch.float64, requires_grad=True)
-    outputs = deconv(x.movedim(1, -1)).movedim(-1, 1), plain(x)
-    assert_close(*outputs)
-    assert_close(*(torch.autograd.grad(y.pow(3).sum(), x)[0] for y in outputs))
-
-
-def test_batch_norm_is_pytorchs_in_training_and_frozen_in_evaluation():
-    norm, plain = BatchNorm(4), nn.BatchNorm1d(4, eps=1e-3)
-    x = torch.randn(16, 4) * 3 + 1
-    assert_close(norm(x), plain(x))
-    norm.measuring = True
-    expected = norm(x)
-    norm.measuring = False
-    assert_close(norm.eval()(x), expected)
-    assert_close(norm(x[:3]), expected[:3])
+@pytest.mark.parametrize("side", SHAPES)
+def test_all_generators_have_the_size_of_the_papers(side):
+    for role in ("generator", "decoder"):
+        assert n_parameters(network(role, "infogan", SHAPES[side])) == GENERATOR[side]
 
 
 def test_initial_weights_depend_on_the_seed_alone():
-    def weights(seed):
-        return build(VARIANTS["ns"].variant, "conv8", (1, 8, 8), True, seed)["G"].state_dict()
-
     state = torch.get_rng_state()
-    assert_close(weights(3), weights(3))
-    assert not torch.equal(weights(3)["dense1.weight"], weights(4)["dense1.weight"])
+    a, again, other = (network("generator", "conv8", (1, 8, 8), seed=seed).state_dict() for seed in (3, 3, 4))
+    assert_close(a, again, rtol=0, atol=0)
+    weights = [name for name, value in a.items() if name.endswith("weight") and value.dim() == 2]
+    assert weights
+    assert not any(torch.equal(a[name], other[name]) for name in weights)
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("d_norm", NORMS)
+@pytest.mark.parametrize("role", ["discriminator", "autoencoder"])
+def test_initial_weights_do_not_depend_on_the_norm(role, d_norm):
+    def weights(d_norm):
+        net = network(role, "conv8", (1, 8, 8), NetworkOptions(d_norm=d_norm))
+        return [layer.weight for layer in net.modules() if isinstance(layer, Weighted)]
+
+    assert_close(weights(d_norm), weights("none"), rtol=0, atol=0)
+
+
 def test_published_initialisation():
-    nets = build(VARIANTS["ns"].variant, "infogan", (1, 28, 28), False, seed=0)
-    assert_close(nets["G"].dense2.weight.std().item(), 0.02, rtol=0.01, atol=0)
-    assert nets["D"].conv2.weight.abs().max() <= 0.04
-    assert all(not p.any() for name, p in nets["D"].named_parameters() if name.endswith("bias"))
+    G, D = (network(role, "infogan", (1, 28, 28)) for role in ("generator", "discriminator"))
+    for net in (G, D):
+        weights = torch.cat([p.flatten() for p in net.parameters() if p.dim() == 2])
+        assert_close(weights.std().item(), 0.02, rtol=0.01, atol=0)
+        assert all(not p.any() for name, p in net.named_parameters() if name.endswith("bias"))
+    conv2 = next(p for p in D.parameters() if p.shape == (16 * 64, 128))
+    assert conv2.abs().max() <= 0.04
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-@pytest.mark.parametrize("batchnorm", [False, True])
-@pytest.mark.parametrize("shape", [(1, 8, 8), (1,), (2,)])
-def test_shapes_of_every_network(name, batchnorm, shape):
-    variant = VARIANTS[name].variant
-    nets = build(variant, architecture_for(shape), shape, batchnorm, seed=0)
-    z_dim = 16 if len(shape) == 3 else 2
-    x = nets["G"](torch.rand(4, z_dim))
-    assert x.shape == (4, *shape)
-    expected = {"discriminator": (4,), "autoencoder": (4, *shape), "encoder": (4, 2 * z_dim)}
-    for net, role in variant.networks.items():
-        if net != "G":
-            assert nets[net](x).shape == expected[role]
+@pytest.mark.parametrize("d_norm", NORMS)
+@pytest.mark.parametrize(
+    ("architecture", "role"),
+    [(a, r) for a in SMALL for r in ROLES if (a, r) != ("gaussian", "auxiliary")],
+)
+def test_shapes_of_every_network(architecture, role, d_norm):
+    shape, n_classes = SMALL[architecture], 0 if architecture == "gaussian" else 3
+    options = NetworkOptions(d_norm=d_norm, n_classes=n_classes, d_extra_layers=1)
+    binding = Binding(y=torch.tensor([0, 1, 2, 0]))
+    z_dim = ARCHITECTURES[architecture].z_dim
+    expected = {"discriminator": (4,), "auxiliary": (4, 4), "encoder": (4, 2 * z_dim)}
+    net = network(role, architecture, shape, options)
+    inputs = torch.rand(4, z_dim) if role in ("generator", "decoder") else torch.rand(4, *shape)
+    assert net(inputs, binding).shape == expected.get(role, (4, *shape))
 
 
-@pytest.mark.parametrize(("shape", "name"), [((1, 8, 8), "conv8"), ((3, 64, 64), "infogan"), ((5,), "mlp")])
+@pytest.mark.parametrize(("architecture", "unit"), [("conv8", 128), ("mlp", 128)])
+def test_extra_layers_are_dense_layers_before_the_last(architecture, unit):
+    counts = [
+        n_parameters(
+            network("discriminator", architecture, SMALL[architecture], NetworkOptions(d_extra_layers=n))
+        )
+        for n in range(3)
+    ]
+    assert counts[1] - counts[0] == counts[2] - counts[1] == unit * unit + unit
+
+
+def test_the_tanh_output_is_seen_by_its_networks_alone():
+    # tanh(a) mapped to [0, 1] is sigmoid(2 a), and D sees its images in [-1, 1].
+    z, x = torch.rand(4, 16), torch.rand(4, 1, 8, 8)
+    nets = {
+        o: [network(r, "conv8", (1, 8, 8), NetworkOptions(output=o)) for r in ROLES[1:3]]
+        for o in ("tanh", "sigmoid")
+    }
+    raw = nets["sigmoid"][0](z).logit()
+    assert_close(nets["tanh"][0](z), (2 * raw).sigmoid())
+    assert_close(nets["tanh"][1](x), nets["sigmoid"][1](2 * x - 1))
+
+
+def test_vectors_have_no_bounded_output():
+    x, z = torch.rand(4, 2), torch.rand(4, 2)
+    for role, inputs in (("generator", z), ("discriminator", x), ("autoencoder", x)):
+        a, b = (network(role, "mlp", (2,), NetworkOptions(output=output)) for output in ("tanh", "sigmoid"))
+        assert torch.equal(a(inputs), b(inputs))
+
+
+def test_the_gaussian_generator_starts_standard_normal_and_has_two_parameters():
+    net = network("generator", "gaussian", (1,))
+    z = torch.randn(8, 1)
+    assert n_parameters(net) == 2
+    assert torch.equal(net(z), z)
+    with torch.no_grad():
+        net.body.mean.fill_(3.0)
+        net.body.sd.fill_(2.0)
+    assert_close(net(z), 3 + 2 * z)
+
+
+def test_the_gaussian_critic_is_that_of_f_gan():
+    # Nowozin et al. (2016): two hidden layers of 64 units and tanh.
+    net = network("discriminator", "gaussian", (1,))
+    (w1, b1), (w2, b2), (w3, b3) = ((m.weight, m.bias) for m in net.modules() if isinstance(m, Weighted))
+    assert (w1.shape, w2.shape, w3.shape) == ((1, 64), (64, 64), (64, 1))
+    x = torch.randn(8, 1)
+    assert_close(net(x), (((x @ w1 + b1).tanh() @ w2 + b2).tanh() @ w3 + b3).squeeze(1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"), [((1, 8, 8), "conv8"), ((3, 64, 64), "infogan"), ((5,), "mlp"), ((1,), "mlp")]
+)
 def test_every_kind_of_data_has_an_architecture(shape, name):
     assert architecture_for(shape) == name
 
 
 def test_an_architecture_that_does_not_fit_is_refused():
-    with pytest.raises(UserError, match="no architecture is made for data of shape"):
+    with pytest.raises(
+        UserError, match=r"no architecture is made for data of shape .* sides \[8, 28, 32, 64\]"
+    ):
         architecture_for((3, 48, 48))
     with pytest.raises(UserError, match="use 'conv8'"):
         check_fits("infogan", (1, 8, 8))
+    with pytest.raises(UserError, match="use 'mlp'"):
+        check_fits("gaussian", (2,))
     with pytest.raises(UserError, match="did you mean 'infogan'"):
         check_fits("infogna", (1, 28, 28))
+    check_fits("resnet", (3, 32, 32))

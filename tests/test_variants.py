@@ -8,10 +8,14 @@ import torch
 from torch.testing import assert_close
 
 from gansweep.errors import UserError
-from gansweep.variants import VARIANTS, penalties
+from gansweep.variants import VARIANTS
+from gansweep.variants.acgan import ACGAN
 from gansweep.variants.began import BEGAN
+from gansweep.variants.ebgan import EBGAN
+from gansweep.variants.hinge import Hinge
 from gansweep.variants.least_squares import LSGAN
-from gansweep.variants.minimax import MinMax, NonSaturating
+from gansweep.variants.minimax import MaximumLikelihood, MinMax, NonSaturating
+from gansweep.variants.relativistic import LOSSES, RelativisticAverage, RelativisticPairing
 from gansweep.variants.vae import VAE
 from gansweep.variants.wasserstein import Wasserstein
 
@@ -27,6 +31,7 @@ def test_cross_entropy_of_the_discriminator():
     assert_close(terms["real"].item(), -(log_sigmoid(2) + log_sigmoid(-1)) / 2, rtol=1e-6, atol=0)
     assert_close(terms["fake"].item(), -(log_sigmoid(-0.5) + log_sigmoid(3)) / 2, rtol=1e-6, atol=0)
     assert NonSaturating().discriminator_terms(REAL, FAKE) == terms
+    assert MaximumLikelihood().discriminator_terms(REAL, FAKE) == terms
 
 
 def test_generators_of_the_minimax_family():
@@ -34,6 +39,25 @@ def test_generators_of_the_minimax_family():
     assert_close(minimax, (log_sigmoid(-0.5) + log_sigmoid(3)) / 2, rtol=1e-6, atol=0)
     ns = NonSaturating().generator_terms(FAKE)["fake"].item()
     assert_close(ns, -(log_sigmoid(0.5) + log_sigmoid(-3)) / 2, rtol=1e-6, atol=0)
+    ml = MaximumLikelihood().generator_terms(FAKE)["fake"].item()
+    assert_close(ml, -(math.exp(0.5) + math.exp(-3)) / 2, rtol=1e-6, atol=0)
+
+
+def test_smoothing_mixes_the_labels_of_the_reals_only():
+    terms = NonSaturating(real_label=0.9).discriminator_terms(REAL, FAKE)
+    right, wrong = log_sigmoid(2) + log_sigmoid(-1), log_sigmoid(-2) + log_sigmoid(1)
+    assert_close(terms["real"].item(), -(0.9 * right + 0.1 * wrong) / 2, rtol=1e-6, atol=0)
+    assert_close(terms["fake"], NonSaturating().discriminator_terms(REAL, FAKE)["fake"])
+
+
+def test_smoothing_bounds_the_probability_that_d_gives_to_reals():
+    """The optimum a p / (p + q) is the label where there are no fakes, and half of it where p = q."""
+    variant = NonSaturating(real_label=0.8)
+    for fakes, probability in ((0.0, 0.8), (1.0, 0.4)):
+        score = torch.tensor([math.log(probability / (1 - probability))], requires_grad=True)
+        terms = variant.discriminator_terms(score, score)
+        (gradient,) = torch.autograd.grad(terms["real"] + fakes * terms["fake"], score)
+        assert_close(gradient, torch.zeros(1), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("variant", [MinMax(), NonSaturating()])
@@ -60,6 +84,61 @@ def test_least_squares():
     assert LSGAN() == LSGAN(a=0.0, b=1.0, c=1.0)
 
 
+def test_hinge():
+    terms = Hinge().discriminator_terms(REAL, FAKE)
+    assert_close(terms, {"real": torch.tensor((0 + 2) / 2), "fake": torch.tensor((1.5 + 0) / 2)})
+    assert_close(Hinge().generator_terms(FAKE), {"fake": torch.tensor(1.25)})
+
+
+def test_relativistic_pairing():
+    """The leads of the reals over their fakes are 1.5 and 2."""
+    terms = RelativisticPairing().discriminator_terms(REAL, FAKE)
+    assert_close(terms["pair"].item(), -(log_sigmoid(1.5) + log_sigmoid(2)) / 2, rtol=1e-6, atol=0)
+    terms = RelativisticPairing().generator_terms(REAL, FAKE)
+    assert_close(terms["pair"].item(), -(log_sigmoid(-1.5) + log_sigmoid(-2)) / 2, rtol=1e-6, atol=0)
+
+
+COSTS = {
+    "standard": lambda lead: -log_sigmoid(lead),
+    "least_squares": lambda lead: (lead - 1) ** 2,
+    "hinge": lambda lead: max(0, 1 - lead),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_relativistic_average(loss):
+    """The means are 0.5 and -1.25: the reals lead by 3.25 and 0.25, and over the fakes by 0 and 3.5."""
+    cost, variant = COSTS[loss], RelativisticAverage(loss=loss)
+    terms = variant.discriminator_terms(REAL, FAKE)
+    assert_close(terms["real"].item(), (cost(3.25) + cost(0.25)) / 2)
+    assert_close(terms["fake"].item(), (cost(0) + cost(3.5)) / 2)
+    terms = variant.generator_terms(REAL, FAKE)
+    assert_close(terms["real"].item(), (cost(-3.25) + cost(-0.25)) / 2)
+    assert_close(terms["fake"].item(), (cost(0) + cost(-3.5)) / 2)
+
+
+@pytest.mark.parametrize("kind", [RelativisticPairing, RelativisticAverage])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_only_differences_of_scores_count_and_the_players_differ_by_an_exchange(kind, loss):
+    variant = kind(loss=loss)
+    terms = variant.discriminator_terms(REAL, FAKE)
+    assert_close(variant.discriminator_terms(REAL + 3, FAKE + 3), terms)
+    exchanged = variant.generator_terms(FAKE, REAL)
+    assert_close(sum(exchanged.values()), sum(terms.values()))
+
+
+def test_the_relativistic_generator_is_shown_the_reals_too():
+    nets = SimpleNamespace(G=lambda z: z, D=lambda x: x[:, 0])
+    batch = SimpleNamespace(x=REAL[:, None], z=FAKE[:, None])
+    expected = RelativisticAverage().generator_terms(REAL, FAKE)
+    assert_close(RelativisticAverage().generator_loss(nets, batch), expected)
+
+
+def test_an_unknown_relativistic_loss_is_refused():
+    with pytest.raises(UserError, match="unknown relativistic loss 'hing'; did you mean 'hinge'"):
+        RelativisticAverage(loss="hing")
+
+
 def test_wasserstein():
     terms = Wasserstein().discriminator_terms(REAL, FAKE)
     assert_close(terms, {"real": torch.tensor(-0.5), "fake": torch.tensor(-1.25)})
@@ -72,44 +151,6 @@ def test_clipping_bounds_the_critic_and_leaves_the_generator():
     assert_close(wgan.project("discriminator", params)["w"], torch.tensor([-0.01, 0.001, 0.01]))
     assert_close(wgan.project("generator", params), params)
     assert_close(Wasserstein().project("discriminator", params), params)
-
-
-def linear(*weights: float):
-    """The critic a.x, whose slope is the norm of a everywhere."""
-    return lambda x: x.flatten(1) @ torch.tensor(weights)
-
-
-@pytest.mark.parametrize(("weights", "expected"), [((3.0, 4.0), 16.00008), ((0.6, 0.8), 2.49988e-9)])
-def test_penalties_on_a_linear_critic(weights, expected):
-    x, fake = torch.tensor([[0.0, 1.0], [2.0, -1.0]]), torch.tensor([[5.0, 5.0], [-1.0, 0.0]])
-    gp = penalties.gp(linear(*weights), x, fake, torch.tensor([0.2, 0.9]))
-    dragan = penalties.dragan(linear(*weights), x, fake, torch.rand(2, 2))
-    for value in (gp, dragan):
-        assert_close(value.item(), expected, rtol=1e-4, atol=2e-9)
-
-
-def test_the_gradient_penalty_takes_one_slope_a_sample_at_its_own_point():
-    x, fake, u = torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [0.0]]), torch.tensor([0.25, 0.5])
-    value = penalties.gp(lambda x: x.square().sum(1), x, fake, u)  # slope 2x at 1.5 and 1.0
-    expected = sum((math.sqrt((2 * p) ** 2 + 1e-4) - 1) ** 2 for p in (1.5, 1.0)) / 2
-    assert_close(value.item(), expected, rtol=1e-5, atol=0)
-
-
-def test_dragan_looks_half_a_standard_deviation_ahead_of_the_data():
-    x, u = torch.tensor([[1.0], [3.0]]), torch.tensor([[0.5], [0.0]])  # std sqrt(2), unbiased
-    value = penalties.dragan(lambda x: x.square().sum(1), x, x, u)
-    points = (1 + 0.5 * math.sqrt(2) * 0.5, 3.0)
-    expected = sum((math.sqrt((2 * p) ** 2 + 1e-4) - 1) ** 2 for p in points) / 2
-    assert_close(value.item(), expected, rtol=1e-5, atol=0)
-
-
-@pytest.mark.parametrize("name", ["wgan_gp", "dragan"])
-def test_the_weight_multiplies_the_penalty(name):
-    variant = VARIANTS[name].variant
-    nets = SimpleNamespace(G=lambda z: z, D=linear(3.0, 4.0))
-    batch = SimpleNamespace(x=torch.eye(2), z=torch.zeros(2, 2), u=torch.rand(2, 2)[:, 0])
-    batch.u = batch.u if variant.noise == "sample" else torch.rand(2, 2)
-    assert_close(variant.discriminator_loss(nets, batch)["penalty"].item(), 160.0008, rtol=1e-4, atol=0)
 
 
 def test_began_losses_and_controller():
@@ -132,6 +173,47 @@ def test_began_moves_k_towards_the_wanted_ratio_and_keeps_it_in_bounds():
     assert_close(after(0.1, 0.4, 0.2), 0.1001)
     assert after(0.0, 0.1, 500.0) == 0.0
     assert after(1.0, 2000.0, 0.1) == 1.0
+
+
+def test_ebgan_pushes_fakes_up_to_the_margin_and_no_further():
+    """G adds 1 and D halves, so the errors are half the norms: of reals 2.5 and 6, of fakes 1 and 5."""
+    nets = SimpleNamespace(G=lambda z: z + 1, D=lambda x: x / 2)
+    batch = SimpleNamespace(
+        x=torch.tensor([[3.0, 4.0], [0.0, 12.0]]), z=torch.tensor([[1.0, -1.0], [5.0, 7.0]])
+    )
+    terms = EBGAN(margin=4.0).discriminator_loss(nets, batch)
+    assert_close(terms, {"real": torch.tensor(4.25), "fake": torch.tensor(1.5)})
+    assert_close(EBGAN(margin=4.0).generator_loss(nets, batch), {"fake": torch.tensor(3.0)})
+
+
+def test_the_energy_can_be_differentiated_where_it_is_zero():
+    scale = torch.ones((), requires_grad=True)
+    nets = SimpleNamespace(G=lambda z: z, D=lambda x: scale * x)
+    terms = EBGAN().discriminator_loss(nets, SimpleNamespace(x=torch.ones(2, 3), z=torch.ones(2, 3)))
+    (gradient,) = torch.autograd.grad(sum(terms.values()), scale)
+    assert gradient.isfinite()
+
+
+def test_acgan_tells_real_from_fake_and_classifies_both():
+    """D's output is its input: the score, then the logits of three classes."""
+    nets = SimpleNamespace(G=lambda z: z, D=lambda x: x)
+    real, fake = [[2.0, 1.0, 0.0, -1.0], [-1.0, 0.0, 2.0, 0.5]], [[0.5, 0.0, 0.0, 3.0], [-3.0, 1.0, 2.0, 0.0]]
+    batch = SimpleNamespace(x=torch.tensor(real), z=torch.tensor(fake), y=torch.tensor([0, 2]))
+
+    def cross_entropy(rows):
+        logs = [
+            math.log(sum(map(math.exp, row[1:]))) - row[1 + y] for row, y in zip(rows, (0, 2), strict=True)
+        ]
+        return sum(logs) / 2
+
+    terms = ACGAN(class_weight=0.5).discriminator_loss(nets, batch)
+    assert_close(terms["real"], NonSaturating().discriminator_terms(REAL, FAKE)["real"])
+    assert_close(terms["fake"], NonSaturating().discriminator_terms(REAL, FAKE)["fake"])
+    assert_close(terms["real_class"].item(), 0.5 * cross_entropy(real), rtol=1e-6, atol=0)
+    assert_close(terms["fake_class"].item(), 0.5 * cross_entropy(fake), rtol=1e-6, atol=0)
+    terms = ACGAN(class_weight=0.5).generator_loss(nets, batch)
+    assert_close(terms["fake"], NonSaturating().generator_terms(FAKE)["fake"])
+    assert_close(terms["fake_class"].item(), 0.5 * cross_entropy(fake), rtol=1e-6, atol=0)
 
 
 def test_vae_bound():

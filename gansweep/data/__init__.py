@@ -9,9 +9,20 @@ from gansweep.data.base import Dataset
 from gansweep.data.folder import load_folder
 from gansweep.data.images import load_celeba, load_cifar10, load_digits, load_mnist
 from gansweep.data.mixtures import MIXTURES, Mixture, load_mixture
+from gansweep.data.polygons import POLYGONS, Polygons, load_polygons
 from gansweep.errors import unknown
 
-__all__ = ["DATASETS", "MIXTURES", "Dataset", "Mixture", "Source", "data_root", "load"]
+__all__ = [
+    "DATASETS",
+    "MIXTURES",
+    "POLYGONS",
+    "Dataset",
+    "Mixture",
+    "Polygons",
+    "Source",
+    "data_root",
+    "load",
+]
 
 FOLDER = "folder:PATH"
 
@@ -31,9 +42,15 @@ DATASETS = {
     "cifar10": Source("60,000 colour images of 10 classes, 32×32", load_cifar10),
     "celeba": Source("172,770 colour images of faces, 64×64", load_celeba),
     FOLDER: Source("the images in a folder, 32×32, or 64×64 with folder:PATH@64", load_folder),
+    "triangles": Source(
+        "70,000 triangles of nearly one orientation, 28×28: the manifold is known", load_polygons
+    ),
+    "triangles_turned": Source("70,000 triangles of any orientation, 28×28", load_polygons),
+    "squares": Source("70,000 convex 4-gons of nearly one orientation, 28×28", load_polygons),
     "ring": Source("8 Gaussians on a circle, 2-D", load_mixture),
     "grid": Source("25 Gaussians on a 5×5 grid, 2-D", load_mixture),
     "gaussian_1d": Source("one standard Gaussian, 1-D", load_mixture),
+    "mixture_1d": Source("2 Gaussians, 1-D, for fitting a single one to them", load_mixture),
 }
 
 

@@ -38,6 +38,11 @@ class Dataset:
         """The shape of one sample: (C, H, W) or (d,)."""
         return tuple(self.train.shape[1:])
 
+    @property
+    def n_classes(self) -> int:
+        """The number of classes, labelled 0, 1, ...; 0 without labels."""
+        return 0 if self.train_labels is None else int(self.train_labels.max()) + 1
+
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data set on a device."""
         return replace(

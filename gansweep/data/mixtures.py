@@ -15,18 +15,19 @@ N_TRAIN, N_TEST = 50_000, 10_000
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Equally likely isotropic Gaussians with `means` [K, d] and one standard deviation."""
+    """Isotropic Gaussians with `means` [K, d], standard deviations `sds` [K], and probabilities `weights`."""
 
     label: str
     means: Tensor
-    sd: float
+    sds: Tensor
+    weights: tuple[float, ...] | None = None  # None: all alike
 
     def draw(self, n: int, seed: int) -> tuple[Tensor, Tensor]:
         """n samples, float32 [n, d], and the component each was drawn from, int64 [n]."""
         random = np.random.RandomState(seed)
-        component = torch.from_numpy(random.randint(len(self.means), size=n))
+        component = torch.from_numpy(random.choice(len(self.means), size=n, p=self.weights))
         noise = torch.from_numpy(random.standard_normal((n, self.means.shape[1]))).float()
-        return self.means[component] + self.sd * noise, component
+        return self.means[component] + self.sds[component].unsqueeze(1) * noise, component
 
 
 def _circle(n: int) -> Tensor:
@@ -40,13 +41,17 @@ def _lattice(n: int, spacing: float) -> Tensor:
 
 
 MIXTURES = {
-    "ring": Mixture("Ring of 8", _circle(8), 0.01),
-    "grid": Mixture("Grid of 25", _lattice(5, 2.0), 0.05),
-    "gaussian_1d": Mixture("Gaussian 1-D", torch.zeros(1, 1), 1.0),
+    "ring": Mixture("Ring of 8", _circle(8), torch.full((8,), 0.01)),
+    "grid": Mixture("Grid of 25", _lattice(5, 2.0), torch.full((25,), 0.05)),
+    "gaussian_1d": Mixture("Gaussian 1-D", torch.zeros(1, 1), torch.ones(1)),
+    "mixture_1d": Mixture(
+        "Mixture 1-D", torch.tensor([[2.0], [-1.0]]), torch.tensor([1.415, 0.255]), weights=(0.67, 0.33)
+    ),
 }
 """Ring (radius 1, sd 0.01) and grid (spacing 2, sd 0.05) as in Lin et al., "PacGAN", 2018, arXiv:1712.04086,
 section 4.1, after Srivastava et al., "VEEGAN", 2017, arXiv:1705.07761. `gaussian_1d` is N(0, 1): its
-divergences from any other Gaussian are known in closed form."""
+divergences from any other Gaussian are known in closed form. `mixture_1d` is the target of the
+f-GAN study, to which single Gaussians are fitted: `gansweep.theory.FGAN_MIXTURE` says where it is from."""
 
 
 def load_mixture(name: str, root: Path) -> Dataset:

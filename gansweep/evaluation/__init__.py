@@ -1,5 +1,6 @@
 """Scores of generators: settings are imported here, torch-fidelity only by the modules that make scores."""
 
-from gansweep.evaluation.settings import EXTRACTORS, METRICS, Evaluation, Extractor
+from gansweep.evaluation.requirements import check_metrics
+from gansweep.evaluation.settings import EXTRACTORS, METRICS, Evaluation, Extractor, Manifold, Metric
 
-__all__ = ["EXTRACTORS", "METRICS", "Evaluation", "Extractor"]
+__all__ = ["EXTRACTORS", "METRICS", "Evaluation", "Extractor", "Manifold", "Metric", "check_metrics"]

@@ -1,11 +1,16 @@
 """Scores of generated samples against a reference, in memory: torch-fidelity's numbers, its functions."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
+from gansweep.data import MIXTURES, POLYGONS
 from gansweep.errors import UserError
-from gansweep.evaluation import metrics
+from gansweep.evaluation import manifold, metrics
+from gansweep.evaluation.coverage import coverage, moments
 from gansweep.evaluation.extractors import build, extract, file_hash, weights_file
+from gansweep.evaluation.manifold import Generator
 from gansweep.evaluation.reference import Reference, build_reference
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 
@@ -29,31 +34,78 @@ class Evaluator:
         weights = weights_file(name, evaluation.weights)
         if weights and file_hash(weights) != reference.description["weights_sha256"]:
             raise UserError(f"{weights} is not the file of weights that the reference was computed with")
-        layers = [self.spec.features] + [self.spec.logits] * ("isc" in self.metrics)
+        asks_logits = "isc" in self.metrics or evaluation.needs("own classes")
+        layers = [self.spec.features] + [self.spec.logits] * asks_logits
         self.network = build(name, layers, weights, device)
 
-    def score(self, samples: Tensor) -> dict[str, float]:
+    def score(
+        self, samples: Tensor, labels: Tensor | None = None, generator: Generator | None = None
+    ) -> dict[str, float]:
         """The metrics asked for, without those the extractor has none of.
 
         samples: n_images generated ones, uint8 [N, C, H, W] from `to_uint8`, or finite float vectors [N, d].
+        labels: int64 [N], what they were asked to be; only conditional metrics need them.
+        generator: what made them; only polygon metrics need it.
         """
         expected = self.reference.description["n_images"]
         if len(samples) != expected:
             raise ValueError(f"scores are of {expected} samples, but got {len(samples)}")
         require_finite(samples)
         layers = extract(self.network, samples, self.spec.batch_size, self.device)
-        features = layers[self.spec.features]
+        scores = self._fidelity(layers)
+        if labels is not None:
+            scores |= self._conditional(layers, labels.cpu())
+        if self.evaluation.needs("mixture"):
+            scores |= coverage(samples, MIXTURES[self.reference.description["dataset"]])
+        if self.evaluation.needs("1-D"):
+            scores |= moments(samples)
+        if self.evaluation.needs("polygons"):
+            scores |= self._polygon(samples, generator)
+        return {name: scores[name] for name in self.metrics}
+
+    def _fidelity(self, layers: dict[str, Tensor]) -> dict[str, float]:
+        """The metrics that compare features."""
+        features, real = layers[self.spec.features], self.reference
         scores: dict[str, float] = {}
         if "fid" in self.metrics:
-            real = self.reference.mu, self.reference.sigma
-            scores["fid"] = metrics.frechet(metrics.statistics(features), real)
+            scores["fid"] = metrics.frechet(metrics.statistics(features), (real.mu, real.sigma))
         if "isc" in self.metrics:
             scores["isc"] = metrics.inception_score(layers[self.spec.logits])
         if "kid" in self.metrics:
-            scores["kid"] = metrics.kernel_distance(features, self.reference.features)
-        if "precision" in self.metrics or "recall" in self.metrics:
-            scores |= metrics.precision_recall(features, self.reference.features)
-        return {name: scores[name] for name in self.metrics}
+            scores["kid"] = metrics.kernel_distance(features, real.features)
+        if self.evaluation.asks("precision", "recall"):
+            scores |= metrics.precision_recall(features, real.features)
+        return scores
+
+    def _conditional(self, layers: dict[str, Tensor], labels: Tensor) -> dict[str, float]:
+        """The metrics of samples whose class was asked for."""
+        scores: dict[str, float] = {}
+        if "intra_fid" in self.metrics:
+            scores["intra_fid"] = metrics.intra_frechet(layers[self.spec.features], labels, self._by_class)
+        if "accuracy" in self.metrics:
+            scores["accuracy"] = metrics.accuracy(layers[self.spec.logits], labels)
+        return scores
+
+    def _polygon(self, samples: Tensor, generator: Generator | None) -> dict[str, float]:
+        """The metrics by distance from the manifold of polygons."""
+        options, scores = self.evaluation.manifold, {}
+        if self.evaluation.asks("polygon_precision", "polygon_f1"):
+            polygons = POLYGONS[self.reference.description["dataset"]]
+            generated = samples[: options.n_precision].to(self.device).float() / 255
+            scores["polygon_precision"] = manifold.precision(generated, polygons, options)
+        if self.evaluation.asks("polygon_recall", "polygon_f1"):
+            assert generator is not None and self.reference.images is not None
+            real = self.reference.images.to(self.device).float() / 255
+            scores["polygon_recall"] = manifold.recall(real, generator, options)
+        if "polygon_f1" in self.metrics:
+            scores["polygon_f1"] = manifold.f1(scores["polygon_precision"], scores["polygon_recall"])
+        return scores
+
+    @cached_property
+    def _by_class(self) -> dict[int, tuple[Tensor, Tensor]]:
+        features, labels = self.reference.features, self.reference.labels
+        assert labels is not None  # metrics by class of a data set without labels were refused
+        return {k: metrics.statistics(features[labels == k]) for k in labels.unique().tolist()}
 
 
 def finite(x: Tensor) -> bool:

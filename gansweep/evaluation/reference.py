@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class Reference:
     features: float64 [N, D] of the real test samples; mu [D] and sigma [D, D] are their statistics.
     floor: {"fid": the FID of real training samples, as if they were generated}: no generator is expected to
         score lower than this, which is not 0.
+    labels: int64 [N] of the real test samples, None where there are none.
+    images: uint8 [n_recall, C, H, W], test images to be found by polygon recall; None if it is not asked for.
     """
 
     description: dict[str, Any]
@@ -36,6 +38,8 @@ class Reference:
     mu: Tensor
     sigma: Tensor
     floor: dict[str, float]
+    labels: Tensor | None = None
+    images: Tensor | None = None
 
     @property
     def metric_id(self) -> str:
@@ -45,7 +49,8 @@ class Reference:
     def save(self, path: Path) -> None:
         """Write to a file, whole or not at all."""
         content = json.dumps({"description": self.description, "floor": self.floor})
-        tensors = {"features": self.features, "mu": self.mu, "sigma": self.sigma}
+        names = ("features", "mu", "sigma", "labels", "images")
+        tensors = {name: getattr(self, name) for name in names}
         save_tensors({"json": content, **tensors}, path)
 
     @classmethod
@@ -63,7 +68,8 @@ def metric_id(description: dict[str, Any]) -> str:
 def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
     """What an evaluation measures on a data set, as JSON values.
 
-    The asked metrics are not part of it (a FID is the same beside a KID), nor the seed of the latents.
+    The asked metrics are not part of it (a FID is the same beside a KID), nor the seed of the latents, but
+    polygon metrics add their settings.
 
     Raises:
         UserError: extractor and data set do not fit, the test set is too small, or weights are missing.
@@ -74,6 +80,7 @@ def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
             f"{MIN_REAL} test images or more are needed, but {dataset.name!r} has {len(dataset.test)}"
         )
     weights = _weights(dataset, evaluation, extractor)
+    polygons = {"manifold": asdict(evaluation.manifold)} if evaluation.needs("polygons") else {}
     return {
         "dataset": dataset.name,
         "dataset_sha256": dataset.sha256,
@@ -85,6 +92,7 @@ def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
         "n_real": len(dataset.test),
         "settings": metrics.settings(evaluation.n_images, len(dataset.test)),
         "torch_fidelity": version("torch-fidelity"),
+        **polygons,
     }
 
 
@@ -107,7 +115,8 @@ def build_reference(
     )
     moments = metrics.statistics(real)
     fid = metrics.frechet(metrics.statistics(floor), moments)
-    return Reference(description, real, *moments, floor={"fid": fid})
+    images = dataset.test[: evaluation.manifold.n_recall].cpu() if evaluation.needs("polygons") else None
+    return Reference(description, real, *moments, {"fid": fid}, dataset.test_labels, images)
 
 
 def _weights(dataset: Dataset, evaluation: Evaluation, extractor: str) -> Path | None:

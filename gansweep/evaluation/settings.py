@@ -1,15 +1,48 @@
 """What is measured, and with which features: plain values, without torch."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from gansweep.errors import UserError, unknown
 
-METRICS = ("fid", "isc", "kid", "precision", "recall")
+Better = Literal["lower", "higher", "neither"]
+Needs = Literal["samples", "logits", "labels", "own classes", "mixture", "1-D", "polygons"]
 ISC_SPLITS = 10
 KID_SUBSETS = 100
 KID_SUBSET_SIZE = 1000
 NEIGHBOURS = 3  # k of precision and recall
 MIN_IMAGES = 10 * ISC_SPLITS
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that scores a generator, and what it needs that not every study has."""
+
+    description: str
+    better: Better
+    needs: Needs = "samples"
+
+
+METRICS = {
+    "fid": Metric("Fréchet distance between Gaussians fitted to features", "lower"),
+    "isc": Metric("Inception Score: sure and varied classes", "higher", "logits"),
+    "kid": Metric("kernel distance (squared MMD) between features", "lower"),
+    "precision": Metric("share of samples near the neighbourhoods of real features", "higher"),
+    "recall": Metric("share of real samples near the neighbourhoods of generated features", "higher"),
+    "intra_fid": Metric("mean over classes of the FID within the class", "lower", "labels"),
+    "accuracy": Metric(
+        "share of samples that a classifier puts in the class asked for", "higher", "own classes"
+    ),
+    "modes": Metric("components with a sample of high quality", "higher", "mixture"),
+    "high_quality": Metric("share of samples within 3 sd of their nearest mean", "higher", "mixture"),
+    "mean": Metric("mean of the samples", "neither", "1-D"),
+    "sd": Metric("standard deviation of the samples", "neither", "1-D"),
+    "polygon_precision": Metric("share of samples near the manifold of polygons", "higher", "polygons"),
+    "polygon_recall": Metric("share of test polygons that the generator can make", "higher", "polygons"),
+    "polygon_f1": Metric("harmonic mean of polygon precision and recall", "higher", "polygons"),
+}
+"""Every metric by name; the modules that compute them state their sources. A study that lacks what a metric
+needs is refused before training, but for the Inception Score of vectors, which is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +100,29 @@ EXTRACTORS = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Manifold:
+    """How far from the manifold of polygons an image may be, and how its distance is found.
+
+    >>> Manifold(restarts=0)
+    Traceback (most recent call last):
+    gansweep.errors.UserError: restarts > 0 must hold, but got 0
+    """
+
+    threshold: float = 0.75  # of the squared distance between images in [0, 1], as in the paper
+    n_precision: int = 1024  # generated images, as in the paper; fewer if n_images is smaller
+    n_recall: int = 256  # test images
+    restarts: int = 5  # as in the paper
+    steps: int = 100  # of gradient descent, for each restart
+    vertex_lr: float = 0.3  # the first step size of a vertex, in pixels
+    latent_lr: float = 0.1  # the first step size of a latent
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value <= 0:
+                raise UserError(f"{name} > 0 must hold, but got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """How generators are scored.
 
@@ -80,11 +136,14 @@ class Evaluation:
     metrics: tuple[str, ...] = ("fid", "isc")
     weights: str | None = None  # a file of Inception's weights; by default it is downloaded
     seed: int = 2020  # of the latents, the same for all trials
+    manifold: Manifold = Manifold()  # of the polygon metrics
 
     def __post_init__(self) -> None:
         if isinstance(self.metrics, str):
             raise UserError(f"metrics must be a tuple of names, as ('fid',), but got {self.metrics!r}")
-        object.__setattr__(self, "metrics", tuple(self.metrics))  # JSON has lists
+        object.__setattr__(self, "metrics", tuple(self.metrics))  # JSON has lists, and dicts for dataclasses
+        if isinstance(self.manifold, dict):
+            object.__setattr__(self, "manifold", Manifold(**self.manifold))
         if self.extractor not in ("auto", *EXTRACTORS):
             raise unknown("feature extractor", self.extractor, ("auto", *EXTRACTORS))
         for metric in self.metrics:
@@ -97,3 +156,11 @@ class Evaluation:
                 f"n_images >= {MIN_IMAGES} must hold, 10 for each split of the Inception Score, "
                 f"but got {self.n_images}"
             )
+
+    def asks(self, *metrics: str) -> bool:
+        """Whether one of these metrics is asked for."""
+        return not set(metrics).isdisjoint(self.metrics)
+
+    def needs(self, what: Needs) -> bool:
+        """Whether a metric is asked for that needs this."""
+        return any(METRICS[metric].needs == what for metric in self.metrics)

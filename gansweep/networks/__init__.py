@@ -2,16 +2,18 @@
 
 `infogan` is the pair used for every model of Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337,
 for images of 28, 32 and 64 pixels, and the autoencoder and the encoder of about its size. `conv8` is the same
-with fewer features, for 8 pixels; `mlp` is for vectors.
+with fewer features, for 8 pixels; `mlp` is for vectors. For 32 and 64 pixels there are also `dcgan`,
+`sndcgan` and `resnet`, and `gaussian` fits a normal distribution to numbers. Each module states its sources.
 """
 
 from collections.abc import Mapping
 
 import torch
 from torch import nn
+from torch.nn.functional import relu
 
 from gansweep.errors import UserError, unknown
-from gansweep.networks import convolutional, mlp
+from gansweep.networks import convolutional, deep, mlp, residual
 from gansweep.networks.architecture import Architecture
 from gansweep.networks.blocks import leaky
 from gansweep.networks.options import NetworkOptions
@@ -43,6 +45,33 @@ ARCHITECTURES: dict[str, Architecture] = {
         z_dim=2,
         features=(128,),
         std=None,
+    ),
+    "dcgan": Architecture(
+        trunk=deep.dcgan_trunk,
+        generator=deep.dcgan_generator,
+        activation=leaky(0.2),
+        z_dim=100,
+        features=(64,),
+        std=0.02,
+        sides=(32, 64),
+    ),
+    "sndcgan": Architecture(
+        trunk=deep.sndcgan_trunk,
+        generator=deep.sndcgan_generator,
+        activation=leaky(0.1),
+        z_dim=128,
+        features=(64,),
+        std=0.02,
+        sides=(32, 64),
+    ),
+    "resnet": Architecture(
+        trunk=residual.trunk,
+        generator=residual.generator,
+        activation=relu,
+        z_dim=128,
+        features=(64,),
+        std=None,
+        sides=(32, 64),
     ),
     "gaussian": Architecture(
         trunk=mlp.trunk,

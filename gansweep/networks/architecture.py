@@ -15,8 +15,8 @@ class Architecture:
 
     trunk(role, architecture, shape, options): the hidden layers of the network that sees data, for its role.
         `shape` counts the planes or coordinates of its labels.
-    generator(role, architecture, shape, options, n_inputs): the network from [B, n_inputs] to raw data, channels last,
-        for the roles generator, decoder and autoencoder (its second half).
+    generator(role, architecture, shape, options, n_inputs): the layers from [B, n_inputs] to raw data,
+        channels last, for the roles generator, decoder and autoencoder (its second half).
     """
 
     trunk: "Callable[[str, Architecture, tuple[int, ...], NetworkOptions], Trunk]"

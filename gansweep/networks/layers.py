@@ -125,16 +125,20 @@ def truncated_normal(i: int, o: int, std: float | None) -> nn.Parameter:
     return nn.Parameter(nn.init.trunc_normal_(torch.empty(i, o), std=std, a=-2 * std, b=2 * std))
 
 
-def doubled(x: Tensor) -> Tensor:
+class Doubled(nn.Module):
     """[B, h, w, C] -> [B, 2h, 2w, C]: every pixel four times."""
-    b, h, w, c = x.shape
-    return x[:, :, None, :, None].expand(b, h, 2, w, 2, c).reshape(b, 2 * h, 2 * w, c)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, h, w, c = x.shape
+        return x[:, :, None, :, None].expand(b, h, 2, w, 2, c).reshape(b, 2 * h, 2 * w, c)
 
 
-def halved(x: Tensor) -> Tensor:
+class Halved(nn.Module):
     """[B, H, W, C] -> [B, H/2, W/2, C]: the mean of every four pixels."""
-    b, h, w, c = x.shape
-    return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, h, w, c = x.shape
+        return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
 
 
 class BatchNorm(nn.Module):

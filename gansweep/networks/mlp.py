@@ -42,8 +42,8 @@ class Gaussian(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mean = nn.Parameter(torch.zeros(()))
-        self.sd = nn.Parameter(torch.ones(()))
+        self.mean = nn.Parameter(torch.zeros(1))
+        self.sd = nn.Parameter(torch.ones(1))
 
     def forward(self, z: Tensor) -> Tensor:
         return self.mean + self.sd * z

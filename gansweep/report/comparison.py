@@ -1,6 +1,7 @@
 """A study's results, read once and ready to be reported."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ class Comparison:
 
     `trials` has one line per trial and the column `score`: the lowest FID of the trial, +inf where it failed
     or measured none, NaN while it runs. `evaluations` has one line per measurement: dataset, trial_id, step,
-    metric_id and fid.
+    metric_id, fid and whatever other metrics were measured.
     """
 
     folder: Path
@@ -66,6 +67,11 @@ class Comparison:
             for dataset in self.datasets
             for variant in self.variants
         }
+
+    def measured(self, dataset: str, names: Iterable[str]) -> list[str]:
+        """Those of the metrics that were measured on a data set."""
+        here = self.evaluations[self.evaluations["dataset"] == dataset]
+        return [name for name in names if name in here and here[name].notna().any()]
 
     def started(self, dataset: str) -> dict[str, Scores]:
         """The scores of the variants with at least one finished trial on a data set."""
@@ -143,7 +149,9 @@ def read_comparison(folder: Path) -> Comparison:
         raise UserError(f"{folder} holds no results: no trial has reported yet; run the study first")
     # A winner confirmed on fresh seeds is no draw of the search.
     trials = tables["trials"].query("phase != 'confirm'")
-    evaluations = tables["evaluations"].reindex(columns=["dataset", "trial_id", "step", "metric_id", "fid"])
+    evaluations = tables["evaluations"]
+    for name in ("dataset", "trial_id", "step", "metric_id", "fid"):
+        evaluations[name] = evaluations.get(name)  # nothing was measured yet
     mine = evaluations[evaluations["trial_id"].isin(trials["trial_id"])]
     return Comparison(folder, manifest, trials.assign(score=_score(trials)), mine)
 

@@ -9,10 +9,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gansweep.files import dump_json, write_atomically
-from gansweep.report import samples, style, tables, verdict
+from gansweep.report import samples, style, svg, tables, verdict
 from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures import Plot, plots
-from gansweep.report.svg import inline_svg
+from gansweep.report.figures.vectors import vectors_plot
+from gansweep.results import finite
 
 
 @dataclass(frozen=True)
@@ -32,32 +33,38 @@ def write_report(folder: Path) -> Path:
     comparison = read_comparison(Path(folder))
     target = comparison.folder / "report"
     sections = [_section(plot, target) for plot in plots(comparison)]
+    drawn = [plot for dataset in comparison.datasets if (plot := vectors_plot(comparison, dataset))]
+    vectors = [_section(plot, target) for plot in drawn]
     summary = tables.summary_table(comparison)
     tables.write_summary(target, summary)
-    write_atomically(target / "index.html", render(comparison, sections, summary.to_dict("records")))
+    write_atomically(target / "index.html", render(comparison, sections, vectors, summary.to_dict("records")))
     return target / "index.html"
 
 
 def _section(plot: Plot, target: Path) -> Section:
     if plot.figure is None:
         return Section(plot, Markup())
-    svg = style.save(plot.figure, target, plot.name, plot.data)
-    return Section(plot, Markup(inline_svg(svg, plot.name, plot.question, plot.alt)))
+    drawing = style.save(plot.figure, target, plot.name, plot.data)
+    return Section(plot, Markup(svg.inline_svg(drawing, plot.name, plot.question, plot.alt)))
 
 
-def render(comparison: Comparison, sections: list[Section], summary: list[dict[Any, Any]]) -> str:
-    """The page as text."""
+def render(
+    comparison: Comparison, sections: list[Section], vectors: list[Section], summary: list[dict[Any, Any]]
+) -> str:
+    """The page as text. vectors: the drawings of samples that are no images."""
+    looks = style.looks(comparison.manifest)
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             comparison=comparison,
             manifest=comparison.manifest,
-            looks=style.looks(comparison.manifest),
+            marks={variant: Markup(svg.mark(look)) for variant, look in looks.items()},
             verdict=verdict.verdict(comparison),
             cautions=verdict.cautions(comparison),
             summary=summary,
             sections=sections,
+            vectors=vectors,
             galleries=samples.galleries(comparison),
             failures=tables.failures(comparison),
             trials=tables.trial_browser(comparison),
@@ -74,7 +81,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(fid=_fid, percent=_percent, script=_script)
+    environment.filters.update(finite=finite, fid=_fid, percent=_percent, script=_script)
     return environment
 
 

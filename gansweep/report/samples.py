@@ -1,4 +1,4 @@
-"""Sample grids, embedded in the page."""
+"""Samples: which trials show theirs, and grids of images embedded in the page."""
 
 import base64
 import io
@@ -37,7 +37,11 @@ class Gallery:
 
 def galleries(comparison: Comparison) -> list[Gallery]:
     """Real images and, for each variant, the samples of its best, median and worst trial."""
-    return [_gallery(comparison, dataset) for dataset in comparison.datasets]
+    return [
+        _gallery(comparison, dataset)
+        for dataset in comparison.datasets
+        if not (comparison.folder / "samples" / f"real-{slug(dataset)}.npy").is_file()
+    ]
 
 
 def _gallery(comparison: Comparison, dataset: str) -> Gallery:
@@ -48,7 +52,7 @@ def _gallery(comparison: Comparison, dataset: str) -> Gallery:
         groups.append(("Real images", (Grid("test set", "", f"Grid of real images of {label}", *real),)))
     without = []
     for variant in comparison.ranked(dataset):
-        shown = _chosen(comparison, dataset, variant).items()
+        shown = chosen(comparison, dataset, variant).items()
         grids = tuple(_grid(comparison, variant, label, kind, trial) for kind, trial in shown)
         if grids:
             groups.append((comparison.label(variant), grids))
@@ -58,7 +62,7 @@ def _gallery(comparison: Comparison, dataset: str) -> Gallery:
     return Gallery(label, tuple(groups), absent)
 
 
-def _chosen(comparison: Comparison, dataset: str, variant: str) -> dict[str, pd.Series]:
+def chosen(comparison: Comparison, dataset: str, variant: str) -> dict[str, pd.Series]:
     """The best, median and worst of the variant's trials with samples, each trial once."""
     finished = comparison.finished
     mine = finished[(finished["dataset"] == dataset) & (finished["variant"] == variant)]
@@ -73,14 +77,18 @@ def _chosen(comparison: Comparison, dataset: str, variant: str) -> dict[str, pd.
     return {name: ordered.iloc[place] for place, name in sorted(names.items())} if len(ordered) else {}
 
 
+def last_fid(comparison: Comparison, trial: pd.Series) -> float:
+    """The FID of a trial's last evaluation, which its samples are of."""
+    mine = comparison.evaluations[comparison.evaluations["trial_id"] == trial["trial_id"]]
+    return float(mine["fid"].dropna().iloc[-1])
+
+
 def _grid(comparison: Comparison, variant: str, dataset_label: str, kind: str, trial: pd.Series) -> Grid:
     name = comparison.label(variant)
-    evaluations = comparison.evaluations[comparison.evaluations["trial_id"] == trial["trial_id"]]
-    last = evaluations.dropna(subset=["fid"]).iloc[-1]
-    fid = f"{last['fid']:.3g}"
+    fid = f"{last_fid(comparison, trial):.3g}"
     return Grid(
         f"{kind} trial",
-        f"FID {fid} at step {last['step']}, its lowest {trial['score']:.3g}; trial {trial['trial_number']}",
+        f"FID {fid} at step {trial['steps']}, its lowest {trial['score']:.3g}; trial {trial['trial_number']}",
         f"Grid of uncurated samples of {name} on {dataset_label}, {kind} trial, FID {fid}",
         *_embed(comparison, trial["sample_path"]),
     )

@@ -5,7 +5,7 @@ import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -42,13 +42,33 @@ GRID, BAND, PAPER = "#e6e6e6", "#efefef", "#ffffff"
 DIVERGED, COLLAPSED = "#4d4d4d", "#a6a6a6"
 
 
+class Marker(NamedTuple):
+    """A matplotlib marker, filled or hollow, and the factor that makes it look as large as the others."""
+
+    symbol: str
+    filled: bool
+    scale: float
+
+
+MARKERS = {
+    "circle": Marker("o", True, 1.0),
+    "diamond": Marker("D", False, 0.85),
+    "square": Marker("s", True, 0.9),
+    "triangle": Marker("^", False, 1.1),
+    "nabla": Marker("v", True, 1.1),
+    "pentagon": Marker("p", False, 1.1),
+    "hexagon": Marker("h", True, 1.1),
+    "plus": Marker("P", False, 1.1),
+}
+
+
 @dataclass(frozen=True)
 class Look:
-    """How a variant appears in every figure: one of six hues, and filled circles or hollow diamonds."""
+    """How a variant appears in every figure: one of six hues and one of eight markers."""
 
     label: str
     hue: str
-    filled: bool
+    shape: str  # a key of MARKERS
 
     @property
     def color(self) -> str:
@@ -58,27 +78,39 @@ class Look:
     def text_color(self) -> str:
         return TEXT_HUES[self.hue]
 
+    @property
+    def filled(self) -> bool:
+        return MARKERS[self.shape].filled
+
     def marker(self, size: float) -> dict[str, Any]:
         """Keywords of `Axes.plot` for a marker of `size` points."""
         return {
-            "marker": "o" if self.filled else "D",
-            "markersize": size if self.filled else 0.85 * size,
+            "marker": MARKERS[self.shape].symbol,
+            "markersize": size * MARKERS[self.shape].scale,
             "markerfacecolor": self.color if self.filled else PAPER,
             "markeredgecolor": self.color,
             "markeredgewidth": 1.0,
         }
 
 
+SLOTS = [(hue, marker) for marker in MARKERS for hue in HUES]
+
+
 def looks(manifest: dict[str, Any]) -> dict[str, Look]:
-    """The look of every variant of a study; one whose hue is not in the palette gets some hue of it."""
-    return {
-        name: Look(
-            variant["label"],
-            variant["hue"] if variant["hue"] in HUES else list(HUES)[i % len(HUES)],
-            variant["filled"],
-        )
-        for i, (name, variant) in enumerate(sorted(manifest["variants"].items()))
-    }
+    """The look of every variant of a study, all different as long as there are looks left.
+
+    A variant of whose hue and marker another has a claim, or that asks for none of the palette, gets the next
+    free one, of its own hue if possible.
+    """
+    asked = {name: (v["hue"], v["marker"]) for name, v in sorted(manifest["variants"].items())}
+    chosen: dict[str, tuple[str, str]] = {}
+    for name, slot in asked.items():
+        taken = set(chosen.values())
+        if slot not in SLOTS or slot in taken:
+            free = [s for s in SLOTS if s not in taken and s not in asked.values()] or SLOTS
+            slot = min(free, key=lambda s: s[0] != slot[0])
+        chosen[name] = slot
+    return {name: Look(manifest["variants"][name]["label"], *slot) for name, slot in chosen.items()}
 
 
 def house_style() -> AbstractContextManager[None]:

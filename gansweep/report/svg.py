@@ -3,7 +3,12 @@
 import re
 from html import escape
 
+from matplotlib.markers import MarkerStyle
+from matplotlib.path import Path as Outline
+from matplotlib.transforms import Affine2D
+
 from gansweep.report import style
+from gansweep.report.style import MARKERS, Look
 
 # The colours that follow the page's theme: light, dark or print.
 THEMED = {
@@ -63,3 +68,25 @@ def _map_tag(tag: str) -> str:
     return re.sub(r"#[0-9a-f]{6}", lambda m: f"var({THEMED[m[0]]})" if m[0] in THEMED else m[0], tag).replace(
         "\n", " "
     )
+
+
+def mark(look: Look) -> str:
+    """An `<svg>` element as large as a letter: the marker that a variant has in the figures."""
+    marker = MarkerStyle(MARKERS[look.shape].symbol)
+    scale = 10 * MARKERS[look.shape].scale
+    outline = marker.get_path().transformed(marker.get_transform() + Affine2D().scale(scale, -scale))
+    paint = f"fill:{f'var(--c-{look.hue})' if look.filled else 'none'};stroke:var(--c-{look.hue})"
+    return (
+        f'<svg class="mark" aria-hidden="true" viewBox="-7 -7 14 14" style="{paint}">'
+        f'<path d="{_path_data(outline)}"/></svg>'
+    )
+
+
+def _path_data(outline: Outline) -> str:
+    """An outline as the attribute `d` of a path."""
+    letters = {Outline.MOVETO: "M", Outline.LINETO: "L", Outline.CURVE3: "Q", Outline.CURVE4: "C"}
+    parts = [
+        letters[code] + " ".join(f"{number:.2f}" for number in points) if code in letters else "Z"
+        for points, code in outline.iter_segments()
+    ]
+    return "".join(parts)

@@ -16,7 +16,7 @@ Call = Callable[[Tensor, Binding], Tensor]
 
 
 def options_of(members: list[Member], dataset: Dataset) -> NetworkOptions:
-    """The options of the networks of members of one structure; dropout and noise are built if any has them."""
+    """The networks' options for members of one structure; dropout and noise are built if any has them."""
     first = members[0]
     return NetworkOptions(
         d_norm=first.d_norm,

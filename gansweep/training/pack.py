@@ -120,7 +120,7 @@ class Pack:
             yield vmap(draw, in_dims=(0, 0, None))(params, buffers, z)
 
     def generate(self, i: int) -> Callable[[Tensor], Tensor]:
-        """Member i's generator as a differentiable function of latents [S, z_dim]; not for conditional ones."""
+        """Member i's generator, which must be unconditional, as a differentiable function of latents."""
 
         @cache
         def frozen() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -171,7 +171,7 @@ class Pack:
             put(player.tensors(), [state["players"][name] for state in states])
 
     def generator(self, i: int) -> dict[str, Tensor]:
-        """The parameters and batch-norm statistics of member i's generator, by name, as `samples` uses them."""
+        """The parameters and batch-norm statistics that member i's samples are made with, by name."""
         named = {**self._generators(), **self._measured()}
         return {name: value[i].cpu().clone() for name, value in named.items()}
 
@@ -220,9 +220,9 @@ class Pack:
         """The loss terms of one member: no P in sight."""
         variant = replace(self.variant, **scalars)
         params = {name: {**values, **singular[name]} for name, values in {**own, **others}.items()}
-        nets = networks({name: self._call(name, values) for name, values in params.items()}, Binding(**binding))
+        calls = {name: self._call(name, values) for name, values in params.items()}
         loss = getattr(variant, f"{player}_loss")
-        terms: dict[str, Tensor] = loss(nets, SimpleNamespace(**batch))
+        terms: dict[str, Tensor] = loss(networks(calls, Binding(**binding)), SimpleNamespace(**batch))
         return terms
 
     def _call(self, name: str, params: dict[str, Tensor]) -> Call:

@@ -17,8 +17,9 @@ def derive(seed: int, *purpose: object) -> int:
 class Streams:
     """For each of P members: which samples, which latents and which noise each update of a round uses.
 
-    `next(round)` gives `index` [P, U, B], `z` [P, U, B, z_dim] and, if they are needed, `u` for the variant and
-    `key` [P, U] for the networks, for the U updates of that round. Each member is drawn from a generator of its own, seeded with (seed, block).
+    `next(round)` gives `index` [P, U, B], `z` [P, U, B, z_dim] and, if they are needed, `u` for the variant
+    and `key` [P, U] for the networks, for the U updates of that round. Each member is drawn from a generator
+    of its own, seeded with (seed, block).
     """
 
     def __init__(

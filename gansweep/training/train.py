@@ -219,8 +219,8 @@ class Run:
 
 
 def draw_samples(pack: Pack, evaluation: Evaluation) -> tuple[Tensor, Tensor | None, list[bool]]:
-    """Samples [P, S, ...] on the CPU, uint8 if they are images; the labels [S] they were asked for, if they are
-    conditional; and whether each member's are all finite.
+    """Samples [P, S, ...] on the CPU, uint8 if they are images; the labels [S] that they were asked for, if
+    they are conditional; and whether each member's are all finite.
 
     All members of all packs are given the same latents and labels.
     """

@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol, Self, TypeAlias, get_type_hints
 
 from torch import Tensor
 
+from gansweep.errors import unknown
 from gansweep.variants.penalties import PENALTIES
 
 Network: TypeAlias = Callable[[Tensor], Tensor]
@@ -18,7 +19,7 @@ class Networks(Protocol):
     """The networks of one member, each a function of a batch; a variant has those it names in `networks`."""
 
     G: Network  # z [B, z_dim] -> x
-    D: Network  # x -> scores [B], or x -> x where D is an autoencoder
+    D: Network  # x -> scores [B]; or x where D is an autoencoder; or [B, 1 + n_classes], the score first
     E: Network  # x -> [B, 2 * z_dim]: mean and raw scale of the latent
 
 
@@ -26,10 +27,12 @@ class Batch(Protocol):
     """The data of one update of one member.
 
     x: [B, C, H, W] images in [0, 1], or [B, d] vectors. z: [B, z_dim] from the variant's prior.
-    u: uniform in [0, 1), shaped as the variant's `noise` says.
+    u: uniform in [0, 1), shaped as the variant's `noise` says, there if it needs any. y: [B] int64, the
+    classes of x and of G(z), there if the variant has `labels`.
     """
 
     x: Tensor
+    y: Tensor
     z: Tensor
     u: Tensor
 
@@ -50,6 +53,13 @@ class Variant:
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {"discriminator": ("D",), "generator": ("G",)}
     networks: ClassVar[Mapping[str, str]] = {"D": "discriminator", "G": "generator"}
     prior: ClassVar[str] = "uniform"  # of z: "uniform" on [-1, 1] or standard "normal"
+    labels: ClassVar[bool] = False  # whether losses use `batch.y`
+
+    @property
+    def hyperparameters(self) -> frozenset[str]:
+        """The fields that a configuration may set: not those that would make it another variant, nor those
+        that have no effect beside the others."""
+        return frozenset(field.name for field in fields(self))
 
     @property
     def noise(self) -> str:
@@ -66,31 +76,47 @@ class Variant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreGAN(Variant, ABC):
-    """A game that sees the networks only through D's scores, plus an optional penalty on D's slope."""
+class PenalizedGAN(Variant, ABC):
+    """A game in which D is trained through its scores, plus an optional penalty on its slope."""
 
     penalty: str = "none"  # a key of PENALTIES
     penalty_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.penalty not in PENALTIES:
+            raise unknown("penalty", self.penalty, PENALTIES)
 
     @property
     def noise(self) -> str:
         return PENALTIES[self.penalty].noise
 
+    @property
+    def hyperparameters(self) -> frozenset[str]:
+        return (
+            super().hyperparameters - {"penalty"} - ({"penalty_weight"} if self.penalty == "none" else set())
+        )
+
     @abstractmethod
     def discriminator_terms(self, real: Tensor, fake: Tensor) -> Terms:
         """D's loss; real, fake: [B] scores."""
-
-    @abstractmethod
-    def generator_terms(self, fake: Tensor) -> Terms:
-        """G's loss; fake: [B] scores."""
 
     def discriminator_loss(self, nets: Networks, batch: Batch) -> Terms:
         fake = nets.G(batch.z)
         terms = self.discriminator_terms(nets.D(batch.x), nets.D(fake))
         if self.penalty == "none":
             return terms
-        slope = PENALTIES[self.penalty].function(nets.D, batch.x, fake, batch.u)
+        noise = () if self.noise == "none" else (batch.u,)
+        slope = PENALTIES[self.penalty].function(nets.D, batch.x, fake, *noise)
         return {**terms, "penalty": self.penalty_weight * slope}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreGAN(PenalizedGAN):
+    """A game in which G, too, is trained through D's scores, those of its own samples alone."""
+
+    @abstractmethod
+    def generator_terms(self, fake: Tensor) -> Terms:
+        """G's loss; fake: [B] scores."""
 
     def generator_loss(self, nets: Networks, batch: Batch) -> Terms:
         return self.generator_terms(nets.D(nets.G(batch.z)))

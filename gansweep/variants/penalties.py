@@ -1,22 +1,27 @@
-"""Penalties on the slope of the discriminator, each a function of D, real x, fake x and uniform u.
+"""Penalties on the slope of the discriminator, each a function of D, real x, fake x and, if it has noise, u.
 
 `slope` differentiates with `torch.func.grad`, which works alike on plain modules and inside a pack.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from torch import Tensor
 from torch.func import grad
-
-Function: TypeAlias = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor, Tensor], Tensor]
+from torch.nn.functional import relu
 
 
 class Penalty(NamedTuple):
-    """A penalty and the shape of the noise it needs (see `Variant.noise`)."""
+    """A penalty and the shape of the noise it needs (see `Variant.noise`); with "none" it takes no u."""
 
-    function: Function
+    function: Callable[..., Tensor]
     noise: str
+
+
+def squared_slope(D: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The squared L2 norm of dD(x)/dx, one per sample: [B]."""
+    slopes: Tensor = grad(lambda points: D(points).sum())(x)
+    return slopes.flatten(1).square().sum(1)
 
 
 def slope(D: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -25,8 +30,12 @@ def slope(D: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     1e-4 is added under the root, as in the released code of Lucic et al., so that the norm can be
     differentiated where the slope is zero.
     """
-    slopes: Tensor = grad(lambda points: D(points).sum())(x)
-    return (slopes.flatten(1).square().sum(1) + 1e-4).sqrt()
+    return (squared_slope(D, x) + 1e-4).sqrt()
+
+
+def between(x: Tensor, fake: Tensor, u: Tensor) -> Tensor:
+    """A random point on the line from each real sample to a fake one. u: [B]."""
+    return x + u.view(-1, *[1] * (x.ndim - 1)) * (fake - x)
 
 
 def gp(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor, u: Tensor) -> Tensor:
@@ -35,8 +44,16 @@ def gp(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor, u: Tensor) -> Ten
     Source: Gulrajani et al., "Improved Training of Wasserstein GANs", 2017, arXiv:1704.00028, eq. 3.
     Deviations: 1. 1e-4 under the root of the norm (the released code of Lucic et al. has it too).
     """
-    between = x + u.view(-1, *[1] * (x.ndim - 1)) * (fake - x)
-    return (slope(D, between) - 1).square().mean()
+    return (slope(D, between(x, fake, u)) - 1).square().mean()
+
+
+def lp(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor, u: Tensor) -> Tensor:
+    """One-sided penalty on slopes above 1, at random points between real and fake samples. u: [B].
+
+    Source: Petzka et al., "On the Regularization of Wasserstein GANs", 2017, arXiv:1709.08894, WGAN-LP.
+    Deviations: 1. 1e-4 under the root of the norm, as in `gp`.
+    """
+    return relu(slope(D, between(x, fake, u)) - 1).square().mean()
 
 
 def dragan(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor, u: Tensor) -> Tensor:
@@ -50,7 +67,37 @@ def dragan(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor, u: Tensor) ->
     return (slope(D, x + 0.5 * x.std() * u) - 1).square().mean()
 
 
-def none(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor, u: Tensor) -> Tensor:
+def r1(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor) -> Tensor:
+    """Half the mean squared slope at the real samples, so that its weight is the gamma of the paper.
+
+    Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?", 2018, arXiv:1801.04406,
+        section 4.1, R1.
+    Deviations: none.
+    """
+    return 0.5 * squared_slope(D, x).mean()
+
+
+def r2(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor) -> Tensor:
+    """Half the mean squared slope at the fake samples.
+
+    Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?", 2018, arXiv:1801.04406,
+        section 4.1, R2.
+    Deviations: none.
+    """
+    return 0.5 * squared_slope(D, fake).mean()
+
+
+def r1_r2(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor) -> Tensor:
+    """The sum of `r1` and `r2`.
+
+    Source: Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline", 2024, arXiv:2501.05441,
+        section 2.
+    Deviations: 1. the weight is constant, where the authors lower it in the course of training.
+    """
+    return r1(D, x, fake) + r2(D, x, fake)
+
+
+def none(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor) -> Tensor:
     """No penalty."""
     return x.new_zeros(())
 
@@ -58,5 +105,9 @@ def none(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor, u: Tensor) -> T
 PENALTIES: dict[str, Penalty] = {
     "none": Penalty(none, noise="none"),
     "gp": Penalty(gp, noise="sample"),
+    "lp": Penalty(lp, noise="sample"),
     "dragan": Penalty(dragan, noise="data"),
+    "r1": Penalty(r1, noise="none"),
+    "r2": Penalty(r2, noise="none"),
+    "r1_r2": Penalty(r1_r2, noise="none"),
 }

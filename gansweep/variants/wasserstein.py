@@ -24,6 +24,10 @@ class Wasserstein(ScoreGAN):
 
     clip: float = inf
 
+    @property
+    def hyperparameters(self) -> frozenset[str]:
+        return super().hyperparameters - ({"clip"} if self.clip == inf else set())
+
     def discriminator_terms(self, real: Tensor, fake: Tensor) -> Terms:
         return {"real": -real.mean(), "fake": fake.mean()}
 

@@ -19,6 +19,24 @@ STAR: dict[str, Any] = {  # marks the default configuration
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A field of a table."""
+
+    text: str
+    note: str = ""  # small print behind the text
+    value: float | None = None  # what it is sorted by; None: its text
+    variant: str = ""  # the variant whose mark stands before it
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table under a figure; its first column holds names."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True)
 class Plot:
     """A figure with the words around it, all computed from the results.
 
@@ -28,6 +46,7 @@ class Plot:
         caption: method and numbers of trials.
         alt: what is drawn, for readers who cannot see it.
         data: the plotted numbers.
+        table: what the page shows below the figure, if anything.
     """
 
     name: str
@@ -37,3 +56,4 @@ class Plot:
     alt: str
     figure: Figure | None
     data: pd.DataFrame
+    table: Table | None = None

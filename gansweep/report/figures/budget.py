@@ -123,7 +123,7 @@ def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
     columns = min(2, len(shown))
     rows = math.ceil(len(shown) / columns)
     figure = style.new_figure(3.1 * rows, style.WIDTH if columns == 2 else 4.6)
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for ax, dataset in zip(axes, shown, strict=False):
         here = curves[curves["dataset"] == dataset]
         plot_budget(here, _highlighted(comparison, dataset), ax)
@@ -133,7 +133,7 @@ def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
         )
         ax.set_xlabel("budget k: configurations tried (log)")
         ax.set_ylabel("median best FID\n(log; lower is better)")
-    for ax in list(axes)[len(shown) :]:
+    for ax in axes[len(shown) :]:
         ax.set_axis_off()
     return figure
 

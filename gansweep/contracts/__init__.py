@@ -1,0 +1,62 @@
+"""What every variant must keep, ours or another package's, as functions that say what is broken."""
+
+import inspect
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from gansweep.contracts import statements, trainings
+from gansweep.contracts.breach import Broken
+from gansweep.contracts.specimen import Specimen
+from gansweep.variants import Published
+
+__all__ = ["CONTRACTS", "Broken", "Specimen", "Verdict", "check", "demand"]
+
+CONTRACTS: dict[str, Callable[[Specimen], None]] = {
+    "game": statements.game,
+    "source": statements.source,
+    "spaces": statements.spaces,
+    "looks": statements.looks,
+    "terms": trainings.terms,
+    "extremes": statements.extremes,
+    "in a pack": trainings.in_a_pack,
+    "as plain PyTorch": trainings.as_plain_pytorch,
+    "in single precision": trainings.in_single_precision,
+    "whatever its pack": trainings.whatever_its_pack,
+    "own floats": trainings.own_floats,
+    "diverged neighbour": trainings.diverged_neighbour,
+    "without a member": trainings.without_a_member,
+    "resumed": trainings.resumed,
+    "chunks": trainings.chunks,
+    "conditional": trainings.conditional,
+}
+"""By name; the docstring of each is what it demands. A contract raises Broken."""
+
+FOUNDATIONS = ("game", "terms", "in a pack")  # where one is broken, those behind it say nothing
+
+
+class Verdict(NamedTuple):
+    """What came of one contract."""
+
+    contract: str
+    reason: str  # what is broken; empty if the contract is kept
+    seconds: float
+
+
+def check(name: str, published: Published) -> Iterator[Verdict]:
+    """Examine a variant, contract by contract, up to the first that must be kept to examine the others."""
+    specimen = Specimen(name, published)
+    for contract, examine in CONTRACTS.items():
+        reason, begin = "", time.perf_counter()
+        try:
+            examine(specimen)
+        except Broken as broken:
+            reason = str(broken)
+        yield Verdict(contract, reason, time.perf_counter() - begin)
+        if reason and contract in FOUNDATIONS:
+            return
+
+
+def demand(contract: str) -> str:
+    """What a contract demands: one sentence."""
+    return inspect.getdoc(CONTRACTS[contract]) or ""

@@ -1,0 +1,220 @@
+"""A variant under examination: members that differ in all that may differ, and their trainings.
+
+Contracts of one variant share trainings through its specimen: of 64 random 8x8 images, in float64, where
+only a mistake can make two ways of computing differ.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gansweep.contracts.breach import Broken, running
+from gansweep.contracts.eager import Eager
+from gansweep.data import Dataset
+from gansweep.space import Uniform
+from gansweep.training.member import Member, make_member, searchable
+from gansweep.training.pack import Pack
+from gansweep.variants import Published
+from gansweep.variants.base import float_fields
+
+CPU = torch.device("cpu")
+N_CLASSES = 4
+N_ROUNDS = 2
+HALFWAY = 1  # the round of the checkpoint
+TOLERANCE = 1e-5  # of the way that the weights have gone
+
+Weights = dict[str, Tensor]
+Terms = dict[str, dict[str, Tensor]]
+
+
+class RandomImages(Dataset):
+    """A data set whose batches have torch's default dtype."""
+
+    def batch(self, index: Tensor) -> Tensor:
+        return super().batch(index).to(torch.get_default_dtype())
+
+
+def random_images() -> Dataset:
+    """64 random images of 8x8 pixels, in four classes."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (64, 1, 8, 8), generator=generator).to(torch.uint8)
+    labels = torch.arange(64) % N_CLASSES
+    return RandomImages(
+        name="random",
+        label="Random 8×8",
+        kind="image",
+        train=pixels,
+        test=pixels,
+        train_labels=labels,
+        test_labels=labels,
+        sha256="0",
+        preprocessing="none",
+    )
+
+
+@contextmanager
+def precision(dtype: torch.dtype) -> Iterator[None]:
+    """New tensors have this type."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Members that one pack has trained: their weights at both ends, by member."""
+
+    pack: Pack
+    start: list[Weights]
+    halfway: list[dict[str, Any]]  # states, as checkpoints hold them
+    end: list[Weights]
+    terms: Terms  # of the last round
+
+
+class Specimen:
+    """A variant by name, its members and their trainings."""
+
+    def __init__(self, name: str, published: Published) -> None:
+        self.name, self.published = name, published
+        self.images = random_images()
+
+    @property
+    def own_floats(self) -> list[str]:
+        """The floats of the objective itself that a configuration may set."""
+        return [name for name in float_fields(self.published.variant) if name in searchable(self.published)]
+
+    @cached_property
+    def reference(self) -> Trained:
+        """Three unlike members with batch norm, trained by Adam."""
+        return self.train(self.members(3))
+
+    @cached_property
+    def samples(self) -> Tensor:
+        """Samples of the reference, [3, 16, 1, 8, 8]."""
+        return samples(self.reference)
+
+    def members(self, n: int, d_norm: str = "batch", optimizer: str = "adam", **common: Any) -> list[Member]:
+        """Members that differ in all that may differ inside a pack."""
+        return [
+            make_member(
+                self.published,
+                self._hyperparameters(i) | {"d_norm": d_norm},
+                trial_id=str(i),
+                seed=i,
+                dataset="random",
+                architecture="conv8",
+                batch_size=8,
+                optimizer=optimizer,
+                **common,
+            )
+            for i in range(n)
+        ]
+
+    def train(
+        self, members: list[Member], rounds: int = N_ROUNDS, dtype: torch.dtype = torch.float64
+    ) -> Trained:
+        """Members trained in one pack.
+
+        Raises:
+            Broken: the variant's code cannot be trained in a pack.
+        """
+        with precision(dtype), running(self.published.variant, "in a pack"):
+            pack = Pack(members, self.images, CPU)
+            start, halfway, terms = weights(pack), [], {}
+            for _ in range(rounds):
+                terms = pack.round()
+                if pack.rounds == HALFWAY:
+                    halfway = [pack.state(i) for i in range(len(members))]
+            return Trained(pack, start, halfway, weights(pack), terms)
+
+    def train_plainly(
+        self, member: Member, rounds: int = N_ROUNDS, dtype: torch.dtype = torch.float64
+    ) -> tuple[Eager, Terms]:
+        """A member trained by plain PyTorch, and the terms of its last round.
+
+        Raises:
+            Broken: the variant's code fails.
+        """
+        with precision(dtype), running(self.published.variant, "in plain PyTorch"):
+            eager = Eager(member, self.images, dtype)
+            terms: Terms = {}
+            for _ in range(rounds):
+                terms = eager.round()
+            return eager, terms
+
+    def _hyperparameters(self, i: int) -> dict[str, Any]:
+        hp: dict[str, Any] = {
+            "g_lr": 1e-3 * (i + 1),
+            "d_lr": 2e-3 * (i + 1),
+            "beta1": 0.1 * (i + 1),
+            "beta2": 0.99 + 0.001 * i,
+        }
+        if "n_critic" in searchable(self.published):
+            hp["n_critic"] = 2
+        for name in self.own_floats:
+            space = self.published.wide.get(name)
+            low, high = (space.low, space.high) if isinstance(space, Uniform) else (0.2, 0.8)
+            hp[name] = low + (high - low) * (i + 3) / 6
+        return hp
+
+
+def weights(pack: Pack) -> list[Weights]:
+    """The parameters of every member of a pack by name, copied."""
+    return [
+        {
+            f"{net}.{key}": value[i].clone()
+            for player in pack.players.values()
+            for net, views in player.views.items()
+            for key, value in views.items()
+        }
+        for i in range(len(pack))
+    ]
+
+
+def samples(trained: Trained, part: slice = slice(None), label: int | None = None) -> Tensor:
+    """Samples [P, S, 1, 8, 8] of every member from a part of 16 latents; conditional ones of one class."""
+    pack = trained.pack
+    with precision(torch.float64):
+        z = torch.linspace(-1, 1, 16 * pack.z_dim).view(pack.z_dim, 16).T[part]
+        labels = torch.full((len(z),), label or 0) if pack.members[0].is_conditional else None
+        return torch.cat(list(pack.samples(z, labels)), 1)
+
+
+def with_float(member: Member, name: str, factor: float) -> Member:
+    """The member with one float, its own or its variant's, multiplied."""
+    if hasattr(member, name):
+        return replace(member, **{name: getattr(member, name) * factor})
+    value = getattr(member.variant, name) * factor
+    return replace(member, variant=replace(member.variant, **{name: value}))
+
+
+def require_same_way(what: str, got: Weights, expected: Weights, start: Weights, tolerance: float) -> None:
+    """Two trainings of a member must end at the same point, as measured by the way from where they began.
+
+    Both optimisers divide by the size of the gradient: where that is near zero, rounding decides the way of a
+    whole step, so single weights cannot be compared with a fixed bound. Biases are left out: a norm behind
+    them takes them off again, so that their gradient is nothing but rounding.
+
+    Raises:
+        Broken: they do not, or training moved nothing.
+    """
+    way, gap = distance(expected, start), distance(got, expected)
+    if way == 0:
+        raise Broken("training moves no weight: every loss must depend on its player's networks")
+    if not gap <= tolerance * way:
+        raise Broken(f"{what} ends {gap / way:.2g} of its way off; at most {tolerance:g} is rounding")
+
+
+def distance(a: Weights, b: Weights) -> float:
+    """The Euclidean distance of two sets of weights, biases left out."""
+    names = [name for name in a if not name.endswith(".bias")]
+    return math.sqrt(sum(float((a[name] - b[name]).square().sum()) for name in names))

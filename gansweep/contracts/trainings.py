@@ -1,0 +1,187 @@
+"""Contracts on how a variant trains: in a pack as in plain PyTorch, whatever its neighbours."""
+
+import torch
+
+from gansweep.contracts.breach import Broken, running
+from gansweep.contracts.eager import Eager
+from gansweep.contracts.specimen import (
+    CPU,
+    HALFWAY,
+    N_ROUNDS,
+    TOLERANCE,
+    Specimen,
+    Terms,
+    Trained,
+    Weights,
+    precision,
+    require_same_way,
+    samples,
+    weights,
+    with_float,
+)
+from gansweep.training.pack import Pack
+
+
+def terms(specimen: Specimen) -> None:
+    """Each loss returns named scalars, finite, and the same names every time."""
+    member = specimen.members(1)[0]
+    _, first = specimen.train_plainly(member, rounds=1)
+    for player, losses in first.items():
+        for name, value in losses.items():
+            if not name.isidentifier():
+                raise Broken(f"{player}'s term {name!r} must be named by a Python identifier")
+            if value.shape != ():
+                raise Broken(f"{player}'s term {name!r} must be a scalar, but has shape {tuple(value.shape)}")
+            if not value.isfinite():
+                raise Broken(f"{player}'s term {name!r} is {value.item()} in the first round")
+
+
+def in_a_pack(specimen: Specimen) -> None:
+    """A pack of three members trains: the losses can be mapped over members."""
+    reference = specimen.reference
+    if reference.pack.diverged.any():
+        raise Broken(f"a member diverges within {N_ROUNDS} rounds on random images")
+    for start, end in zip(reference.start, reference.end, strict=True):
+        require_same_way("a member", end, end, start, TOLERANCE)
+
+
+def as_plain_pytorch(specimen: Specimen) -> None:
+    """A pack trains each member as plain PyTorch does, by Adam and RMSProp."""
+    unlike = specimen.train(specimen.members(2, d_norm="none", optimizer="rmsprop"), rounds=2)
+    for trained, rounds in ((specimen.reference, N_ROUNDS), (unlike, 2)):
+        for i, member in enumerate(trained.pack.members):
+            eager, expected = specimen.train_plainly(member, rounds)
+            _require_same_member(f"member {i} of a pack", trained, i, eager, expected)
+
+
+def in_single_precision(specimen: Specimen) -> None:
+    """The same in float32, but for rounding."""
+    trained = specimen.train(specimen.members(2, d_norm="none"), rounds=1, dtype=torch.float32)
+    for i, member in enumerate(trained.pack.members):
+        eager, expected = specimen.train_plainly(member, rounds=1, dtype=torch.float32)
+        require_same_way(f"member {i}", trained.end[i], eager.parameters(), trained.start[i], 0.02)
+        _require_same_terms(trained.terms, i, expected, rtol=1e-3, atol=1e-4)
+
+
+def whatever_its_pack(specimen: Specimen) -> None:
+    """A member and its samples are the same alone, or in another pack and slot."""
+    members, reference = specimen.members(3), specimen.reference
+    expected = specimen.samples[1]
+    for others in (members[1:2], members[:0:-1]):
+        trained, slot = specimen.train(others), others.index(members[1])
+        what = f"a member trained in slot {slot} of {len(others)}"
+        require_same_way(what, trained.end[slot], reference.end[1], reference.start[1], TOLERANCE)
+        if not torch.allclose(samples(trained)[slot], expected, rtol=1e-5, atol=1e-7):
+            raise Broken(f"{what} draws other samples than in slot 1 of 3")
+
+
+def own_floats(specimen: Specimen) -> None:
+    """Every float field acts, and on its own member only."""
+    base, reference = specimen.members(1)[0], specimen.reference
+    names = ["g_lr", *specimen.own_floats]
+    trained = specimen.train([base, *(with_float(base, name, 0.5) for name in names)])
+    what = "a member beside others with other floats"
+    require_same_way(what, trained.end[0], reference.end[0], reference.start[0], TOLERANCE)
+    for i, name in enumerate(names, start=1):
+        losses = [value for terms in trained.terms.values() for value in terms.values()]
+        same_weights = all(torch.equal(trained.end[i][key], trained.end[0][key]) for key in trained.end[0])
+        if same_weights and all(torch.equal(value[i], value[0]) for value in losses):
+            raise Broken(f"{name} has no effect: half of it trains the same")
+
+
+def diverged_neighbour(specimen: Specimen) -> None:
+    """A member that turns NaN leaves its neighbours as they were."""
+    reference = specimen.reference
+    pack = _resumed(specimen)
+    for player in pack.players.values():
+        player.params_PN[1] = torch.nan
+    _train(specimen, pack)
+    if pack.diverged.tolist() != [False, True, False]:
+        raise Broken(f"with NaN weights in member 1 alone, {pack.diverged.tolist()} count as diverged")
+    for i in (0, 2):
+        _require_bits("beside a diverged member", weights(pack)[i], reference.end[i])
+
+
+def without_a_member(specimen: Specimen) -> None:
+    """A pack goes on when a member is taken out."""
+    reference = specimen.reference
+    pack = _resumed(specimen)
+    pack.select([0, 2])
+    _train(specimen, pack)
+    for slot, i in enumerate((0, 2)):
+        what = f"member {i}, after member 1 has left,"
+        require_same_way(what, weights(pack)[slot], reference.end[i], reference.start[i], TOLERANCE)
+
+
+def resumed(specimen: Specimen) -> None:
+    """Resumed from a checkpoint, a pack ends as if never stopped, bit for bit."""
+    pack = _resumed(specimen)
+    _train(specimen, pack)
+    for got, expected in zip(weights(pack), specimen.reference.end, strict=True):
+        _require_bits("resumed", got, expected)
+
+
+def chunks(specimen: Specimen) -> None:
+    """Samples lie in [0, 1] and do not depend on the latents they are drawn with."""
+    whole = specimen.samples
+    if not (whole.min() >= 0 and whole.max() <= 1):
+        raise Broken(f"samples must lie in [0, 1], but lie in [{whole.min():.3g}, {whole.max():.3g}]")
+    parts = torch.cat([samples(specimen.reference, part) for part in (slice(0, 5), slice(5, 16))], 1)
+    if not torch.allclose(parts, whole, rtol=1e-9, atol=1e-12):
+        raise Broken("samples differ when their latents are drawn in two chunks")
+
+
+def conditional(specimen: Specimen) -> None:
+    """With labels it trains as in plain PyTorch, and samples depend on them."""
+    variant = specimen.published.variant
+    trained = [specimen.reference] if variant.labels else []
+    if not variant.labels:
+        kinds = ["concat"] + ["projection"] * (variant.networks.get("D") == "discriminator")
+        for kind in kinds:
+            trained.append(specimen.train(specimen.members(2, conditional=kind), rounds=1))
+            eager, expected = specimen.train_plainly(trained[-1].pack.members[1], rounds=1)
+            _require_same_member(f"with conditional={kind!r} member 1", trained[-1], 1, eager, expected)
+    for each in trained:
+        first, second = (samples(each, label=label) for label in (0, 1))
+        if any(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
+            raise Broken("samples of classes 0 and 1 are the same")
+
+
+def _require_same_member(what: str, trained: Trained, i: int, eager: Eager, expected: Terms) -> None:
+    """Weights, terms and floats of a member are those of plain PyTorch."""
+    what = f"{what}, against plain PyTorch,"
+    require_same_way(what, trained.end[i], eager.parameters(), trained.start[i], TOLERANCE)
+    _require_same_terms(trained.terms, i, expected, rtol=1e-5, atol=1e-7)
+    for name, value in trained.pack.scalars.items():
+        plain = torch.as_tensor(getattr(eager.variant, name))
+        if not torch.allclose(value[i], plain, rtol=1e-7, atol=1e-9):
+            raise Broken(f"{what} has {name} = {value[i]:.6g} instead of {plain:.6g}: see `update`")
+
+
+def _require_same_terms(got: Terms, i: int, expected: Terms, rtol: float, atol: float) -> None:
+    for player, losses in expected.items():
+        for name, value in losses.items():
+            if not torch.allclose(got[player][name][i], value, rtol=rtol, atol=atol):
+                pair = f"{got[player][name][i]:.6g} in a pack and {value:.6g} in plain PyTorch"
+                raise Broken(f"{player}'s term {name!r} is {pair}")
+
+
+def _require_bits(how: str, got: Weights, expected: Weights) -> None:
+    different = [name for name in expected if not torch.equal(got[name], expected[name])]
+    if different:
+        raise Broken(f"{how}, a member ends with other weights: {different[0]} and {len(different) - 1} more")
+
+
+def _resumed(specimen: Specimen) -> Pack:
+    """The members of the reference, halfway."""
+    with precision(torch.float64):
+        pack = Pack(specimen.members(3), specimen.images, CPU)
+        pack.restore(specimen.reference.halfway)
+    return pack
+
+
+def _train(specimen: Specimen, pack: Pack) -> None:
+    """Train to the end of the reference."""
+    with precision(torch.float64), running(specimen.published.variant, "in a pack"):
+        for _ in range(HALFWAY, N_ROUNDS):
+            pack.round()

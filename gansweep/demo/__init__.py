@@ -1,0 +1,7 @@
+"""Demonstrations: one variant on data of one dimension, with the optimal discriminator beside the trained one."""
+
+from gansweep.demo.course import TARGETS, Course, follow
+from gansweep.demo.drawing import write_pictures
+from gansweep.demo.words import lesson
+
+__all__ = ["TARGETS", "Course", "follow", "lesson", "write_pictures"]

@@ -1,0 +1,97 @@
+"""The best discriminator there is for two densities, and what a score of a trained one says beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from gansweep.theory import OPTIMAL_SCORES, optimal_score_alpha, optimal_score_js_weighted
+from gansweep.variants.base import Variant
+from gansweep.variants.fgan import FGAN
+from gansweep.variants.hinge import Hinge
+from gansweep.variants.least_squares import LSGAN
+from gansweep.variants.minimax import MaximumLikelihood, MinMax, NonSaturating
+from gansweep.variants.wasserstein import Wasserstein
+
+Array: TypeAlias = NDArray[np.float64]
+Reading: TypeAlias = Callable[[Array], Array]  # log(p / q) -> the optimal score, increasing
+
+LIMIT = 12.0  # of |log(p / q)|: beyond it a probability is 0 or 1 to the eye
+
+
+@dataclass(frozen=True)
+class Ideal:
+    """The best discriminator for densities p, q [n] on points `dx` apart, in [0, 1]; and its name."""
+
+    name: str
+    values: Callable[[Array, Array, float], Array]
+
+
+def _ratio(p: Array, q: Array, dx: float) -> Array:
+    return p / np.maximum(p + q, 1e-300)
+
+
+def _side(p: Array, q: Array, dx: float) -> Array:
+    return (p > q).astype(float)
+
+
+def _potential(p: Array, q: Array, dx: float) -> Array:
+    """The function of slope 1 or -1 whose mean differs most between p and q: it rises where q has more mass to
+    its left than p."""
+    slope = np.sign(np.cumsum(q - p))
+    potential = np.cumsum(slope) * dx
+    return (potential - potential.min()) / max(float(np.ptp(potential)), dx)
+
+
+RATIO = Ideal("p / (p + q)", _ratio)
+SIDE = Ideal("1 where p > q", _side)
+POTENTIAL = Ideal("the potential of optimal transport", _potential)
+
+
+def ideal_of(variant: Variant) -> Ideal:
+    """What the variant's D strives for; for those that compare scores with each other, p / (p + q)."""
+    if isinstance(variant, Wasserstein):
+        return POTENTIAL
+    is_sign = isinstance(variant, FGAN) and variant.divergence == "tv"
+    return SIDE if is_sign or isinstance(variant, Hinge) else RATIO
+
+
+def reading_of(variant: Variant) -> Reading | None:
+    """The optimal score as a function of log(p / q); None where there is no such function, or it only has a sign."""
+    if isinstance(variant, MinMax | NonSaturating | MaximumLikelihood):
+        return lambda r: r
+    if isinstance(variant, LSGAN):
+        a, b = float(variant.a), float(variant.b)
+        return lambda r: a + (b - a) * expit(r)
+    if isinstance(variant, FGAN):
+        return _reading_of_divergence(variant)
+    return None
+
+
+def _reading_of_divergence(variant: FGAN) -> Reading | None:
+    if variant.divergence == "alpha":
+        return lambda r: optimal_score_alpha(float(variant.alpha), r)
+    if variant.divergence == "js_weighted":
+        return lambda r: optimal_score_js_weighted(float(variant.pi), r)
+    return OPTIMAL_SCORES.get(variant.divergence)
+
+
+def probability(reading: Reading, score: Array) -> Array:
+    """The p / (p + q) at which a score would be optimal, in [0, 1].
+
+    >>> probability(lambda r: 2 * r, np.array([0.0, 2.0])).round(4)
+    array([0.5   , 0.7311])
+    """
+    ratios = np.linspace(-LIMIT, LIMIT, 2401)
+    return np.asarray(expit(np.interp(score, reading(ratios), ratios)))
+
+
+def fitted(score: Array, optimum: Array, weight: Array) -> Array:
+    """The score moved and stretched to lie nearest to the optimum (weighted least squares), cut to [0, 1]."""
+    mean, aim = np.average(score, weights=weight), np.average(optimum, weights=weight)
+    spread = np.average((score - mean) ** 2, weights=weight)
+    slope = np.average((score - mean) * (optimum - aim), weights=weight) / max(spread, 1e-12)
+    return np.clip(aim + max(slope, 0.0) * (score - mean), 0.0, 1.0)

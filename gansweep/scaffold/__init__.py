@@ -1,0 +1,80 @@
+"""A new variant from templates: a file of gansweep in a clone of it, a small package of its own elsewhere."""
+
+import keyword
+import re
+from collections import Counter
+from pathlib import Path
+from string import Template
+
+from gansweep.errors import UserError
+from gansweep.files import write_atomically
+from gansweep.report.style import HUES, MARKERS
+from gansweep.variants import VARIANTS
+
+TEMPLATES = Path(__file__).with_name("templates")
+CLONE = {"gansweep/variants/$name.py": "variant.py", "tests/test_$name.py": "test.py"}
+PACKAGE = {
+    "gansweep_$name/gansweep_$name.py": "variant.py",
+    "gansweep_$name/tests/test_$name.py": "test.py",
+    "gansweep_$name/tests/test_${name}_contracts.py": "test_contracts.py",
+    "gansweep_$name/pyproject.toml": "pyproject.toml",
+    "gansweep_$name/README.md": "README.md",
+}
+"""The files and their templates."""
+
+
+def new_variant(name: str, into: Path) -> str:
+    """Write a variant that works, to be edited; what was written and what to do next.
+
+    into: a clone of gansweep, or any other folder, which gets a package `gansweep_<name>`.
+
+    Raises:
+        UserError: the name is no identifier in lower case, or taken, or a file of it is there already.
+    """
+    _check(name)
+    in_clone = (into / "gansweep" / "variants" / "__init__.py").exists()
+    values = _values(name)
+    texts = {
+        into / Template(file).substitute(values): Template(_read(template)).substitute(values)
+        for file, template in (CLONE if in_clone else PACKAGE).items()
+    }
+    for file in texts:
+        if file.exists():
+            raise UserError(f"{file} is there already and is not overwritten: take another name")
+    for file, text in texts.items():
+        write_atomically(file, text)
+    steps = Template(_read("clone_steps" if in_clone else "package_steps"))
+    return "\n".join([*(f"wrote {file}" for file in texts), "", steps.substitute(values, into=into)])
+
+
+def free_look() -> tuple[str, str]:
+    """A hue and a marker that no variant has together: of the hue with the fewest, its first marker."""
+    taken = {(published.hue, published.marker) for published in VARIANTS.values()}
+    used = Counter(hue for hue, _ in taken)
+    hue = min(HUES, key=lambda hue: used[hue])
+    return hue, next(marker for marker in MARKERS if (hue, marker) not in taken)
+
+
+def _check(name: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise UserError(
+            f"a variant has a Python identifier in lower case for a name, like my_gan, not {name!r}"
+        )
+    if name in VARIANTS:
+        raise UserError(f"there is a variant {name!r} already, {VARIANTS[name].label}: take another name")
+
+
+def _read(template: str) -> str:
+    return (TEMPLATES / f"{template}.txt").read_text()
+
+
+def _values(name: str) -> dict[str, str]:
+    hue, marker = free_look()
+    words = name.split("_")
+    return {
+        "name": name,
+        "class_name": "".join(word.capitalize() for word in words),
+        "label": " ".join(word.upper() if word.endswith("gan") else word.capitalize() for word in words),
+        "hue": hue,
+        "marker": marker,
+    }

@@ -1,0 +1,44 @@
+"""Auxiliary classifier GAN: D also names the class of what it sees."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy, softplus
+
+from gansweep.variants.base import Batch, Networks, Terms, Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class ACGAN(Variant):
+    """D tells real from fake and classifies both; G wants its samples taken for real and for their class.
+
+    D(x) is [B, 1 + n_classes]: the score, then the logits of the classes. G is given the labels of the batch.
+
+    Source: Odena et al., "Conditional Image Synthesis With Auxiliary Classifier GANs", 2016,
+        arXiv:1610.09585, eqs. 2 and 3.
+    Deviations: 1. G's cost is the non-saturating one, where the paper writes L_C - L_S; 2. fakes have the
+        labels of the real batch, where the paper draws labels for them; 3. the class terms have a weight,
+        1 in the paper.
+    """
+
+    networks: ClassVar = {"D": "auxiliary", "G": "generator"}
+    labels: ClassVar[bool] = True
+
+    class_weight: float = 1.0  # of the classification terms of both players
+
+    def discriminator_loss(self, nets: Networks, batch: Batch) -> Terms:
+        real, fake = nets.D(batch.x), nets.D(nets.G(batch.z))
+        return {
+            "real": softplus(-real[:, 0]).mean(),
+            "fake": softplus(fake[:, 0]).mean(),
+            "real_class": self._classification(real, batch.y),
+            "fake_class": self._classification(fake, batch.y),
+        }
+
+    def generator_loss(self, nets: Networks, batch: Batch) -> Terms:
+        fake = nets.D(nets.G(batch.z))
+        return {"fake": softplus(-fake[:, 0]).mean(), "fake_class": self._classification(fake, batch.y)}
+
+    def _classification(self, output: Tensor, y: Tensor) -> Tensor:
+        return self.class_weight * cross_entropy(output[:, 1:], y)

@@ -1,0 +1,39 @@
+"""Energy-based GAN: D is an autoencoder, its reconstruction error is the energy of a sample."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn.functional import relu
+
+from gansweep.variants.base import Batch, Network, Networks, Terms, Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class EBGAN(Variant):
+    """D lowers the energy of real samples and raises that of fakes up to a margin; G lowers that of fakes.
+
+    Source: Zhao et al., "Energy-based Generative Adversarial Network", 2016, arXiv:1609.03126, eqs. 1 and 2,
+        section 2.3.
+    Deviations: 1. without the repelling regulariser ("pulling-away term") of section 2.4; 2. 1e-8 under the
+        root of the norm, so that it can be differentiated where the error is zero.
+    """
+
+    networks: ClassVar = {"D": "autoencoder", "G": "generator"}
+
+    margin: float = 10.0  # the energy that fakes are pushed up to, in the unit of the error: see `energy`
+
+    def discriminator_loss(self, nets: Networks, batch: Batch) -> Terms:
+        fake = energy(nets.D, nets.G(batch.z))
+        return {"real": energy(nets.D, batch.x).mean(), "fake": relu(self.margin - fake).mean()}
+
+    def generator_loss(self, nets: Networks, batch: Batch) -> Terms:
+        return {"fake": energy(nets.D, nets.G(batch.z)).mean()}
+
+
+def energy(D: Network, x: Tensor) -> Tensor:
+    """The Euclidean reconstruction error of the autoencoder D, one per sample: [B].
+
+    It grows with the root of the number of pixels: an image of n values that are each off by e has e sqrt(n).
+    """
+    return ((x - D(x)).flatten(1).square().sum(1) + 1e-8).sqrt()

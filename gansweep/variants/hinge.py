@@ -1,0 +1,28 @@
+"""Hinge-loss GAN."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import relu
+
+from gansweep.variants.base import ScoreGAN, Terms
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hinge(ScoreGAN):
+    """D separates real from fake with a margin, as a support vector machine does; G raises D's score.
+
+    Source: Lim and Ye, "Geometric GAN", 2017, arXiv:1705.02894; Miyato et al., "Spectral Normalization for
+        Generative Adversarial Networks", 2018, arXiv:1802.05957, eqs. 16 and 17.
+    Deviations: none.
+
+    >>> import torch
+    >>> Hinge().discriminator_terms(torch.tensor([2.0, 0.0]), torch.tensor([-2.0, 1.0]))
+    {'real': tensor(0.5000), 'fake': tensor(1.)}
+    """
+
+    def discriminator_terms(self, real: Tensor, fake: Tensor) -> Terms:
+        return {"real": relu(1 - real).mean(), "fake": relu(1 + fake).mean()}
+
+    def generator_terms(self, fake: Tensor) -> Terms:
+        return {"fake": -fake.mean()}

@@ -1,0 +1,87 @@
+"""Relativistic GANs: D judges whether a sample is more realistic than those of the other kind.
+
+Both players have the same loss with real and fake exchanged, so G, too, sees real samples.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from gansweep.errors import unknown
+from gansweep.variants.base import Batch, Networks, PenalizedGAN, Terms
+
+LOSSES: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "standard": lambda lead: softplus(-lead),
+    "least_squares": lambda lead: (lead - 1).square(),
+    "hinge": lambda lead: relu(1 - lead),
+}
+"""The cost of a lead: of how much higher than the others a score is that ought to be higher."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relativistic(PenalizedGAN):
+    """A game of differences of scores."""
+
+    loss: str = "standard"  # a key of LOSSES
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.loss not in LOSSES:
+            raise unknown("relativistic loss", self.loss, LOSSES)
+
+    @property
+    def hyperparameters(self) -> frozenset[str]:
+        return super().hyperparameters - {"loss"}
+
+    @abstractmethod
+    def generator_terms(self, real: Tensor, fake: Tensor) -> Terms:
+        """G's loss; real, fake: [B] scores."""
+
+    def generator_loss(self, nets: Networks, batch: Batch) -> Terms:
+        return self.generator_terms(nets.D(batch.x), nets.D(nets.G(batch.z)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelativisticPairing(Relativistic):
+    """Each real sample is compared with one fake sample of the batch.
+
+    Source: Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN",
+        2018, arXiv:1807.00734, RSGAN.
+    Deviations: none.
+
+    >>> import torch
+    >>> RelativisticPairing().discriminator_terms(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.0]))
+    {'pair': tensor(0.6931)}
+    """
+
+    def discriminator_terms(self, real: Tensor, fake: Tensor) -> Terms:
+        return {"pair": LOSSES[self.loss](real - fake).mean()}
+
+    def generator_terms(self, real: Tensor, fake: Tensor) -> Terms:
+        return {"pair": LOSSES[self.loss](fake - real).mean()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelativisticAverage(Relativistic):
+    """Each sample is compared with the average of the other kind in the batch.
+
+    Source: Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN",
+        2018, arXiv:1807.00734, RaSGAN, RaLSGAN and RaHingeGAN.
+    Deviations: none. (The released code halves both costs.)
+
+    >>> import torch
+    >>> terms = RelativisticAverage().discriminator_terms(torch.tensor([1.0, 1.0]), torch.tensor([0.0, 2.0]))
+    >>> terms["real"]
+    tensor(0.6931)
+    """
+
+    def discriminator_terms(self, real: Tensor, fake: Tensor) -> Terms:
+        cost = LOSSES[self.loss]
+        return {"real": cost(real - fake.mean()).mean(), "fake": cost(real.mean() - fake).mean()}
+
+    def generator_terms(self, real: Tensor, fake: Tensor) -> Terms:
+        cost = LOSSES[self.loss]
+        return {"real": cost(fake.mean() - real).mean(), "fake": cost(fake - real.mean()).mean()}

@@ -1,0 +1,123 @@
+"""`gansweep new-variant`: what it writes works, in a clone and as a package; CONTRIBUTING.md tells it truly."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gansweep.cli import main
+from gansweep.scaffold import free_look
+from gansweep.variants import VARIANTS
+
+ROOT = Path(__file__).parents[1]
+FILLED_IN = {
+    "<The name of the objective.>": "Mine.",
+    "<What each player does, in one sentence.>": "Both players regress D's score.",
+    '<authors>, "<title>", <year>, arXiv:<id>, eq. <number>.': 'Me, "Mine", 2026, arXiv:2601.00001, eq. 1.',
+    '<"none.", or sentences numbered from 1: how this differs from the source.>': "none.",
+}
+
+
+def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user types it, with this Python and the gansweep of the folder."""
+    words = shlex.split(command)
+    words = [sys.executable, "-m", *words] if words[0] == "gansweep" else [sys.executable, *words[1:]]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"} | environment
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def fill_in(file: Path) -> None:
+    text = file.read_text()
+    for placeholder, value in FILLED_IN.items():
+        assert placeholder in text
+        text = text.replace(placeholder, value)
+    file.write_text(text)
+
+
+def section(title: str) -> str:
+    """A section of CONTRIBUTING.md."""
+    return (ROOT / "CONTRIBUTING.md").read_text().split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def blocks(text: str, language: str) -> list[list[str]]:
+    """The lines of its blocks of code in a language."""
+    found = re.findall(rf"^ *```{language}\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    return [[line.strip() for line in block.splitlines()] for block in found]
+
+
+def test_the_three_steps_of_contributing(tmp_path):
+    for name in ("gansweep", "tests", "pyproject.toml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    text = section("Add a variant in three steps")
+    (new,), (check, test) = blocks(text, "sh")
+    ((importing, entry),) = blocks(text, "python")
+    here = {"PYTHONPATH": str(tmp_path)}
+
+    steps = run(new, tmp_path, **here).stdout
+    assert importing in steps and entry in steps and check in steps and test in steps
+    table = tmp_path / "gansweep" / "variants" / "table.py"
+    content = table.read_text().replace("\nfrom ", f"\n{importing}\nfrom ", 1)
+    table.write_text(re.sub(r"(\nTABLE: .*?\{\n)", rf"\g<1>    {entry}\n", content))
+
+    unfinished = run(check, tmp_path, **here)
+    assert unfinished.returncode == 1, unfinished.stderr
+    assert "arXiv id like arXiv:1406.2661, but is '<authors>" in unfinished.stdout
+    assert "Source must name" in unfinished.stdout and unfinished.stdout.count("BROKEN") == 1
+    fill_in(tmp_path / "gansweep" / "variants" / "my_gan.py")
+    finished = run(check, tmp_path, **here)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    tested = run(test, tmp_path, **here)
+    assert tested.returncode == 0 and "2 passed" in tested.stdout
+
+
+def test_a_package_of_its_own(tmp_path, capsys):
+    assert main(["new-variant", "own_gan", "--into", str(tmp_path)]) == 0
+    project, site = tmp_path / "gansweep_own_gan", tmp_path / "site"
+    assert f"pip install -e {project}" in capsys.readouterr().out
+    fill_in(project / "gansweep_own_gan.py")
+    flags = "--quiet --no-deps --no-build-isolation --no-index --disable-pip-version-check"
+    installed = run(f"python -m pip install {flags} --target {site} {project}", tmp_path)
+    assert installed.returncode == 0, installed.stderr
+    path = {"PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
+    script = "from gansweep.cli import main; print(main(['list', 'variants']), main(['check', 'own_gan']))"
+    checked = run(f"python -c {shlex.quote(script)}", tmp_path, **path)
+    assert re.search(
+        r"^  own_gan +Own GAN +.*target +Me 2026, arXiv:2601.00001$", checked.stdout, re.MULTILINE
+    )
+    assert checked.stdout.endswith("1 of 1 variants keep every contract\n0 0\n"), checked.stderr
+    tested = run(f"python -m pytest -q {project}/tests", tmp_path, **path)
+    assert tested.returncode == 0 and "18 passed" in tested.stdout, tested.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("wgan", "there is a variant 'wgan' already, WGAN"),
+        ("my-gan", "a Python identifier in lower case, like my_gan, not 'my-gan'"),
+        ("MyGAN", "not 'MyGAN'"),
+        ("lambda", "not 'lambda'"),
+    ],
+)
+def test_a_name_that_cannot_be_taken(name, sentence, capsys, tmp_path):
+    assert main(["new-variant", name, "--into", str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_overwritten(capsys, tmp_path):
+    mine = tmp_path / "gansweep_my_gan" / "README.md"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    assert main(["new-variant", "my_gan", "--into", str(tmp_path)]) == 2
+    assert f"{mine} is there already and is not overwritten" in capsys.readouterr().err
+    assert list(mine.parent.iterdir()) == [mine] and mine.read_text() == "mine"
+
+
+def test_the_look_of_a_new_variant_is_free():
+    assert free_look() not in {(published.hue, published.marker) for published in VARIANTS.values()}
