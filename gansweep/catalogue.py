@@ -1,9 +1,10 @@
-"""What there is: studies, variants, data sets and extractors, as lines for people."""
+"""What there is: studies, variants, data sets, architectures and extractors, as lines for people."""
 
 import re
 
 from gansweep.data import DATASETS
 from gansweep.evaluation import EXTRACTORS
+from gansweep.networks import ARCHITECTURES
 from gansweep.space import Choice, Uniform
 from gansweep.study import available
 from gansweep.variants import VARIANTS, Published
@@ -36,7 +37,7 @@ def _variant(name: str, published: Published) -> list[tuple[str, ...]]:
 
 
 def _references(source: str) -> list[str]:
-    """Authors, year and arXiv id of the publications that a source names; all of it if it is not in that form.
+    """Authors, year and arXiv id of the publications that a source names; or all of it.
 
     >>> _references('Mao et al., "Least Squares GANs", 2017, arXiv:1611.04076, eq. 2')
     ['Mao et al. 2017, arXiv:1611.04076']
@@ -48,6 +49,16 @@ def _references(source: str) -> list[str]:
 def datasets() -> list[str]:
     """Every data set with its description."""
     return _columns([(name, source.description) for name, source in DATASETS.items()])
+
+
+def architectures() -> list[str]:
+    """Every architecture with the data it is made for and the length of its latents."""
+    rows: list[tuple[str, ...]] = []
+    for name, architecture in ARCHITECTURES.items():
+        sizes = architecture.sides or architecture.dims or ("any",)
+        kind = "images of side" if architecture.sides else "vectors of length"
+        rows.append((name, f"{kind} {', '.join(map(str, sizes))}", f"z_dim {architecture.z_dim}"))
+    return _columns(rows)
 
 
 def extractors() -> list[str]:

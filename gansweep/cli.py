@@ -13,8 +13,8 @@ if TYPE_CHECKING:  # a command imports what it needs: `gansweep status` needs no
     from gansweep.run import Options
     from gansweep.study import Study
 
-EPILOG = """exit codes: 0 done; 1 finished, but trials crashed or ran out of time; 2 wrong usage, nothing
-changed; 130 interrupted, the same command goes on"""
+EPILOG = """exit codes: 0 done; 1 finished, but trials crashed or ran out of time, or a contract is broken;
+2 wrong usage, nothing changed; 130 interrupted, the same command goes on"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
             _add_results_option(command)
     command = commands.add_parser("list", help=_list.__doc__, description=_list.__doc__)
     command.add_argument(
-        "kind", nargs="?", default="studies", help="studies, variants, datasets or extractors"
+        "kind", nargs="?", default="studies", help="studies, variants, datasets, architectures or extractors"
     )
     command.set_defaults(command=_list)
     command = commands.add_parser("check", help=_check.__doc__, description=_check.__doc__)
@@ -176,13 +176,14 @@ def _folder(options: argparse.Namespace) -> Path:
 
 
 def _list(options: argparse.Namespace) -> int:
-    """List the studies, variants, data sets or extractors there are."""
+    """List the studies, variants, data sets, architectures or extractors there are."""
     from gansweep import catalogue
 
     kinds = {
         "studies": catalogue.studies,
         "variants": catalogue.variants,
         "datasets": catalogue.datasets,
+        "architectures": catalogue.architectures,
         "extractors": catalogue.extractors,
     }
     if options.kind not in kinds:

@@ -11,10 +11,11 @@ class UserError(Exception):
 def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
     """`name` is not a `kind`: say which is nearest and which there are.
 
-    >>> print(unknown("variant", "wgan_pg", ["ns", "wgan", "wgan_gp"]))
-    unknown variant 'wgan_pg'; did you mean 'wgan_gp'? There are: ns, wgan, wgan_gp
+    >>> print(unknown("variant", "wgan_pg", ["ns", "wgan_gp", "wgan_lp"]))
+    unknown variant 'wgan_pg'; did you mean 'wgan_gp'? There are: ns, wgan_gp, wgan_lp
     """
     names = sorted(known)
-    near = get_close_matches(str(name), names, n=1)
+    near = get_close_matches(str(name), names)
+    near.sort(key=lambda found: sorted(found) != sorted(str(name)))  # letters in another order come first
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return UserError(f"unknown {kind} {name!r}{hint} There are: {', '.join(names) or 'none'}")

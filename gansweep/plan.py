@@ -20,7 +20,7 @@ from gansweep.run import Options
 from gansweep.search import Cell, Search
 from gansweep.study import Study
 from gansweep.training.pack import Pack, pack_size_for
-from gansweep.training.train import Job, draw_samples, evaluation_rounds
+from gansweep.training.train import Job, draw_samples, evaluation_rounds, generator_of
 
 CALIBRATION_SECONDS = 1.0  # of training, for each cell
 OVERHEAD_SECONDS = 30.0  # Ray's start, tables and report
@@ -129,7 +129,7 @@ def _time_evaluation(pack: Pack, evaluation: Evaluation, reference: Reference) -
     pack.select([0])
     started = time.perf_counter()
     samples, labels, _ = draw_samples(pack, evaluation)
-    evaluator.score(samples[0], labels, pack.generate(0))
+    evaluator.score(samples[0], labels, generator_of(pack, 0))
     return time.perf_counter() - started
 
 

@@ -83,7 +83,7 @@ class Study:
             roles = VARIANTS[name].variant.networks.values()
             if self.conditional == "projection" and not {"discriminator", "auxiliary"} & set(roles):
                 raise UserError(
-                    f"conditional='projection' needs a D that gives scores, which {name} has not: use 'concat'"
+                    f"conditional='projection' needs a D that gives scores, and {name} has none: use 'concat'"
                 )
 
     def is_conditional(self, variant: str) -> bool:

@@ -76,7 +76,7 @@ def test_bad_flags_are_told_by_argparse(capsys):
     assert "a whole number of at least 1 is expected, but got '0'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["studies", "variants", "datasets", "extractors"])
+@pytest.mark.parametrize("kind", ["studies", "variants", "datasets", "architectures", "extractors"])
 def test_lists(capsys, kind):
     assert main(["list", kind]) == 0
     output = capsys.readouterr().out
@@ -84,6 +84,7 @@ def test_lists(capsys, kind):
         "studies": "quickstart",
         "variants": "wgan_gp",
         "datasets": "digits",
+        "architectures": "images of side 28, 32, 64",
         "extractors": "inception",
     }
     assert expected[kind] in output

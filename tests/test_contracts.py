@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from gansweep.contracts import CONTRACTS, Broken, Specimen
+from gansweep.report import style
 from gansweep.scaffold import free_look
 from gansweep.space import uniform
 from gansweep.variants import NARROW, VARIANTS, WIDE, Published
 from gansweep.variants.base import ScoreGAN, Variant
+from gansweep.variants.published import HUES, MARKERS
 
 HUE, MARKER = free_look()
 
@@ -268,6 +270,10 @@ def test_the_model_of_the_broken_ones_keeps_every_contract():
 
 def test_every_contract_can_be_broken():
     assert {contract for _, contract, _ in BREACHES} == set(CONTRACTS)
+
+
+def test_the_looks_there_are_can_be_drawn():
+    assert set(HUES) == set(style.HUES) and set(MARKERS) == set(style.MARKERS)
 
 
 def test_names_looks_and_labels_are_those_of_one_variant_each():

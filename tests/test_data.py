@@ -13,6 +13,7 @@ from gansweep import data
 from gansweep.data.base import content_hash, make, split
 from gansweep.data.decode import decode
 from gansweep.errors import UserError
+from gansweep.theory import FGAN_MIXTURE
 
 IMAGE = (np.arange(40 * 50 * 3).reshape(40, 50, 3) % 251).astype(np.uint8)  # 50 wide, 40 high
 
@@ -71,9 +72,14 @@ def test_moving_a_data_set_moves_all_its_tensors():
 
 
 @pytest.mark.parametrize(
-    ("name", "n", "sd"), [("ring", 8, 0.01), ("grid", 25, 0.05), ("gaussian_1d", 1, 1.0)]
+    ("name", "n", "sd", "sha256"),
+    [
+        ("ring", 8, 0.01, "268a3957"),
+        ("grid", 25, 0.05, "afd8f531"),
+        ("gaussian_1d", 1, 1.0, "bfc25d15"),
+    ],
 )
-def test_mixtures_have_their_means_and_spread(name, n, sd):
+def test_mixtures_have_their_means_and_spread(name, n, sd, sha256):
     mixture, dataset = data.MIXTURES[name], data.load(name)
     assert dataset.kind == "vector" and dataset.train.dtype == torch.float32
     assert (len(dataset.train), len(dataset.test), len(mixture.means)) == (50_000, 10_000, n)
@@ -81,6 +87,34 @@ def test_mixtures_have_their_means_and_spread(name, n, sd):
     torch.testing.assert_close(residual.std(0), torch.full_like(residual[0], sd), rtol=0.02, atol=0)
     share = dataset.train_labels.bincount() / len(dataset.train)
     torch.testing.assert_close(share, torch.full_like(share, 1 / n), rtol=0.1, atol=0)
+    assert dataset.sha256.startswith(sha256)  # published scores are of these very samples
+
+
+def test_a_mixture_of_unlike_components_has_its_weights_and_spreads():
+    mixture, dataset = data.MIXTURES["mixture_1d"], data.load("mixture_1d")
+    share = dataset.train_labels.bincount() / len(dataset.train)
+    torch.testing.assert_close(share, torch.tensor(mixture.weights), rtol=0, atol=0.01)
+    for k in range(2):
+        part = dataset.train[dataset.train_labels == k]
+        torch.testing.assert_close(part.mean(0), mixture.means[k], rtol=0, atol=0.02)
+        torch.testing.assert_close(part.std(), mixture.sds[k], rtol=0.02, atol=0)
+
+
+def test_the_one_dimensional_mixture_is_the_target_of_the_f_gan_study():
+    mixture = data.MIXTURES["mixture_1d"]
+    assert mixture.weights == FGAN_MIXTURE.weights
+    torch.testing.assert_close(mixture.means.flatten(), torch.tensor(FGAN_MIXTURE.means))
+    torch.testing.assert_close(mixture.sds, torch.tensor(FGAN_MIXTURE.sds))
+
+
+@pytest.mark.parametrize(("name", "n"), [("digits", 10), ("ring", 8), ("gaussian_1d", 1)])
+def test_classes_are_counted(name, n):
+    assert data.load(name).n_classes == n
+
+
+def test_without_labels_there_are_no_classes():
+    images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
+    assert make("x", "X", images, images, "None.").n_classes == 0
 
 
 def test_ring_and_grid_lie_where_the_literature_has_them():

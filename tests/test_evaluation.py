@@ -17,7 +17,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from gansweep import data
 from gansweep.data.base import make
 from gansweep.errors import UserError
-from gansweep.evaluation import EXTRACTORS, METRICS, Evaluation, metrics
+from gansweep.evaluation import EXTRACTORS, Evaluation, Manifold, check_metrics, metrics
+from gansweep.evaluation.coverage import coverage, moments
 from gansweep.evaluation.extractors import (
     CLASSIFIERS,
     INCEPTION,
@@ -40,6 +41,7 @@ LIBRARY_NAMES = {
     "precision": "precision",
     "recall": "recall",
 }
+FEATURE_METRICS = tuple(LIBRARY_NAMES)
 
 
 class Images(torch.utils.data.Dataset):
@@ -123,10 +125,10 @@ def offline(monkeypatch, tmp_path):
 
 def test_all_metrics_equal_the_librarys(digits):
     generated = noisy(digits.train[:700], 0.3)
-    ours = evaluator(digits, 700, METRICS).score(generated)
+    ours = evaluator(digits, 700, FEATURE_METRICS).score(generated)
     theirs = by_library(generated, digits.test, registered_name("digits"))
-    assert list(ours) == list(METRICS)
-    for name in METRICS:
+    assert tuple(ours) == FEATURE_METRICS
+    for name in FEATURE_METRICS:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=0, msg=name)
 
 
@@ -135,10 +137,10 @@ def test_inceptions_metrics_equal_the_librarys(digits, random_inception):
     small = dataclasses.replace(digits, train=digits.train[:10], test=digits.test[:30])
     settings = {"extractor": "inception", "weights": str(random_inception)}
     generated = noisy(digits.train[:100], 0.3)
-    ours = evaluator(small, 100, METRICS, **settings).score(generated)
+    ours = evaluator(small, 100, FEATURE_METRICS, **settings).score(generated)
     pair = (images.expand(-1, 3, -1, -1) for images in (generated, small.test))
     theirs = by_library(*pair, INCEPTION, feature_extractor_weights_path=str(random_inception))
-    for name in METRICS:
+    for name in FEATURE_METRICS:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=0, msg=name)
 
 
@@ -210,6 +212,125 @@ def test_vectors_have_no_inception_score():
     assert list(scores) == ["fid"] and abs(scores["fid"]) < 0.01
 
 
+def test_the_intra_fid_sees_labels_that_the_fid_does_not(digits):
+    scorer = evaluator(digits, 600, ("fid", "intra_fid", "accuracy"))
+    right = scorer.score(digits.test, digits.test_labels)
+    mixed = scorer.score(digits.test, digits.test_labels.roll(1))
+    wrong = scorer.score(digits.test, (digits.test_labels + 1) % 10)
+    assert right["fid"] == mixed["fid"] == wrong["fid"]
+    assert abs(right["intra_fid"]) < 1e-6 < 1 < mixed["intra_fid"] < wrong["intra_fid"]
+    assert wrong["accuracy"] < 0.02 < mixed["accuracy"] < 0.2
+
+
+def test_the_intra_fid_is_the_mean_of_the_classes_fids():
+    ring = data.load("ring")
+    scorer = evaluator(ring, 8000, ("intra_fid",))
+    samples, labels = ring.train[:8000].double(), ring.train_labels[:8000]
+    shift = 0.1 * torch.arange(8.0)[labels]  # class k is moved by k / 10
+    moved = samples + shift.unsqueeze(1) * torch.tensor([1.0, 0.0])
+    expected = (0.1 * torch.arange(8.0)).square().mean().item()
+    torch.testing.assert_close(scorer.score(moved.float(), labels)["intra_fid"], expected, rtol=0.01, atol=0)
+
+
+def test_the_intra_fid_of_real_samples_is_biased_upwards_more_than_their_fid(digits):
+    scores = evaluator(digits, 1197, ("fid", "intra_fid")).score(digits.train, digits.train_labels)
+    assert scores["intra_fid"] > scores["fid"] > 0
+
+
+def test_the_accuracy_of_real_images_is_the_classifiers(digits):
+    facts = json.loads((WEIGHTS / "digits.json").read_text())
+    scores = evaluator(digits, 600, ("accuracy",)).score(digits.test, digits.test_labels)
+    torch.testing.assert_close(scores["accuracy"], facts["test_accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "share"), [("ring", 8, 0.98889), ("grid", 25, 0.98889), ("gaussian_1d", 1, 0.9973)]
+)
+def test_real_samples_cover_a_mixture(name, n, share):
+    scores = coverage(data.load(name).train, data.MIXTURES[name])
+    assert scores["modes"] == n
+    torch.testing.assert_close(scores["high_quality"], share, rtol=0, atol=0.002)
+
+
+def test_lost_modes_and_stray_samples_are_counted():
+    ring, mixture = data.load("ring"), data.MIXTURES["ring"]
+    some = ring.train[ring.train_labels < 3]
+    assert coverage(some, mixture)["modes"] == 3
+    edge = mixture.means[:4] * torch.tensor([1.0, 1.029, 1.031, 2.0]).unsqueeze(1)
+    assert coverage(edge, mixture) == {"modes": 2, "high_quality": 0.5}
+    collapsed = coverage(mixture.means[:1].expand(100, 2), mixture)
+    assert collapsed == {"modes": 1, "high_quality": 1}
+    assert coverage(torch.zeros(100, 2), mixture) == {"modes": 0, "high_quality": 0}
+
+
+def test_components_of_unlike_width_reach_as_far_as_their_own_deviation():
+    mixture = data.MIXTURES["mixture_1d"]  # means 2 and -1, sds 1.415 and 0.255
+    samples = torch.tensor([[2 + 2.9 * 1.415], [-1 - 2.0 * 0.255], [2 + 3.1 * 1.415], [-1 - 3.1 * 0.255]])
+    assert coverage(samples[:2], mixture) == {"modes": 2, "high_quality": 1}
+    assert coverage(samples[2:3], mixture)["high_quality"] == 0
+    assert coverage(samples[3:], mixture) == {
+        "modes": 1,
+        "high_quality": 1,
+    }  # 2.67 deviations of the wide one
+
+
+def test_moments_are_those_of_the_samples():
+    assert moments(torch.tensor([[1.0], [3.0]])) == {"mean": 2.0, "sd": 1.0}
+    line = data.load("gaussian_1d")
+    scores = evaluator(line, 1000, ("fid", "mean", "sd", "modes")).score(0.5 * line.train[:1000] + 3)
+    expected = {"mean": 3.0, "sd": 0.5, "modes": 1.0}
+    torch.testing.assert_close({k: scores[k] for k in expected}, expected, rtol=0.05, atol=0)
+    torch.testing.assert_close(
+        scores["fid"], (scores["mean"] - line.test.mean().item()) ** 2 + 0.25, rtol=0.1, atol=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "conditional", "message"),
+    [
+        ("digits", "modes", False, r"'modes' needs a mixture \(ring, grid, .*the data set is 'digits'"),
+        (
+            "digits",
+            "mean",
+            False,
+            r"'mean' needs numbers, but a sample of 'digits' has the shape \(1, 8, 8\)",
+        ),
+        ("ring", "sd", False, r"'sd' needs numbers, but a sample of 'ring' has the shape \(2,\)"),
+        ("digits", "intra_fid", False, r"needs generators that are given labels: set Study\(conditional"),
+        ("digits", "accuracy", False, "needs generators that are given labels"),
+        (
+            "ring",
+            "accuracy",
+            True,
+            "'accuracy' needs a classifier .* digits and mnist, but 'ring' is seen by 'raw'",
+        ),
+        ("grid", "intra_fid", True, "20 samples or more of every class.*about 3 of 100 generated ones"),
+        ("ring", "polygon_recall", False, "'polygon_recall' needs polygons"),
+    ],
+)
+def test_a_metric_that_cannot_be_had_is_refused_beforehand(name, metric, conditional, message):
+    evaluation = Evaluation(metrics=("fid", metric), n_images=100)
+    with pytest.raises(UserError, match=message):
+        check_metrics(evaluation, data.load(name), conditional)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "conditional"),
+    [
+        ("digits", (*FEATURE_METRICS, "intra_fid", "accuracy"), True),
+        ("ring", ("fid", "isc", "modes", "high_quality"), False),
+        ("mixture_1d", ("fid", "mean", "sd", "modes"), False),
+    ],
+)
+def test_metrics_that_can_be_had_are_let_pass(name, asked, conditional):
+    check_metrics(Evaluation(metrics=asked), data.load(name), conditional)
+
+
+def test_settings_are_read_without_torch():
+    program = "import sys, gansweep.evaluation; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
 def test_the_floor_is_the_score_of_training_images(digits):
     reference = build_reference(digits, Evaluation())
     every = Evaluation(n_images=len(digits.train))
@@ -246,7 +367,7 @@ def test_a_score_needs_the_promised_number_and_kind_of_images(digits):
 
 def test_nothing_disturbs_the_global_random_state_or_prints(digits, capfd):
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-    evaluator(digits, 100, METRICS).score(digits.train[:100])
+    evaluator(digits, 100, FEATURE_METRICS).score(digits.train[:100])
     torch.testing.assert_close(torch.get_rng_state(), torch_state)
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
     assert capfd.readouterr() == ("", "")
@@ -268,7 +389,7 @@ def test_the_metric_id_changes_with_every_ingredient(digits, tmp_path):
     ]
     ids = [Reference(describe(*variant), *[torch.zeros(1)] * 3, floor={}).metric_id for variant in variants]
     assert len(set(ids)) == len(variants) and all(len(i) == 12 for i in ids)
-    same = dataclasses.replace(n, metrics=("kid",), seed=1)
+    same = dataclasses.replace(n, metrics=("kid", "intra_fid"), seed=1, manifold=Manifold(restarts=2))
     assert describe(digits, same) == describe(digits, n)
 
 
@@ -311,13 +432,15 @@ def test_layers_come_in_the_order_they_are_asked_for(digits):
 
 
 def test_a_reference_survives_its_file(digits, tmp_path):
-    evaluation = Evaluation(n_images=200, metrics=METRICS)
+    evaluation = Evaluation(n_images=200, metrics=(*FEATURE_METRICS, "intra_fid", "accuracy"))
     made = build_reference(digits, evaluation)
     made.save(tmp_path / "reference.pt")
     read = Reference.load(tmp_path / "reference.pt")
     assert read.metric_id == made.metric_id and read.floor == made.floor
-    images = digits.train[:200]
-    assert Evaluator(read, evaluation).score(images) == Evaluator(made, evaluation).score(images)
+    images, labels = digits.train[:200], digits.train_labels[:200]
+    assert Evaluator(read, evaluation).score(images, labels) == Evaluator(made, evaluation).score(
+        images, labels
+    )
     assert list(tmp_path.iterdir()) == [tmp_path / "reference.pt"]
 
 
@@ -427,7 +550,7 @@ def test_other_weights_than_the_references_are_refused(digits):
 
 
 def test_an_evaluation_survives_json():
-    evaluation = Evaluation(metrics=("fid", "kid"), n_images=500)
+    evaluation = Evaluation(metrics=("fid", "kid"), n_images=500, manifold=Manifold(restarts=2))
     assert Evaluation(**json.loads(json.dumps(dataclasses.asdict(evaluation)))) == evaluation
 
 

@@ -60,7 +60,6 @@ def test_convolutions_are_pytorchs_to_the_second_derivative(ours, plain, kernel)
     assert_close(*outputs)
     slopes = [torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)[0] for y in outputs]
     assert_close(*slopes)
-    layers = (conv, plain)
     curves = [slope.pow(3).sum() for slope in slopes]
     (weight, bias), (expected, expected_bias) = (
         torch.autograd.grad(curve, [layer.weight, layer.bias])

@@ -25,7 +25,7 @@ from gansweep.evaluation.raster import areas, rasterise
 from gansweep.evaluation.reference import build_reference, describe
 
 TRIANGLES = data.POLYGONS["triangles"]
-QUICK = Manifold(steps=50, n_precision=64, n_recall=16)
+QUICK = Manifold(n_precision=64, n_recall=16)
 
 
 def images_of(vertices):
@@ -131,7 +131,7 @@ def test_the_raster_is_cut_off_at_the_border():
 def test_the_rasters_slope_is_that_of_finite_differences():
     vertices = data.POLYGONS["squares"].draw(3, seed=5) * 12 / SIDE
     level = torch.tensor(
-        [[[2.0, 3.4], [9.0, 3.401], [5.0, 8.1]]], dtype=torch.float64
+        [[[2.3, 3.4], [9.2, 3.401], [5.6, 8.1]]], dtype=torch.float64
     )  # with a nearly level edge
     for case in (vertices, level):
         assert torch.autograd.gradcheck(lambda v: rasterise(v, 12), case.requires_grad_())
@@ -150,13 +150,13 @@ def test_any_four_points_become_a_convex_polygon():
 @pytest.mark.parametrize("name", ["triangles", "triangles_turned", "squares"])
 def test_real_polygons_are_precise(name):
     polygons = data.POLYGONS[name]
-    found = distances(images_of(polygons.draw(16, seed=6)), polygon_family(polygons, SIDE, 0.3), QUICK)
+    found = distances(images_of(polygons.draw(16, seed=6)), polygon_family(polygons, SIDE, QUICK), restarts=5)
     assert found.max() < 0.1
 
 
 def test_the_distance_of_a_noisy_polygon_is_that_of_the_noise(real):
     noise = 0.03 * torch.randn(real.shape, generator=torch.Generator().manual_seed(1))
-    found = distances(real[:16] + noise[:16], polygon_family(TRIANGLES, SIDE, 0.3), QUICK)
+    found = distances(real[:16] + noise[:16], polygon_family(TRIANGLES, SIDE, QUICK), restarts=5)
     change = noise[:16].square().sum((1, 2, 3))
     # Six coordinates explain little of the noise in 784 pixels.
     assert (found < change + 0.05).all() and (found > 0.9 * change).all()
@@ -164,7 +164,7 @@ def test_the_distance_of_a_noisy_polygon_is_that_of_the_noise(real):
 
 def test_triangles_may_be_anywhere():
     aside = images_of(0.8 * (TRIANGLES.draw(16, seed=6) - SIDE / 2) + torch.tensor([11.0, 16.0]))
-    assert distances(aside, polygon_family(TRIANGLES, SIDE, 0.3), QUICK).quantile(0.9) < 0.1
+    assert distances(aside, polygon_family(TRIANGLES, SIDE, QUICK), restarts=5).quantile(0.9) < 0.1
 
 
 def test_what_is_no_triangle_is_far_from_all(real):
@@ -177,7 +177,7 @@ def test_what_is_no_triangle_is_far_from_all(real):
         "two": torch.minimum(real[:1], real[:1].rot90(2, (2, 3))),
         "negative": 1 - real[:1],
     }
-    found = distances(torch.cat(list(others.values())), polygon_family(TRIANGLES, SIDE, 0.3), QUICK)
+    found = distances(torch.cat(list(others.values())), polygon_family(TRIANGLES, SIDE, QUICK), restarts=5)
     assert found.min() > 2.0, dict(zip(others, found.tolist(), strict=True))
 
 
@@ -190,19 +190,27 @@ def test_descent_finds_what_brute_force_finds():
         row = ((right - x).clamp(0, 1) - (left - x).clamp(0, 1)).unsqueeze(1)
         return 1 - row.expand(-1, 9, -1).unsqueeze(1)
 
+    def allowed(p):
+        return p[:, 1] - p[:, 0] >= 1
+
+    def every(step):
+        p = torch.cartesian_prod(*[torch.arange(0.0, 9.0 + step / 2, step)] * 2)
+        return p[allowed(p)]
+
+    starts = 0.95 * every(1.5) + 0.2  # on the edge of a pixel a bar would have no slope
     family = Family(
         draw=bars,
         project=lambda p: p.clamp(0, 9),
-        allowed=lambda p: p[:, 1] - p[:, 0] >= 1,
-        starts=(start := torch.cartesian_prod(*[torch.arange(0.0, 9.1, 1.5)] * 2), bars(start)),
+        allowed=allowed,
+        starts=(starts, bars(starts)),
+        steps=50,
         lr=0.2,
     )
     noise = 0.3 * torch.rand(3, 1, 9, 9, generator=torch.Generator().manual_seed(3))
     target = bars(torch.tensor([[0.6, 2.3], [3.1, 8.7], [4.5, 6.0]])) + noise
-    grid = torch.cartesian_prod(*[torch.linspace(0, 9, 181)] * 2)
-    grid = grid[family.allowed(grid)]
-    brute = torch.stack([(bars(grid) - image).square().sum((1, 2, 3)).min() for image in target])
-    found = distances(target, family, QUICK)
+    tried = bars(every(0.05))
+    brute = torch.stack([(tried - image).square().sum((1, 2, 3)).min() for image in target])
+    found = distances(target, family, restarts=5)
     torch.testing.assert_close(found, brute, rtol=0, atol=0.02)
 
 
@@ -218,7 +226,7 @@ def test_latents_stay_in_the_support_of_a_uniform_prior(real):
     within = Generator(lambda z: decode(z * 0.1), z_dim=4, prior="uniform")
     beyond = Generator(lambda z: decode(z * 0.1), z_dim=4, prior="normal")
     assert recall(real[:8], within, QUICK) == 0
-    assert recall(real[:8], beyond, dataclasses.replace(QUICK, latent_lr=2.0)) > 0.5
+    assert recall(real[:8], beyond, dataclasses.replace(QUICK, latent_lr=1.0)) > 0.5
 
 
 def test_a_constant_triangle_is_precise_and_recalls_nothing(real):
@@ -230,7 +238,7 @@ def test_a_constant_triangle_is_precise_and_recalls_nothing(real):
 
 def test_stopping_at_what_is_enough_changes_no_share(real):
     mixed = torch.cat([real[:4], real[:4] + 0.05, real[:4].flip(2) * real[:4]])
-    every = distances(mixed, polygon_family(TRIANGLES, SIDE, 0.3), QUICK)
+    every = distances(mixed, polygon_family(TRIANGLES, SIDE, QUICK), restarts=5)
     share = (every < QUICK.threshold).double().mean().item()
     assert precision(mixed, TRIANGLES, QUICK) == share and 0.3 < share < 0.7
 
@@ -265,7 +273,7 @@ def test_the_manifolds_settings_are_part_of_what_is_measured_only_if_asked_for()
     dataset = data.base.make("triangles", "Triangles", images[:10], images[10:], "None.")
     plain = Evaluation(n_images=100, extractor="mnist")
     polygonal = dataclasses.replace(plain, metrics=("fid", "polygon_f1"))
-    finer = Manifold(steps=200)
+    finer = Manifold(vertex_steps=200)
     assert describe(dataset, plain) == describe(dataset, dataclasses.replace(plain, manifold=finer))
     assert describe(dataset, polygonal) != describe(dataset, dataclasses.replace(polygonal, manifold=finer))
 

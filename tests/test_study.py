@@ -40,6 +40,22 @@ SMALL = Study(variants=("ns",), datasets=("digits",), trials=2, steps=10, evalua
         ({"space": {"lr": "fast"}}, "lr is of type float, but the space has 'fast'"),
         ({"space": {"beta1": choice(0.5, 2.0)}}, r"beta1 must lie in \[0, 1\]"),
         ({"space": {"d_norm": uniform(0, 1)}}, "d_norm is of type str"),
+        ({"space": {"d_norm": "spectal"}}, "unknown d_norm 'spectal'; did you mean 'spectral'"),
+        ({"space": {"output": choice("tanh", "relu")}}, "unknown output 'relu'"),
+        ({"space": {"d_dropout": 1.0}}, r"d_dropout must lie in \[0, 0.95\], but the space has 1.0"),
+        (
+            {"variants": ("fgan_kl",), "space": {"objective": "trik"}},
+            "unknown .*'trik'; did you mean 'trick'",
+        ),
+        ({"variants": ("fgan_kl",), "space": {"alpha": 0.5}}, "unknown hyperparameter 'alpha'"),
+        (
+            {"conditional": "concatenate"},
+            "unknown way to be conditional 'concatenate'; did you mean 'concat'",
+        ),
+        (
+            {"conditional": "projection", "variants": ("began",)},
+            "needs a D that gives scores, and began has none",
+        ),
         ({"space": {"lr": 1e-3, "g_lr": 1e-3}}, "either lr or g_lr and d_lr, but got both"),
         ({"datasets": ("folder:a/b", "folder:a_b")}, "different names"),
         ({"evaluation": Evaluation(metrics=("isc",))}, "metrics must have 'fid'"),
@@ -103,6 +119,13 @@ def test_what_does_not_fit_the_data_is_refused():
     digits, ring = {"digits": data.load("digits")}, {"ring": data.load("ring")}
     with pytest.raises(UserError, match="use 'conv8'"):
         study.resolve("s", "", replace(SMALL, architecture="infogan"), digits)
+    triangles = {"triangles": data.load("triangles")}
+    for change in ({"conditional": "concat"}, {"variants": ("acgan",)}):
+        with pytest.raises(UserError, match="has no labels, which conditional models need"):
+            study.resolve("s", "", replace(SMALL, **change, datasets=("triangles",)), triangles)
+    with pytest.raises(UserError, match="accuracy"):
+        asked = replace(SMALL, evaluation=Evaluation(metrics=("fid", "accuracy")))
+        study.resolve("s", "", asked, digits)
     with pytest.raises(UserError, match="set likelihood='gaussian'"):
         study.resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",)), ring)
     vae = replace(SMALL, variants=("vae",), datasets=("ring",), space={"likelihood": "gaussian"})

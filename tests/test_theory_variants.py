@@ -310,6 +310,13 @@ def test_every_relativistic_generator_moves_fakes_above_reals(name):
     assert torch.all(by_fake < 0)
 
 
+@pytest.mark.parametrize("name", RELATIVISTIC)
+def test_relativistic_games_see_differences_of_scores_only(name):
+    variant, real, fake = VARIANTS[name].variant, torch.tensor([0.4, 1.6]), torch.tensor([0.2, -0.7])
+    for terms in (variant.discriminator_terms, variant.generator_terms):
+        torch.testing.assert_close(terms(real + 3, fake + 3), terms(real, fake))
+
+
 def test_the_auxiliary_classifier_helps_both_players():
     outputs = torch.randn(2, 4, 1 + 3, generator=torch.Generator().manual_seed(0))
     real, fake = outputs.requires_grad_()

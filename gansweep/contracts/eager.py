@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
-from gansweep.networks.layers import power_iteration
+from gansweep.networks.layers import Weighted, power_iteration
 from gansweep.networks.options import Binding
 from gansweep.training.calls import is_random, networks, options_of
 from gansweep.training.member import Member
@@ -99,7 +99,7 @@ class Eager:
     def _iterate(self) -> None:
         for net in self.nets.values():
             for layer in net.modules():
-                if getattr(layer, "spectral", False):
+                if isinstance(layer, Weighted) and layer.spectral:
                     layer.u, layer.v = power_iteration(layer.weight.detach(), layer.u)
 
     def _optimizer(self, player: str) -> torch.optim.Optimizer:

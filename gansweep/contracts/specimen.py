@@ -4,7 +4,6 @@ Contracts of one variant share trainings through its specimen: of 64 random 8x8 
 only a mistake can make two ways of computing differ.
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gansweep.contracts.breach import Broken, running
+from gansweep.contracts.breach import running
 from gansweep.contracts.eager import Eager
 from gansweep.data import Dataset
 from gansweep.space import Uniform
@@ -27,7 +26,6 @@ CPU = torch.device("cpu")
 N_CLASSES = 4
 N_ROUNDS = 2
 HALFWAY = 1  # the round of the checkpoint
-TOLERANCE = 1e-5  # of the way that the weights have gone
 
 Weights = dict[str, Tensor]
 Terms = dict[str, dict[str, Tensor]]
@@ -195,26 +193,3 @@ def with_float(member: Member, name: str, factor: float) -> Member:
         return replace(member, **{name: getattr(member, name) * factor})
     value = getattr(member.variant, name) * factor
     return replace(member, variant=replace(member.variant, **{name: value}))
-
-
-def require_same_way(what: str, got: Weights, expected: Weights, start: Weights, tolerance: float) -> None:
-    """Two trainings of a member must end at the same point, as measured by the way from where they began.
-
-    Both optimisers divide by the size of the gradient: where that is near zero, rounding decides the way of a
-    whole step, so single weights cannot be compared with a fixed bound. Biases are left out: a norm behind
-    them takes them off again, so that their gradient is nothing but rounding.
-
-    Raises:
-        Broken: they do not, or training moved nothing.
-    """
-    way, gap = distance(expected, start), distance(got, expected)
-    if way == 0:
-        raise Broken("training moves no weight: every loss must depend on its player's networks")
-    if not gap <= tolerance * way:
-        raise Broken(f"{what} ends {gap / way:.2g} of its way off; at most {tolerance:g} is rounding")
-
-
-def distance(a: Weights, b: Weights) -> float:
-    """The Euclidean distance of two sets of weights, biases left out."""
-    names = [name for name in a if not name.endswith(".bias")]
-    return math.sqrt(sum(float((a[name] - b[name]).square().sum()) for name in names))

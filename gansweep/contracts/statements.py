@@ -13,10 +13,10 @@ from torch import Tensor
 from gansweep.contracts.breach import Broken, running
 from gansweep.contracts.specimen import N_CLASSES, Specimen
 from gansweep.errors import UserError
-from gansweep.report.style import HUES, MARKERS
 from gansweep.training.member import check_values, searchable
 from gansweep.variants import VARIANTS
 from gansweep.variants.base import Variant
+from gansweep.variants.published import HUES, MARKERS
 
 ROLES = ("generator", "decoder", "discriminator", "autoencoder", "encoder", "auxiliary")
 FIELD_TYPES = (float, int, bool, str)
@@ -78,8 +78,8 @@ def spaces(specimen: Specimen) -> None:
 def looks(specimen: Specimen) -> None:
     """Label, and hue with marker, tell it from all others in figures."""
     published = specimen.published
-    _require_one_of("hue", published.hue, tuple(HUES))
-    _require_one_of("marker", published.marker, tuple(MARKERS))
+    _require_one_of("hue", published.hue, HUES)
+    _require_one_of("marker", published.marker, MARKERS)
     for name, other in VARIANTS.items():
         if name == specimen.name:
             continue

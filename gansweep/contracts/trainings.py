@@ -3,18 +3,19 @@
 import torch
 
 from gansweep.contracts.breach import Broken, running
-from gansweep.contracts.eager import Eager
+from gansweep.contracts.comparison import (
+    TOLERANCE,
+    require_bits,
+    require_same_member,
+    require_same_terms,
+    require_same_way,
+)
 from gansweep.contracts.specimen import (
     CPU,
     HALFWAY,
     N_ROUNDS,
-    TOLERANCE,
     Specimen,
-    Terms,
-    Trained,
-    Weights,
     precision,
-    require_same_way,
     samples,
     weights,
     with_float,
@@ -23,7 +24,7 @@ from gansweep.training.pack import Pack
 
 
 def terms(specimen: Specimen) -> None:
-    """Each loss returns named scalars, finite, and the same names every time."""
+    """Each loss returns named scalars, which are finite."""
     member = specimen.members(1)[0]
     _, first = specimen.train_plainly(member, rounds=1)
     for player, losses in first.items():
@@ -51,7 +52,7 @@ def as_plain_pytorch(specimen: Specimen) -> None:
     for trained, rounds in ((specimen.reference, N_ROUNDS), (unlike, 2)):
         for i, member in enumerate(trained.pack.members):
             eager, expected = specimen.train_plainly(member, rounds)
-            _require_same_member(f"member {i} of a pack", trained, i, eager, expected)
+            require_same_member(f"member {i} of a pack", trained, i, eager, expected)
 
 
 def in_single_precision(specimen: Specimen) -> None:
@@ -60,7 +61,7 @@ def in_single_precision(specimen: Specimen) -> None:
     for i, member in enumerate(trained.pack.members):
         eager, expected = specimen.train_plainly(member, rounds=1, dtype=torch.float32)
         require_same_way(f"member {i}", trained.end[i], eager.parameters(), trained.start[i], 0.02)
-        _require_same_terms(trained.terms, i, expected, rtol=1e-3, atol=1e-4)
+        require_same_terms(trained.terms, i, expected, rtol=1e-3, atol=1e-4)
 
 
 def whatever_its_pack(specimen: Specimen) -> None:
@@ -99,7 +100,7 @@ def diverged_neighbour(specimen: Specimen) -> None:
     if pack.diverged.tolist() != [False, True, False]:
         raise Broken(f"with NaN weights in member 1 alone, {pack.diverged.tolist()} count as diverged")
     for i in (0, 2):
-        _require_bits("beside a diverged member", weights(pack)[i], reference.end[i])
+        require_bits("beside a diverged member", weights(pack)[i], reference.end[i])
 
 
 def without_a_member(specimen: Specimen) -> None:
@@ -118,11 +119,11 @@ def resumed(specimen: Specimen) -> None:
     pack = _resumed(specimen)
     _train(specimen, pack)
     for got, expected in zip(weights(pack), specimen.reference.end, strict=True):
-        _require_bits("resumed", got, expected)
+        require_bits("resumed", got, expected)
 
 
 def chunks(specimen: Specimen) -> None:
-    """Samples lie in [0, 1] and do not depend on the latents they are drawn with."""
+    """Samples lie in [0, 1], whatever others are drawn with them."""
     whole = specimen.samples
     if not (whole.min() >= 0 and whole.max() <= 1):
         raise Broken(f"samples must lie in [0, 1], but lie in [{whole.min():.3g}, {whole.max():.3g}]")
@@ -140,36 +141,11 @@ def conditional(specimen: Specimen) -> None:
         for kind in kinds:
             trained.append(specimen.train(specimen.members(2, conditional=kind), rounds=1))
             eager, expected = specimen.train_plainly(trained[-1].pack.members[1], rounds=1)
-            _require_same_member(f"with conditional={kind!r} member 1", trained[-1], 1, eager, expected)
+            require_same_member(f"with conditional={kind!r} member 1", trained[-1], 1, eager, expected)
     for each in trained:
         first, second = (samples(each, label=label) for label in (0, 1))
         if any(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
             raise Broken("samples of classes 0 and 1 are the same")
-
-
-def _require_same_member(what: str, trained: Trained, i: int, eager: Eager, expected: Terms) -> None:
-    """Weights, terms and floats of a member are those of plain PyTorch."""
-    what = f"{what}, against plain PyTorch,"
-    require_same_way(what, trained.end[i], eager.parameters(), trained.start[i], TOLERANCE)
-    _require_same_terms(trained.terms, i, expected, rtol=1e-5, atol=1e-7)
-    for name, value in trained.pack.scalars.items():
-        plain = torch.as_tensor(getattr(eager.variant, name))
-        if not torch.allclose(value[i], plain, rtol=1e-7, atol=1e-9):
-            raise Broken(f"{what} has {name} = {value[i]:.6g} instead of {plain:.6g}: see `update`")
-
-
-def _require_same_terms(got: Terms, i: int, expected: Terms, rtol: float, atol: float) -> None:
-    for player, losses in expected.items():
-        for name, value in losses.items():
-            if not torch.allclose(got[player][name][i], value, rtol=rtol, atol=atol):
-                pair = f"{got[player][name][i]:.6g} in a pack and {value:.6g} in plain PyTorch"
-                raise Broken(f"{player}'s term {name!r} is {pair}")
-
-
-def _require_bits(how: str, got: Weights, expected: Weights) -> None:
-    different = [name for name in expected if not torch.equal(got[name], expected[name])]
-    if different:
-        raise Broken(f"{how}, a member ends with other weights: {different[0]} and {len(different) - 1} more")
 
 
 def _resumed(specimen: Specimen) -> Pack:

@@ -22,7 +22,6 @@ N_STARTS = 4096  # random polygons to begin at, of the data's kind and as many o
 N_LATENTS = 1024  # random latents to begin at
 AREAS = (10.0, 3.15 * RADIUS**2)  # square pixels: with these bounds a white or black image is no polygon
 CHUNK = 64  # images fitted at once: their tensors stay in a processor's cache
-LOOK = 10  # steps between two looks at who is done
 BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8  # Adam
 
 
@@ -53,10 +52,13 @@ class Family:
     project: Callable[[Tensor], Tensor]
     allowed: Callable[[Tensor], Tensor]
     starts: tuple[Tensor, Tensor]
-    lr: float
+    steps: int
+    lr: float  # of the first step; it falls to 0
 
 
-def polygon_family(polygons: Polygons, side: int, lr: float, device: str | torch.device = "cpu") -> Family:
+def polygon_family(
+    polygons: Polygons, side: int, options: Manifold, device: str | torch.device = "cpu"
+) -> Family:
     """All convex polygons with so many vertices in the image, anywhere and turned by any angle."""
     turned = Polygons(polygons.label, polygons.n_vertices, rotation=360.0).draw(N_STARTS, seed=0).float()
     anywhere = side * torch.rand(turned.shape, generator=torch.Generator().manual_seed(0))
@@ -67,7 +69,8 @@ def polygon_family(polygons: Polygons, side: int, lr: float, device: str | torch
         project=lambda v: convex(v.clamp(0, side)),
         allowed=_is_valid,
         starts=(vertices, rasterise(vertices, side)),
-        lr=lr,
+        steps=options.vertex_steps,
+        lr=options.vertex_lr,
     )
 
 
@@ -76,7 +79,7 @@ def _is_valid(vertices: Tensor) -> Tensor:
     return (area >= AREAS[0]) & (area <= AREAS[1])
 
 
-def generator_family(generator: Generator, lr: float, device: str | torch.device = "cpu") -> Family:
+def generator_family(generator: Generator, options: Manifold, device: str | torch.device = "cpu") -> Family:
     """All images that a generator makes from its prior's support."""
     shape, draws = (N_LATENTS, generator.z_dim), torch.Generator().manual_seed(0)
     uniform = generator.prior == "uniform"
@@ -89,7 +92,8 @@ def generator_family(generator: Generator, lr: float, device: str | torch.device
         project=lambda z: z.clamp(-1, 1) if uniform else z,
         allowed=lambda z: torch.ones(len(z), dtype=torch.bool, device=z.device),
         starts=(z, images),
-        lr=lr,
+        steps=options.latent_steps,
+        lr=options.latent_lr,
     )
 
 
@@ -110,13 +114,12 @@ def convex(vertices: Tensor) -> Tensor:
 
 def precision(images: Tensor, polygons: Polygons, options: Manifold) -> float:
     """The share of generated images [N, 1, side, side] in [0, 1] closer to a polygon than the threshold."""
-    family = polygon_family(polygons, images.shape[-1], options.vertex_lr, images.device)
-    return _share_near(images, family, options)
+    return _share_near(images, polygon_family(polygons, images.shape[-1], options, images.device), options)
 
 
 def recall(images: Tensor, generator: Generator, options: Manifold) -> float:
     """The share of real images [N, 1, side, side] in [0, 1] closer to a sample than the threshold."""
-    return _share_near(images, generator_family(generator, options.latent_lr, images.device), options)
+    return _share_near(images, generator_family(generator, options, images.device), options)
 
 
 def f1(precision: float, recall: float) -> float:
@@ -125,55 +128,48 @@ def f1(precision: float, recall: float) -> float:
 
 
 def _share_near(images: Tensor, family: Family, options: Manifold) -> float:
-    gaps = distances(images, family, options, enough=options.threshold)
+    gaps = distances(images, family, options.restarts, enough=options.threshold)
     return (gaps < options.threshold).double().mean().item()
 
 
-def distances(images: Tensor, family: Family, options: Manifold, enough: float = 0.0) -> Tensor:
+def distances(images: Tensor, family: Family, restarts: int, enough: float = 0.0) -> Tensor:
     """The squared distance of each image [N, C, H, W] in [0, 1] to the nearest one of a family, [N].
 
     It is an upper bound: descent may miss the nearest. An image is done when its distance is below `enough`.
     """
-    parts = images.split(CHUNK)
-    return torch.cat(
-        [_descend(part, _nearest(part, family, options), family, options, enough) for part in parts]
-    )
-
-
-def _nearest(images: Tensor, family: Family, options: Manifold) -> Tensor:
-    """The parameters to begin at, [B, restarts, ...]."""
     parameters, candidates = family.starts
-    gaps = torch.cdist(images.flatten(1), candidates.flatten(1))
-    return parameters[gaps.topk(options.restarts, largest=False).indices]
+    found = []
+    for part in images.split(CHUNK):
+        gaps = torch.cdist(part.flatten(1), candidates.flatten(1))
+        start = parameters[gaps.topk(restarts, largest=False).indices]
+        found.append(_descend(part, start, family, enough))
+    return torch.cat(found)
 
 
-def _descend(images: Tensor, start: Tensor, family: Family, options: Manifold, enough: float) -> Tensor:
-    best = torch.full(start.shape[:2], torch.inf, device=images.device)
+def _descend(images: Tensor, start: Tensor, family: Family, enough: float) -> Tensor:
+    """The least squared distance on the ways from several parameters for each image, [B, R, ...]."""
+    best = torch.full(start.shape[:1], torch.inf, device=images.device)
     place = torch.arange(len(images), device=images.device)  # of those that are not done
     p, m, v = start, torch.zeros_like(start), torch.zeros_like(start)
-    for step in range(options.steps):
-        if step % LOOK == 0:
-            going = best[place].amin(1) >= enough
-            place, p, m, v = place[going], p[going], m[going], v[going]
-            if not len(place):
-                break
-        loss, allowed, slope = _look(images[place], p, family)
-        best[place] = best[place].minimum(loss.where(allowed, torch.inf))
+    for step in range(family.steps):
+        loss, slope = _look(images[place], p, family)
+        best[place] = best[place].minimum(loss.amin(1))
+        going = best[place] >= enough
+        place, p, m, v, slope = (tensor[going] for tensor in (place, p, m, v, slope))
+        if not len(place):
+            break
         m, v = m.lerp(slope, 1 - BETA1), v.lerp(slope.square(), 1 - BETA2)
-        size = (
-            family.lr
-            * (1 - step / options.steps)
-            * (1 - BETA2 ** (step + 1)) ** 0.5
-            / (1 - BETA1 ** (step + 1))
-        )
+        unbiased = (1 - BETA2 ** (step + 1)) ** 0.5 / (1 - BETA1 ** (step + 1))
+        size = family.lr * (1 - step / family.steps) * unbiased
         p = family.project((p - size * m / (v.sqrt() + EPSILON)).flatten(0, 1)).view_as(p)
-    return best.amin(1)
+    return best
 
 
-def _look(images: Tensor, p: Tensor, family: Family) -> tuple[Tensor, Tensor, Tensor]:
-    """At parameters [B, R, ...]: squared distances [B, R], which of them count, and their gradients."""
+def _look(images: Tensor, p: Tensor, family: Family) -> tuple[Tensor, Tensor]:
+    """Squared distances [B, R], infinite where parameters [B, R, ...] do not count, and their gradients."""
     flat = p.flatten(0, 1).detach().requires_grad_()
     drawn = family.draw(flat).flatten(1).view(*p.shape[:2], -1)
     loss = (drawn - images.flatten(1).unsqueeze(1)).square().sum(2)
     (slope,) = torch.autograd.grad(loss.sum(), flat)
-    return loss.detach(), family.allowed(flat.detach()).view(p.shape[:2]), slope.view_as(p)
+    counts = family.allowed(flat.detach()).view_as(loss)
+    return loss.detach().where(counts, torch.inf), slope.view_as(p)

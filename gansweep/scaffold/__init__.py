@@ -8,8 +8,8 @@ from string import Template
 
 from gansweep.errors import UserError
 from gansweep.files import write_atomically
-from gansweep.report.style import HUES, MARKERS
 from gansweep.variants import VARIANTS
+from gansweep.variants.published import HUES, MARKERS
 
 TEMPLATES = Path(__file__).with_name("templates")
 CLONE = {"gansweep/variants/$name.py": "variant.py", "tests/test_$name.py": "test.py"}
@@ -57,9 +57,7 @@ def free_look() -> tuple[str, str]:
 
 def _check(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise UserError(
-            f"a variant has a Python identifier in lower case for a name, like my_gan, not {name!r}"
-        )
+        raise UserError(f"a variant is named by a Python identifier in lower case, like my_gan, not {name!r}")
     if name in VARIANTS:
         raise UserError(f"there is a variant {name!r} already, {VARIANTS[name].label}: take another name")
 

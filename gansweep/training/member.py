@@ -1,7 +1,7 @@
 """A member: one configuration of one variant on one data set with one seed, while it trains."""
 
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
@@ -72,7 +72,7 @@ def searchable(published: Published) -> set[str]:
     networks = {"d_norm", "d_dropout", "d_noise", "d_extra_layers", "output"}
     training = {"lr", "g_lr", "d_lr", "beta1", "beta2", "g_ema"}
     steps = {"n_critic"} if "discriminator" in variant.players else set()
-    return variant.hyperparameters | networks | training | steps
+    return {*variant.hyperparameters, *networks, *training, *steps}
 
 
 def check_values(name: str, values: Distribution | Scalar, variants: list[Variant]) -> None:
@@ -102,7 +102,7 @@ def _check_names(name: str, options: Iterable[str], variants: list[Variant]) -> 
                 replace(variant, **{name: option})  # refuses what it does not know
 
 
-def make_member(published: Published, hp: dict[str, Scalar], **common: Any) -> Member:
+def make_member(published: Published, hp: Mapping[str, Scalar], **common: Any) -> Member:
     """The member for a configuration. `lr` sets the learning rate of all players.
 
     common: the fields of Member that no configuration sets (trial_id, dataset, architecture, seed, ...).

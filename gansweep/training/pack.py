@@ -19,7 +19,7 @@ from torch.func import functional_call, vmap
 
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
-from gansweep.networks.layers import BatchNorm, power_iteration
+from gansweep.networks.layers import BatchNorm, Weighted, power_iteration
 from gansweep.networks.options import Binding, NetworkOptions
 from gansweep.training.calls import Call, is_random, networks, options_of, sampling_labels
 from gansweep.training.member import Member
@@ -36,9 +36,11 @@ def pack_size_for(architecture: str, shape: tuple[int, ...], on_gpu: bool) -> in
     roles = {"D": "discriminator", "G": "generator"}
     nets = build(roles, architecture, shape, NetworkOptions(), seed=0)
     n_params = sum(p.numel() for net in nets.values() for p in net.parameters())
-    if n_params < 1_000_000:
+    z = torch.zeros(2, ARCHITECTURES[architecture].z_dim)
+    n_numbers = n_params + 64 * (n_kept(nets["G"], z) + 2 * n_kept(nets["D"], torch.zeros(2, *shape)))
+    if n_numbers < 1_000_000:
         return 128 if on_gpu else 16
-    return 16 if on_gpu else 2
+    return (16 if n_numbers < 400_000_000 else 4) if on_gpu else 2
 
 
 class Pack:
@@ -286,5 +288,7 @@ class Pack:
 
 def _singular_vectors(net: nn.Module) -> list[str]:
     """The names of the buffers of a network's spectrally normalised layers."""
-    layers = [name for name, module in net.named_modules() if getattr(module, "spectral", False)]
+    layers = [
+        name for name, module in net.named_modules() if isinstance(module, Weighted) and module.spectral
+    ]
     return [f"{layer}.{vector}" for layer in layers for vector in ("u", "v")]

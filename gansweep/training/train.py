@@ -18,6 +18,7 @@ from torchvision.utils import make_grid
 from gansweep.data import Dataset
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator, to_uint8
+from gansweep.evaluation.manifold import Generator
 from gansweep.files import write_atomically
 from gansweep.results import Row, blank_row, finite, now
 from gansweep.training.calls import sampling_labels
@@ -151,7 +152,7 @@ class Run:
             samples = samples[keep]
             yield rows
         scores = [
-            self.evaluator.score(sample, labels, self.pack.generate(i)) for i, sample in enumerate(samples)
+            self.evaluator.score(samples[i], labels, generator_of(self.pack, i)) for i in range(len(samples))
         ]
         self._spend("eval_seconds")
         for i, trial in enumerate(self.trials):
@@ -216,6 +217,11 @@ class Run:
 
     def _where(self, mask: list[bool]) -> list[Progress]:
         return [trial for trial, chosen in zip(self.trials, mask, strict=True) if chosen]
+
+
+def generator_of(pack: Pack, i: int) -> Generator:
+    """Member i's generator as metrics that search among its samples take it."""
+    return Generator(pack.generate(i), pack.z_dim, pack.prior)
 
 
 def draw_samples(pack: Pack, evaluation: Evaluation) -> tuple[Tensor, Tensor | None, list[bool]]:

@@ -13,6 +13,8 @@ from gansweep.space import Scalar, Space, choice, loguniform, uniform
 from gansweep.variants.base import PenalizedGAN, Variant
 from gansweep.variants.penalties import PENALTIES
 
+HUES = ("blue", "sky", "green", "orange", "verm", "purple")
+MARKERS = ("circle", "diamond", "square", "triangle", "nabla", "pentagon", "hexagon", "plus")
 WIDE: Space = {
     "lr": loguniform(1e-5, 1e-2),
     "beta1": uniform(0, 1),
@@ -37,8 +39,8 @@ class Published:
     default: Mapping[str, Scalar]  # the authors' suggested configuration: trial 0 of every search
     wide: Space = field(default_factory=lambda: dict(WIDE))
     narrow: Space = field(default_factory=lambda: dict(NARROW))
-    hue: str = "blue"  # blue, sky, green, orange, verm or purple; variants of one family share one
-    marker: str = "circle"  # circle, diamond, square, triangle, nabla, pentagon, hexagon or plus
+    hue: str = "blue"  # one of HUES; variants of one family share one
+    marker: str = "circle"  # one of MARKERS
 
     @property
     def source(self) -> str:
