@@ -74,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", help="a Python identifier in lower case, like my_gan")
     command.add_argument("--into", type=Path, default=Path(), help="a clone of gansweep, or any other folder")
     command.set_defaults(command=_new_variant)
+    command = commands.add_parser("demo", help=_demo.__doc__, description=_demo.__doc__)
+    command.add_argument("data", nargs="?", default="mixture_1d", help="mixture_1d or gaussian_1d")
+    command.add_argument("--variant", default="ns", help="a variant whose D gives scores")
+    command.add_argument("--steps", type=_positive, default=1500, help="updates of D")
+    command.add_argument("--out", type=Path, default=Path("demo"), help="folder of the pictures")
+    command.set_defaults(command=_demo)
     return parser
 
 
@@ -215,4 +221,18 @@ def _new_variant(options: argparse.Namespace) -> int:
     from gansweep.scaffold import new_variant
 
     print(new_variant(options.name, options.into), end="")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    """Train a variant on data of one dimension and draw its D beside the best D there could be."""
+    import torch
+
+    from gansweep import demo
+
+    torch.set_num_threads(1)
+    course = demo.follow(options.variant, options.data, options.steps)
+    for path in demo.write_pictures(course, options.out):
+        print(path)
+    print("\n".join(demo.lesson(course)))
     return 0

@@ -22,7 +22,7 @@ LAYERS = (
     ("catalogue", "provenance", "ledger"),
     ("orchestrate",),
     ("report",),
-    ("contracts", "scaffold"),
+    ("contracts", "scaffold", "demo"),
     ("run",),
     ("plan",),
     ("cli",),
@@ -32,7 +32,7 @@ OWNERS = {
     "ray": {"orchestrate.py"},
     "torch_fidelity": {"evaluation/extractors.py", "evaluation/metrics.py"},
     "optuna": {"samplers.py", "search.py", "plan.py"},
-    "matplotlib": {"report"},
+    "matplotlib": {"report", "demo"},
     "seaborn": {"report"},
 }
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__main__.py")

@@ -25,7 +25,7 @@ from gansweep.evaluation.raster import areas, rasterise
 from gansweep.evaluation.reference import build_reference, describe
 
 TRIANGLES = data.POLYGONS["triangles"]
-QUICK = Manifold(n_precision=64, n_recall=16)
+QUICK = Manifold(n_precision=32, n_recall=8)
 
 
 def images_of(vertices):
@@ -43,6 +43,11 @@ def decode(z):
 @pytest.fixture(scope="module")
 def real():
     return images_of(TRIANGLES.draw(32, seed=9))
+
+
+@pytest.fixture(scope="module")
+def manifold():
+    return polygon_family(TRIANGLES, SIDE, QUICK)
 
 
 @pytest.mark.parametrize(
@@ -154,20 +159,20 @@ def test_real_polygons_are_precise(name):
     assert found.max() < 0.1
 
 
-def test_the_distance_of_a_noisy_polygon_is_that_of_the_noise(real):
+def test_the_distance_of_a_noisy_polygon_is_that_of_the_noise(real, manifold):
     noise = 0.03 * torch.randn(real.shape, generator=torch.Generator().manual_seed(1))
-    found = distances(real[:16] + noise[:16], polygon_family(TRIANGLES, SIDE, QUICK), restarts=5)
+    found = distances(real[:16] + noise[:16], manifold, restarts=5)
     change = noise[:16].square().sum((1, 2, 3))
     # Six coordinates explain little of the noise in 784 pixels.
     assert (found < change + 0.05).all() and (found > 0.9 * change).all()
 
 
-def test_triangles_may_be_anywhere():
+def test_triangles_may_be_anywhere(manifold):
     aside = images_of(0.8 * (TRIANGLES.draw(16, seed=6) - SIDE / 2) + torch.tensor([11.0, 16.0]))
-    assert distances(aside, polygon_family(TRIANGLES, SIDE, QUICK), restarts=5).quantile(0.9) < 0.1
+    assert distances(aside, manifold, restarts=5).quantile(0.9) < 0.1
 
 
-def test_what_is_no_triangle_is_far_from_all(real):
+def test_what_is_no_triangle_is_far_from_all(real, manifold):
     others = {
         "noise": torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(2)),
         "mean": real.mean(0, keepdim=True),
@@ -177,7 +182,7 @@ def test_what_is_no_triangle_is_far_from_all(real):
         "two": torch.minimum(real[:1], real[:1].rot90(2, (2, 3))),
         "negative": 1 - real[:1],
     }
-    found = distances(torch.cat(list(others.values())), polygon_family(TRIANGLES, SIDE, QUICK), restarts=5)
+    found = distances(torch.cat(list(others.values())), manifold, restarts=5)
     assert found.min() > 2.0, dict(zip(others, found.tolist(), strict=True))
 
 
@@ -236,9 +241,9 @@ def test_a_constant_triangle_is_precise_and_recalls_nothing(real):
     assert recall(real[1:9], constant, QUICK) == 0
 
 
-def test_stopping_at_what_is_enough_changes_no_share(real):
+def test_stopping_at_what_is_enough_changes_no_share(real, manifold):
     mixed = torch.cat([real[:4], real[:4] + 0.05, real[:4].flip(2) * real[:4]])
-    every = distances(mixed, polygon_family(TRIANGLES, SIDE, QUICK), restarts=5)
+    every = distances(mixed, manifold, restarts=5)
     share = (every < QUICK.threshold).double().mean().item()
     assert precision(mixed, TRIANGLES, QUICK) == share and 0.3 < share < 0.7
 
@@ -249,9 +254,9 @@ def test_f1_is_the_harmonic_mean():
 
 
 def test_an_evaluator_scores_polygons(real):
-    vertices = TRIANGLES.draw(220, seed=7)
+    vertices = TRIANGLES.draw(120, seed=7)
     images = supersampled(vertices)
-    dataset = data.base.make("triangles", "Triangles", images[:120], images[120:], "None.")
+    dataset = data.base.make("triangles", "Triangles", images[:20], images[20:], "None.")
     asked = ("fid", "polygon_precision", "polygon_recall", "polygon_f1")
     evaluation = Evaluation(n_images=100, extractor="mnist", metrics=asked, manifold=QUICK)
     check_metrics(evaluation, dataset, conditional=False)

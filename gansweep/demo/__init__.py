@@ -1,4 +1,4 @@
-"""Demonstrations: one variant on data of one dimension, with the optimal discriminator beside the trained one."""
+"""Demonstrations: one variant on data of one dimension, its discriminator beside the best one."""
 
 from gansweep.demo.course import TARGETS, Course, follow
 from gansweep.demo.drawing import write_pictures

@@ -19,7 +19,7 @@ DASHED = (0, (3, 1.4))
 
 
 def write_pictures(course: Course, folder: Path) -> list[Path]:
-    """Write the figure (figures/<name>.png, .svg and .pdf, data/<name>.csv) and <name>.gif; return png and gif."""
+    """Write figures/<name>.png, .svg and .pdf, data/<name>.csv and <name>.gif; return the PNG and the GIF."""
     name = f"{course.variant}-on-a-line"
     with style.house_style():
         figure = course_figure(course)
@@ -70,7 +70,9 @@ def course_figure(course: Course) -> Figure:
     chosen = [course.moments[i] for i in early(len(course.moments), PANELS)]
     figure = style.new_figure(3.5)
     axes = figure.subplots(PANELS // COLUMNS, COLUMNS, sharex=True, sharey=True)
-    for ax, moment in zip(axes.flat, chosen, strict=True):
+    for ax in axes.flat[len(chosen) :]:
+        ax.set_axis_off()
+    for ax, moment in zip(axes.flat, chosen, strict=False):
         plot_moment(course, moment, ax)
     for ax in axes[:, 0]:
         ax.set_ylabel("D" if not course.is_fitted else "D, fitted")
@@ -80,12 +82,12 @@ def course_figure(course: Course) -> Figure:
 
 
 def early(n: int, k: int) -> list[int]:
-    """k of n indices, the first and the last among them, denser at the start.
+    """At most k of n indices, the first and the last among them, denser at the start.
 
-    >>> early(41, 8)
-    [0, 1, 3, 7, 13, 20, 29, 40]
+    >>> early(41, 8), early(3, 8)
+    ([0, 1, 3, 7, 13, 20, 29, 40], [0, 1, 2])
     """
-    return [max(i, round((n - 1) * (i / (k - 1)) ** 2)) for i in range(k)]
+    return sorted({min(n - 1, max(i, round((n - 1) * (i / (k - 1)) ** 2))) for i in range(k)})
 
 
 def _add_legend(figure: Figure, course: Course) -> None:

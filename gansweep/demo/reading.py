@@ -13,7 +13,7 @@ from gansweep.variants.base import Variant
 from gansweep.variants.fgan import FGAN
 from gansweep.variants.hinge import Hinge
 from gansweep.variants.least_squares import LSGAN
-from gansweep.variants.minimax import MaximumLikelihood, MinMax, NonSaturating
+from gansweep.variants.minimax import CrossEntropy
 from gansweep.variants.wasserstein import Wasserstein
 
 Array: TypeAlias = NDArray[np.float64]
@@ -39,8 +39,8 @@ def _side(p: Array, q: Array, dx: float) -> Array:
 
 
 def _potential(p: Array, q: Array, dx: float) -> Array:
-    """The function of slope 1 or -1 whose mean differs most between p and q: it rises where q has more mass to
-    its left than p."""
+    """The function of slope 1 or -1 with the largest difference of means: it rises where more of q than of p
+    lies to the left."""
     slope = np.sign(np.cumsum(q - p))
     potential = np.cumsum(slope) * dx
     return (potential - potential.min()) / max(float(np.ptp(potential)), dx)
@@ -60,8 +60,8 @@ def ideal_of(variant: Variant) -> Ideal:
 
 
 def reading_of(variant: Variant) -> Reading | None:
-    """The optimal score as a function of log(p / q); None where there is no such function, or it only has a sign."""
-    if isinstance(variant, MinMax | NonSaturating | MaximumLikelihood):
+    """The optimal score as a function of log(p / q); None where there is none, or it has a sign only."""
+    if isinstance(variant, CrossEntropy):
         return lambda r: r
     if isinstance(variant, LSGAN):
         a, b = float(variant.a), float(variant.b)

@@ -20,6 +20,7 @@ from torch.func import functional_call, vmap
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
 from gansweep.networks.layers import BatchNorm, Weighted, power_iteration
+from gansweep.networks.memory import n_kept
 from gansweep.networks.options import Binding, NetworkOptions
 from gansweep.training.calls import Call, is_random, networks, options_of, sampling_labels
 from gansweep.training.member import Member
@@ -32,7 +33,8 @@ N_MEASURED = 512  # latents over which a generator's batch norm is measured
 
 def pack_size_for(architecture: str, shape: tuple[int, ...], on_gpu: bool) -> int:
     """How many members to train together: many where a step is dominated by its overhead, few where the
-    networks fill the processor by themselves. It changes no result, only the speed."""
+    networks fill the processor or the memory by themselves: judged by the numbers that a round of D and G
+    keeps for a batch of 64. It changes no result, only the speed."""
     roles = {"D": "discriminator", "G": "generator"}
     nets = build(roles, architecture, shape, NetworkOptions(), seed=0)
     n_params = sum(p.numel() for net in nets.values() for p in net.parameters())
