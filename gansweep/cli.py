@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--into", type=Path, default=Path(), help="a clone of gansweep, or any other folder")
     command.set_defaults(command=_new_variant)
     command = commands.add_parser("demo", help=_demo.__doc__, description=_demo.__doc__)
-    command.add_argument("data", nargs="?", default="mixture_1d", help="mixture_1d or gaussian_1d")
+    command.add_argument("target", nargs="?", default="mixture", help="mixture or gaussian")
     command.add_argument("--variant", default="ns", help="a variant whose D gives scores")
     command.add_argument("--steps", type=_positive, default=1500, help="updates of D")
     command.add_argument("--out", type=Path, default=Path("demo"), help="folder of the pictures")
@@ -231,7 +231,7 @@ def _demo(options: argparse.Namespace) -> int:
     from gansweep import demo
 
     torch.set_num_threads(1)
-    course = demo.follow(options.variant, options.data, options.steps)
+    course = demo.follow(options.variant, options.target, options.steps)
     for path in demo.write_pictures(course, options.out):
         print(path)
     print("\n".join(demo.lesson(course)))

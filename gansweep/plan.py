@@ -19,7 +19,8 @@ from gansweep.progress import duration
 from gansweep.run import Options
 from gansweep.search import Cell, Search
 from gansweep.study import Study
-from gansweep.training.pack import Pack, pack_size_for
+from gansweep.training.pack import Pack
+from gansweep.training.sizes import pack_size_for
 from gansweep.training.train import Job, draw_samples, evaluation_rounds, generator_of
 
 CALIBRATION_SECONDS = 1.0  # of training, for each cell

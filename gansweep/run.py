@@ -35,7 +35,8 @@ from gansweep.samplers import open_storage
 from gansweep.search import Search
 from gansweep.study import Study
 from gansweep.training.member import make_member
-from gansweep.training.pack import Pack, pack_size_for
+from gansweep.training.pack import Pack
+from gansweep.training.sizes import pack_size_for
 from gansweep.training.train import array, draw_samples, grid
 from gansweep.variants import VARIANTS
 

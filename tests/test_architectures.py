@@ -186,9 +186,7 @@ def penalty(net, x, binding):
     return grad(lambda x: net(x, binding).square().sum())(x).square().sum()
 
 
-@pytest.mark.parametrize(
-    "role", ["discriminator", "auxiliary", "autoencoder", "encoder", "generator"]
-)
+@pytest.mark.parametrize("role", ["discriminator", "auxiliary", "autoencoder", "encoder", "generator"])
 @pytest.mark.parametrize(
     "options",
     [

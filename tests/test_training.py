@@ -14,7 +14,7 @@ from gansweep.search import Search
 from gansweep.study import Study
 from gansweep.training import train
 from gansweep.training.checkpoints import Checkpoints
-from gansweep.training.pack import pack_size_for
+from gansweep.training.sizes import pack_size_for
 from gansweep.training.streams import BLOCK, Streams, derive, latents
 from gansweep.training.train import Job, Run, evaluation_rounds
 

@@ -17,9 +17,9 @@ from gansweep.training.pack import Pack
 from gansweep.training.streams import latents
 from gansweep.variants import VARIANTS, Published
 
-TARGETS = {
-    "gaussian_1d": Mixture1D(weights=(1.0,), means=(0.0,), sds=(1.0,)),
-    "mixture_1d": FGAN_MIXTURE,
+TARGETS = {  # name -> the data set and its density
+    "gaussian": ("gaussian_1d", Mixture1D(weights=(1.0,), means=(0.0,), sds=(1.0,))),
+    "mixture": ("mixture_1d", FGAN_MIXTURE),
 }
 N_SAMPLES, N_POINTS = 8000, 300  # samples that p_g is estimated from; points on the axis
 BANDWIDTH = 0.15  # standard deviation of the kernel; the target is blurred by it too, so that both compare
@@ -60,10 +60,11 @@ def follow(name: str, target: str, steps: int, n_moments: int = 41) -> Course:
         UserError: there is no such variant or target, or the variant's D gives no score.
     """
     published = _check(name, target)
-    density, dataset = TARGETS[target], data.load(target)
+    source, density = TARGETS[target]
+    dataset = data.load(source)
     x = np.linspace(density.mean - 3.5 * density.sd, density.mean + 3.5 * density.sd, N_POINTS)
     p = np.exp(_blurred(density).log_density(x))
-    pack = Pack([_member(name, published, target)], dataset, torch.device("cpu"))
+    pack = Pack([_member(name, published, source)], dataset, torch.device("cpu"))
     ideal, reading = ideal_of(published.variant), reading_of(published.variant)
     moments = [
         _moment(step, p, q, score, ideal, reading, float(x[1] - x[0]))
@@ -86,7 +87,7 @@ def _check(name: str, target: str) -> Published:
     if name not in VARIANTS:
         raise unknown("variant", name, VARIANTS)
     if target not in TARGETS:
-        raise unknown("one-dimensional data set", target, TARGETS)
+        raise unknown("target of the demonstration", target, TARGETS)
     published = VARIANTS[name]
     role = published.variant.networks.get("D")
     if role != "discriminator":
@@ -95,7 +96,7 @@ def _check(name: str, target: str) -> Published:
     return published
 
 
-def _member(name: str, published: Published, target: str) -> Member:
+def _member(name: str, published: Published, dataset: str) -> Member:
     """The published default but for rates, D's the higher one, and penalties that suit a line."""
     default = published.default
     kept = {name: value for name, value in default.items() if name not in ("lr", "g_lr", "d_lr", "d_norm")}
@@ -104,7 +105,7 @@ def _member(name: str, published: Published, target: str) -> Member:
     hp = kept | {"g_lr": 3e-4, "d_lr": 1e-3, "beta1": 0.5, "d_norm": norm, "d_extra_layers": 1}
     # A penalty of 10 outweighs the loss on data this small: D cannot turn its slope round.
     hp |= {"penalty_weight": 0.1} if "penalty_weight" in published.variant.hyperparameters else {}
-    common = {"trial_id": name, "dataset": target, "architecture": "mlp", "seed": 0, "batch_size": 128}
+    common = {"trial_id": name, "dataset": dataset, "architecture": "mlp", "seed": 0, "batch_size": 128}
     return make_member(published, hp, **common)
 
 

@@ -5,7 +5,8 @@ Source: Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337, section
     Generative Adversarial Networks", 2017, arXiv:1702.04782.
 Deviations: (1) the paper states no optimiser: here it is Adam, its step sizes falling to 0; (2) restarts
     begin at the polygons, or samples of G, that are nearest to the image, where the paper's are random, since
-    that takes fewer steps; (3) latents that leave a uniform prior's support are clamped, not drawn anew.
+    that takes fewer steps; (3) latents that leave a uniform prior's support are clamped, not drawn anew, and
+    under a normal prior any latent will do; (4) a polygon must lie in the image with an area in AREAS.
 """
 
 from collections.abc import Callable

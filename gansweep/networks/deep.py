@@ -2,6 +2,8 @@
 
 `features` has one number, c, that of D's first layer. An encoder has the hidden layers of D; an autoencoder
 decodes with the layers of G and the norm of D. Extra layers are 3x3 convolutions before D's last.
+For 32 pixels and three channels G and D have 1,073,219 and 662,977 parameters (`dcgan`), and 3,813,379 and
+2,935,873 (`sndcgan`).
 """
 
 from collections.abc import Sequence

@@ -5,6 +5,8 @@ table 4, with blocks after Gulrajani et al., "Improved Training of Wasserstein G
 Deviations: (1) 64 features, where the table has 256 in G and 128 in D; (2) initial weights after He et al.,
 not Glorot and Bengio; (3) spectral norm and tanh are options; (4) the prior of z is the variant's; (5) for 64
 pixels each network has a block more.
+
+For 32 pixels and three channels G and D have 368,771 and 264,769 parameters.
 """
 
 from collections.abc import Sequence

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gansweep.evaluation.settings import METRICS
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.statistics import Estimate
@@ -37,19 +38,23 @@ class Measure:
         return f"[{', '.join(ends)}]"
 
 
+def _measure(name: str, label: str, share: bool = False, log: bool = False) -> Measure:
+    return Measure(label, higher=METRICS[name].better == "higher", share=share, log=log)
+
+
 MEASURES = {
-    "fid": Measure("FID", higher=False, log=True),
-    "isc": Measure("Inception Score", higher=True),
-    "kid": Measure("KID", higher=False),
-    "precision": Measure("precision (k-NN)", higher=True, share=True),
-    "recall": Measure("recall (k-NN)", higher=True, share=True),
-    "intra_fid": Measure("intra-class FID", higher=False, log=True),
-    "accuracy": Measure("accuracy", higher=True, share=True),
-    "modes": Measure("modes", higher=True),
-    "high_quality": Measure("high-quality share", higher=True, share=True),
-    "polygon_f1": Measure("F1", higher=True, share=True),
-    "polygon_precision": Measure("precision", higher=True, share=True),
-    "polygon_recall": Measure("recall", higher=True, share=True),
+    "fid": _measure("fid", "FID", log=True),
+    "isc": _measure("isc", "Inception Score"),
+    "kid": _measure("kid", "KID"),
+    "precision": _measure("precision", "precision (k-NN)", share=True),
+    "recall": _measure("recall", "recall (k-NN)", share=True),
+    "intra_fid": _measure("intra_fid", "intra-class FID", log=True),
+    "accuracy": _measure("accuracy", "accuracy", share=True),
+    "modes": _measure("modes", "modes"),
+    "high_quality": _measure("high_quality", "high-quality share", share=True),
+    "polygon_f1": _measure("polygon_f1", "F1", share=True),
+    "polygon_precision": _measure("polygon_precision", "precision", share=True),
+    "polygon_recall": _measure("polygon_recall", "recall", share=True),
 }
 
 

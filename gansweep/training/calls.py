@@ -40,14 +40,19 @@ def bound(call: Call, binding: Binding) -> Network:
 
     def network(x: Tensor) -> Tensor:
         i = next(calls)
-        return call(x, binding if binding.key is None else binding._replace(key=binding.key + i))
+        return call(x, _with_key(binding, i))
 
     return network
 
 
+def _with_key(binding: Binding, offset: int) -> Binding:
+    return binding if binding.key is None else binding._replace(key=binding.key + offset)
+
+
 def networks(calls: dict[str, Call], binding: Binding) -> SimpleNamespace:
-    """All networks of a member as its losses want them."""
-    return SimpleNamespace(**{name: bound(call, binding) for name, call in calls.items()})
+    """All networks of a member as its losses want them; no two of them share a key."""
+    bindings = {name: _with_key(binding, i << 32) for i, name in enumerate(sorted(calls))}
+    return SimpleNamespace(**{name: bound(call, bindings[name]) for name, call in calls.items()})
 
 
 def sampling_labels(dataset: Dataset, n: int, seed: int) -> Tensor:

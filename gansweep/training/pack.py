@@ -20,29 +20,15 @@ from torch.func import functional_call, vmap
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
 from gansweep.networks.layers import BatchNorm, Weighted, power_iteration
-from gansweep.networks.memory import n_kept
-from gansweep.networks.options import Binding, NetworkOptions
+from gansweep.networks.options import Binding
 from gansweep.training.calls import Call, is_random, networks, options_of, sampling_labels
 from gansweep.training.member import Member
 from gansweep.training.player import Player, Views
+from gansweep.training.sizes import samples_at_once
 from gansweep.training.streams import Streams, derive, latents
 from gansweep.variants.base import Variant, float_fields
 
 N_MEASURED = 512  # latents over which a generator's batch norm is measured
-
-
-def pack_size_for(architecture: str, shape: tuple[int, ...], on_gpu: bool) -> int:
-    """How many members to train together: many where a step is dominated by its overhead, few where the
-    networks fill the processor or the memory by themselves: judged by the numbers that a round of D and G
-    keeps for a batch of 64. It changes no result, only the speed."""
-    roles = {"D": "discriminator", "G": "generator"}
-    nets = build(roles, architecture, shape, NetworkOptions(), seed=0)
-    n_params = sum(p.numel() for net in nets.values() for p in net.parameters())
-    z = torch.zeros(2, ARCHITECTURES[architecture].z_dim)
-    n_numbers = n_params + 64 * (n_kept(nets["G"], z) + 2 * n_kept(nets["D"], torch.zeros(2, *shape)))
-    if n_numbers < 1_000_000:
-        return 128 if on_gpu else 16
-    return (16 if n_numbers < 400_000_000 else 4) if on_gpu else 2
 
 
 class Pack:
@@ -117,7 +103,8 @@ class Pack:
         0.999, which a short run never fills.)
         """
         params, buffers = self._generators(), self._measured()
-        size = max(1, 2048 // len(self))
+        at_once = samples_at_once(self.members[0].architecture, self.dataset.shape)
+        size = max(1, at_once // len(self))
         labels = [None] * -(-len(z_SZ) // size) if y_S is None else y_S.to(self.device).split(size)
         for z, y in zip(z_SZ.to(self.device).split(size), labels, strict=True):
             draw = partial(self._generate, measuring=False, y=y)
