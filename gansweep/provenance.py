@@ -96,6 +96,7 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
         "n_train": len(dataset.train),
         "n_test": len(dataset.test),
         "shape": list(dataset.shape),
+        "n_classes": dataset.n_classes,
         "sha256": dataset.sha256,
         "preprocessing": dataset.preprocessing,
     }

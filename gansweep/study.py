@@ -11,7 +11,7 @@ from typing import Any
 import gansweep
 from gansweep.data import Dataset
 from gansweep.errors import UserError, unknown
-from gansweep.evaluation import Evaluation, check_metrics
+from gansweep.evaluation import Evaluation, Manifold, check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
 from gansweep.networks import architecture_for, check_fits
 from gansweep.networks.options import CONDITIONALS
@@ -160,12 +160,14 @@ def load(name: str) -> tuple[str, str, Study]:
 
 
 def _field_hint(error: Exception) -> str:
-    """For an unknown field of Study or Evaluation: the nearest one there is."""
+    """For an unknown field of Study, Evaluation or Manifold: the nearest one there is."""
     text = str(error)
     if "unexpected keyword argument" not in text:
         return ""
-    known = [f.name for kind in (Study, Evaluation) for f in fields(kind)]
-    return f" ({unknown('field', text.split(chr(39))[1], known)})"
+    for kind in (Study, Evaluation, Manifold):
+        if text.startswith(kind.__name__):
+            return f" ({unknown('field', text.split(chr(39))[1], [f.name for f in fields(kind)])})"
+    return ""
 
 
 def available() -> dict[str, str]:

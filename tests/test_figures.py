@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.markers import MarkerStyle
 from synthetic import make_study
 
-from gansweep.report import style
+from gansweep.report import style, svg
 from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures import plots
 from gansweep.report.figures.budget import budget_data, budget_plot, plot_budget
@@ -23,7 +24,6 @@ from gansweep.report.figures.learning import learning_data, learning_plot, plot_
 from gansweep.report.figures.scales import Scale, searched
 from gansweep.report.labels import dodge
 from gansweep.report.statistics import largest_budget, median_best
-from gansweep.report.svg import inline_svg
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_only_searched_hyperparameters_are_drawn(comparison):
 def test_hyperparameter_panels_put_successes_below_and_failed_defaults_on_top():
     trials = [("ok", 10.0, 0.3, False), ("diverged", math.inf, 0.9, False), ("diverged", math.inf, 0.5, True)]
     points = pd.DataFrame(trials, columns=["outcome", "score", "value", "is_default"])
-    ax = plot_hyperparameter(points, Scale("uniform", (0.0, 1.0)), style.Look("A", "blue", True))
+    ax = plot_hyperparameter(points, Scale("uniform", (0.0, 1.0)), style.Look("A", "blue", "circle"))
     (dots,) = [line for line in ax.lines if line.get_marker() == "o"]
     np.testing.assert_array_equal(dots.get_xydata(), [[0.3, 10.0]])
     (star,) = [line for line in ax.lines if line.get_marker() == "*"]
@@ -151,7 +151,7 @@ def test_the_strip_shows_the_share_of_bad_trials():
     outcomes = ["ok", "ok", "diverged", "collapsed"] * 2
     points = pd.DataFrame({"outcome": outcomes, "score": 5.0, "value": [False] * 4 + [True] * 4})
     ax = plot_hyperparameter(
-        points.assign(is_default=False), Scale("choice", (False, True)), style.Look("A", "blue", True)
+        points.assign(is_default=False), Scale("choice", (False, True)), style.Look("A", "blue", "circle")
     )
     tops = [area.get_paths()[0].vertices[:, 1].max() for area in ax.collections]
     lanes = [area for area in ax.collections if to_rgb(style.DIVERGED) == tuple(area.get_facecolor()[0][:3])]
@@ -178,7 +178,7 @@ def test_learning_curves_do_not_count_trials_that_have_not_come_so_far(tmp_path)
 
 def test_one_evaluation_is_drawn_as_a_point():
     curve = pd.DataFrame({"step": [100], "lower_quartile": [1.0], "median": [2.0], "upper_quartile": [3.0]})
-    ax = plot_learning(curve.assign(best_trial=1.0), style.Look("A", "blue", True))
+    ax = plot_learning(curve.assign(best_trial=1.0), style.Look("A", "blue", "circle"))
     assert {line.get_marker() for line in ax.lines} == {"o"}
 
 
@@ -278,10 +278,40 @@ def test_any_two_hues_differ_to_every_reader(vision):
     assert min(100 * np.linalg.norm(a - b) for a, b in pairs) > 5
 
 
+def manifest(*looks: tuple[str, str]) -> dict:
+    variants = {f"v{i:02}": {"label": f"V{i}", "hue": hue, "marker": m} for i, (hue, m) in enumerate(looks)}
+    return {"variants": variants}
+
+
+def test_two_variants_that_ask_for_one_look_get_two():
+    looks = style.looks(
+        manifest(("blue", "circle"), ("blue", "circle"), ("blue", "square"), ("pink", "star"))
+    )
+    first, second, third, stranger = looks.values()
+    assert (first.hue, first.shape) == ("blue", "circle") and (third.hue, third.shape) == ("blue", "square")
+    assert second.hue == "blue" and second.shape not in ("circle", "square")
+    assert stranger.hue in style.HUES and stranger.shape in style.MARKERS
+    many = style.looks(manifest(*[("green", "nabla")] * 48))
+    assert len({(look.hue, look.shape) for look in many.values()}) == 48
+    assert len(style.looks(manifest(*[("green", "nabla")] * 50))) == 50
+
+
+def test_the_mark_in_a_table_is_the_marker_of_the_figures():
+    circle, diamond = (svg.mark(style.Look("A", "blue", shape)) for shape in ("circle", "diamond"))
+    assert "fill:var(--c-blue)" in circle and "fill:none" in diamond
+    corners = re.findall(r"-?[0-9.]+ -?[0-9.]+", diamond.split(' d="')[1])
+    ax = style.new_figure(1, 1).subplots()
+    (line,) = ax.plot(0, 0, **style.Look("A", "blue", "diamond").marker(1))
+    marker = line.get_marker()
+    outline = MarkerStyle(marker).get_path().transformed(MarkerStyle(marker).get_transform())
+    drawn = np.array([pair.split() for pair in corners], float)
+    np.testing.assert_allclose(drawn, outline.vertices[:-1] * [8.5, -8.5], atol=0.01)
+
+
 def test_inline_svg_is_the_pages_own(comparison, tmp_path):
     plot = learning_plot(comparison, "digits")
-    svg = style.save(plot.figure, tmp_path, plot.name, plot.data)
-    inlined = inline_svg(svg, "one", "A <b> & title", "what")
+    drawing = style.save(plot.figure, tmp_path, plot.name, plot.data)
+    inlined = svg.inline_svg(drawing, "one", "A <b> & title", "what")
     assert inlined.startswith("<svg") and inlined.endswith("</svg>")
     assert '<title id="one-title">A &lt;b&gt; &amp; title</title>' in inlined
     assert not re.search(r"<style|<metadata|<!--|DejaVu", inlined)
@@ -290,4 +320,4 @@ def test_inline_svg_is_the_pages_own(comparison, tmp_path):
     for used in re.findall(r'(?:url\(#|xlink:href="#)([^)"]+)', inlined):
         assert used in ids
     for colour in (style.INK, style.HUES["blue"], style.PAPER):
-        assert colour in svg and colour not in inlined
+        assert colour in drawing and colour not in inlined

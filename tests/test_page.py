@@ -65,8 +65,15 @@ def check_markup(page: str) -> None:
             target = attributes.get(link) or ""
             assert not target.startswith(("http", "//", "javascript")), target
             assert not target.startswith("#") or target[1:] in ids
-    for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+    for svg in figures_of(page):
         assert re.match(r"<svg[^>]*><title id=\"[^\"]+\">[^<]+</title><desc id=\"[^\"]+\">[^<]+</desc>", svg)
+
+
+def figures_of(page: str) -> list[str]:
+    """The drawings of a page; the marks before the names of variants say nothing that the names do not."""
+    return [
+        svg for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL) if 'class="mark" aria-hidden' not in svg
+    ]
 
 
 class Elements(HTMLParser):
@@ -89,7 +96,7 @@ def test_the_report_imports_neither_torch_nor_ray():
 
 def test_the_markup_is_sound(page):
     check_markup(page)
-    assert len(re.findall(r"<svg", page)) == 6
+    assert len(figures_of(page)) == 6
 
 
 def test_the_page_forbids_all_network_access(page):
@@ -152,6 +159,52 @@ def test_the_best_median_and_worst_samples_stand_beside_the_real_images(page):
     assert len(re.findall(r'<img alt="[^"]+" src="data:image/(?:webp|png);base64,', page)) == page.count(
         "<img"
     )
+
+
+def test_each_variant_has_its_mark_wherever_it_is_named_in_a_table(page):
+    marks = re.findall(r'<svg class="mark" aria-hidden="true"[^>]*>(<path[^>]*>)</svg>([^<]+)<', page)
+    shapes = {label: {path for path, other in marks if other == label} for _, label in marks}
+    assert set(shapes) == {"MM GAN", "NS GAN", "WGAN GP", "VAE"}
+    assert all(len(paths) == 1 for paths in shapes.values())
+    assert shapes["MM GAN"] == shapes["WGAN GP"] != shapes["NS GAN"] == shapes["VAE"]  # diamonds, circles
+
+
+def test_samples_of_vectors_are_drawn(tmp_path):
+    page = report(tmp_path, variants=("ns", "vae"), datasets=("ring",), trials=6, samples=True)
+    assert "What do the samples look like on Ring of 8?" in text_of(page)
+    assert "<img" not in page and len(figures_of(page)) == 5
+    drawn = pd.read_csv(tmp_path / "report" / "data" / "samples-ring.csv", keep_default_na=False)
+    assert set(drawn["variant"]) == {"", "ns", "vae"}
+    real = np.load(tmp_path / "samples" / "real-ring.npy")
+    shown = drawn.loc[drawn["variant"] == "", ["x0", "x1"]].to_numpy(float)
+    np.testing.assert_allclose(shown, real[:500], atol=1e-4)
+    check_markup(page)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            {"datasets": ("ring",), "metrics": ("modes", "high_quality")},
+            "How many modes are covered on Ring of 8?",
+        ),
+        (
+            {"metrics": ("polygon_f1", "polygon_precision", "polygon_recall")},
+            "the manifold of polygons is learned",
+        ),
+        ({"metrics": ("intra_fid", "accuracy")}, "Do samples obey their labels on Digits 8×8?"),
+        ({"metrics": ("isc", "kid")}, "What do other metrics say on Digits 8×8?"),
+    ],
+    ids=["modes", "polygons", "conditional", "further"],
+)
+def test_each_metric_that_was_measured_has_its_section(tmp_path, options, expected):
+    page = report(tmp_path, variants=("ns", "vae"), trials=9, **options)
+    assert expected in text_of(page)
+    check_markup(page)
+    table = next(part for part in page.split('<h2 id="') if expected in text_of(part))
+    assert len(re.findall(r'<td class="l">', table)) == 2  # a line per variant
+    for other in ("modes are covered", "polygons is learned", "obey their labels", "other metrics say"):
+        assert (other in text_of(page)) == (other in expected)
 
 
 def test_without_samples_there_is_a_sentence(tmp_path):

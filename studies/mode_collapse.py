@@ -1,0 +1,33 @@
+"""Which objectives cover all modes of a mixture, and which lose some on the way?
+
+Eight Gaussians on a circle and twenty-five on a grid, narrow and far apart: a generator that leaves one out
+is seen at once. Ten minutes or so on two cores; for a verdict raise trials to 100 and steps to 25,000.
+
+Source: Srivastava et al., "VEEGAN", 2017, arXiv:1705.07761; Lin et al., "PacGAN", 2018, arXiv:1712.04086.
+Deviations: smaller networks (one hidden layer of 128 in G, two in D), and the rates
+are searched for each variant.
+"""
+
+from gansweep.evaluation import Evaluation
+from gansweep.space import choice, loguniform
+from gansweep.study import Study
+
+STUDY = Study(
+    variants=("mm", "ns", "lsgan", "hinge", "wgan_gp", "ns_r1", "rsgan", "r3gan"),
+    datasets=("ring", "grid"),
+    space={
+        "g_lr": loguniform(1e-4, 3e-3),
+        "d_lr": loguniform(1e-4, 3e-3),
+        "beta1": choice(0.0, 0.5),
+        "d_norm": "none",
+        "d_extra_layers": 1,
+        "n_critic": 1,
+        "penalty_weight": loguniform(1e-3, 10),
+    },
+    trials=9,
+    steps=4000,
+    evaluations=8,
+    batch_size=128,
+    evaluation=Evaluation(metrics=("fid", "modes", "high_quality"), n_images=2500),
+    smoke={"trials": 2, "steps": 100, "evaluations": 2},
+)
