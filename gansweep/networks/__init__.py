@@ -1,9 +1,9 @@
 """Generators, discriminators, autoencoders and encoders, by architecture, size and options.
 
 `infogan` is the pair used for every model of Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337,
-for images of 28, 32 and 64 pixels, and the autoencoder and the encoder of about its size. `conv8` is the same
-with fewer features, for 8 pixels; `mlp` is for vectors. For 32 and 64 pixels there are also `dcgan`,
-`sndcgan` and `resnet`, and `gaussian` fits a normal distribution to numbers. Each module states its sources.
+for images of 28, 32 and 64 pixels, and the autoencoder and the encoder of about its size. `conv8` and
+`conv28` are the same with fewer features, for 8 pixels and for 28 on a CPU; `mlp` is for vectors. For 32 and
+64 pixels there are also `dcgan`, `sndcgan` and `resnet`, and `gaussian` fits a normal distribution to numbers. Each module states its sources.
 """
 
 from collections.abc import Mapping
@@ -37,6 +37,15 @@ ARCHITECTURES: dict[str, Architecture] = {
         features=(16, 32, 128),
         std=None,
         sides=(8,),
+    ),
+    "conv28": Architecture(
+        trunk=convolutional.trunk,
+        generator=convolutional.generator,
+        activation=leaky(0.2),
+        z_dim=16,
+        features=(16, 32, 128),
+        std=None,
+        sides=(28,),
     ),
     "mlp": Architecture(
         trunk=mlp.trunk,
