@@ -3,10 +3,12 @@
 `infogan` is the pair used for every model of Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337,
 for images of 28, 32 and 64 pixels, and the autoencoder and the encoder of about its size. `conv8` and
 `conv28` are the same with fewer features, for 8 pixels and for 28 on a CPU; `mlp` is for vectors. For 32 and
-64 pixels there are also `dcgan`, `sndcgan` and `resnet`, and `gaussian` fits a normal distribution to numbers. Each module states its sources.
+64 pixels there are also `dcgan`, `sndcgan` and `resnet`, and `gaussian` fits a normal distribution to numbers.
+Each module states its sources.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -19,34 +21,19 @@ from gansweep.networks.blocks import leaky
 from gansweep.networks.options import NetworkOptions
 from gansweep.networks.roles import network
 
+INFOGAN = Architecture(
+    trunk=convolutional.trunk,
+    generator=convolutional.generator,
+    activation=leaky(0.2),
+    z_dim=64,
+    features=(64, 128, 1024),
+    std=0.02,
+    sides=(28, 32, 64),
+)
 ARCHITECTURES: dict[str, Architecture] = {
-    "infogan": Architecture(
-        trunk=convolutional.trunk,
-        generator=convolutional.generator,
-        activation=leaky(0.2),
-        z_dim=64,
-        features=(64, 128, 1024),
-        std=0.02,
-        sides=(28, 32, 64),
-    ),
-    "conv8": Architecture(
-        trunk=convolutional.trunk,
-        generator=convolutional.generator,
-        activation=leaky(0.2),
-        z_dim=16,
-        features=(16, 32, 128),
-        std=None,
-        sides=(8,),
-    ),
-    "conv28": Architecture(
-        trunk=convolutional.trunk,
-        generator=convolutional.generator,
-        activation=leaky(0.2),
-        z_dim=16,
-        features=(16, 32, 128),
-        std=None,
-        sides=(28,),
-    ),
+    "infogan": INFOGAN,
+    "conv8": replace(INFOGAN, z_dim=16, features=(16, 32, 128), std=None, sides=(8,)),
+    "conv28": replace(INFOGAN, z_dim=16, features=(16, 32, 128), std=None, sides=(28,)),
     "mlp": Architecture(
         trunk=mlp.trunk,
         generator=mlp.generator,
