@@ -203,6 +203,7 @@ def test_each_metric_that_was_measured_has_its_section(tmp_path, options, expect
     check_markup(page)
     table = next(part for part in page.split('<h2 id="') if expected in text_of(part))
     assert len(re.findall(r'<td class="l">', table)) == 2  # a line per variant
+    assert ("Each row of a generated grid is a class." in text_of(page)) == ("labels" in expected)
     for other in ("modes are covered", "polygons is learned", "obey their labels", "other metrics say"):
         assert (other in text_of(page)) == (other in expected)
 

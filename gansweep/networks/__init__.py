@@ -3,7 +3,7 @@
 `infogan` is the pair used for every model of Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337,
 for images of 28, 32 and 64 pixels, and the autoencoder and the encoder of about its size. `conv8` and
 `conv28` are the same with fewer features, for 8 pixels and for 28 on a CPU; `mlp` is for vectors. For 32 and
-64 pixels there are also `dcgan`, `sndcgan` and `resnet`, and `gaussian` fits a normal distribution to numbers.
+64 pixels there are also `dcgan`, `sndcgan` and `resnet`; `gaussian` fits a normal distribution to numbers.
 Each module states its sources.
 """
 

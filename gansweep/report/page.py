@@ -86,9 +86,11 @@ def _environment() -> Environment:
 
 
 def _fid(value: float | None, missing: str = "–") -> str:
-    """Three digits, as a reader compares FIDs."""
+    """Three digits, as a reader compares FIDs; two of small ones."""
     if value is None or value != value:
         return missing
+    if value < 0.1:
+        return f"{value:.2g}"
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

@@ -28,11 +28,11 @@ class Grid:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The grids of one data set: groups of a heading and its grids, real images first; and who has none."""
+    """The grids of one data set: groups of a heading and its grids, real images first; how to read them."""
 
     dataset: str
     groups: tuple[tuple[str, tuple[Grid, ...]], ...]
-    absent: str
+    note: str
 
 
 def galleries(comparison: Comparison) -> list[Gallery]:
@@ -58,8 +58,13 @@ def _gallery(comparison: Comparison, dataset: str) -> Gallery:
             groups.append((comparison.label(variant), grids))
         else:
             without.append(variant)
-    absent = f"No samples were saved for {comparison.labels(without)}." if without else ""
-    return Gallery(label, tuple(groups), absent)
+    notes = ["Each row of a generated grid is a class."] if _is_conditional(comparison, dataset) else []
+    notes += [f"No samples were saved for {comparison.labels(without)}."] if without else []
+    return Gallery(label, tuple(groups), " ".join(notes))
+
+
+def _is_conditional(comparison: Comparison, dataset: str) -> bool:
+    return bool(comparison.measured(dataset, ("intra_fid", "accuracy")))
 
 
 def chosen(comparison: Comparison, dataset: str, variant: str) -> dict[str, pd.Series]:

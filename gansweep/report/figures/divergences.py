@@ -56,7 +56,7 @@ def plot_cross(table: pd.DataFrame, looks: dict[str, Look], dataset: str, ax: Ax
                     (x - 0.46, y - 0.42), 0.92, 0.84, fill=False, edgecolor=style.AXIS, linewidth=0.7
                 )
                 ax.add_patch(frame)
-            text = f"{value:.3f}" if math.isfinite(value) else "∞"
+            text = _text(value)
             weight = "bold" if lowest else "normal"
             ax.text(x, y, text, ha="center", va="center", fontsize=6.3, fontweight=weight)
     ax.set_xlim(-0.5, len(variants) - 0.5)
@@ -71,6 +71,12 @@ def plot_cross(table: pd.DataFrame, looks: dict[str, Look], dataset: str, ax: Ax
         spine.set_visible(False)
     ax.set_xlabel("columns: variant trained; rows: divergence measured", fontsize=6.8)
     return ax
+
+
+def _text(value: float) -> str:
+    if math.isinf(value):
+        return "∞"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
 
 
 def cross_plot(comparison: Comparison, dataset: str) -> Plot | None:
