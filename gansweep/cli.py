@@ -161,7 +161,7 @@ def _status(options: argparse.Namespace) -> int:
     manifest = read_manifest(folder)
     labels = {name: variant["label"] for name, variant in manifest["variants"].items()}
     cells = {"datasets": list(manifest["datasets"]), "variants": list(labels)}
-    progress = Progress(cells | {"trials": manifest["budget"]["trials"]}, labels)
+    progress = Progress(cells | manifest["budget"], labels)
     for row in read_rows(folder):
         progress.note(row, earlier=True)
     print("\n".join([*progress.table()[:-1], f"{progress.count()} trials"]))

@@ -1,35 +1,33 @@
-"""The driver's books: what comes from the workers is written, told to the search and shown."""
+"""The driver's books: what comes from the workers is written, told to the queue and shown."""
 
 import math
 from pathlib import Path
 from typing import Any
 
 from gansweep.progress import Progress
+from gansweep.queue import Queue
 from gansweep.results import Row, RowWriter, blank_row, now, read_rows
-from gansweep.search import Search
 from gansweep.training.checkpoints import Checkpoints
 from gansweep.variants import VARIANTS
 
 
 class Ledger:
-    """Every row is written, told to the search and shown, in this order, so that a crash loses none."""
+    """Every row is written, told to the queue and shown, in this order, so that a crash loses none."""
 
-    def __init__(self, folder: Path, study: dict[str, Any], search: Search, writer: RowWriter) -> None:
-        self.study, self.search, self.writer = study, search, writer
+    def __init__(self, folder: Path, study: dict[str, Any], writer: RowWriter, queue: Queue) -> None:
+        self.study, self.writer, self.queue = study, writer, queue
         self.checkpoints = Checkpoints(folder)
         self.progress = Progress(study, {name: VARIANTS[name].label for name in study["variants"]})
         self.scores: dict[str, float] = {}  # the best FID of every trial so far
-        self.best: dict[tuple[str, str], str] = {}  # the best finished trial of every cell
-        earlier = list(read_rows(folder))
-        for row in earlier:
+        self.best: dict[tuple[str, str, str], str] = {}  # the best finished trial of a cell in a phase
+        for row in read_rows(folder):
             self.progress.note(row, earlier=True)
             self._tidy(row)
-        search.resume(earlier)
 
     def record(self, rows: list[Row]) -> None:
         """Take rows as they come from a worker; what is known already is passed over."""
         for row in self.writer.append(rows):
-            self.search.tell(row)
+            self.queue.tell(row)
             self.progress.note(row)
             self._tidy(row)
 
@@ -47,8 +45,8 @@ class Ledger:
         self.progress.draw()
 
     def _tidy(self, row: Row) -> None:
-        """Keep no training state of a finished trial, and of a cell only the best trial's generator."""
-        trial, cell = row["trial_id"], (row["variant"], row["dataset"])
+        """Keep no training state of a finished trial, and of a cell one generator a phase, the best."""
+        trial, cell = row["trial_id"], (row["variant"], row["dataset"], row["phase"])
         fid = row["metrics"].get("fid")
         self.scores[trial] = min(self.scores.get(trial, math.inf), math.inf if fid is None else fid)
         if row["outcome"] is None:

@@ -34,8 +34,8 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator
 from gansweep.evaluation.reference import Reference
+from gansweep.queue import Queue
 from gansweep.results import Row, now, read_rows, reference_file
-from gansweep.search import Search
 from gansweep.training.train import Job, Run
 
 MAX_FAILURES = 2  # how often a pack whose worker died is tried again
@@ -109,19 +109,19 @@ class Books(Protocol):
         """Show progress; called often."""
 
 
-def run(search: Search, books: Books, hardware: dict[str, Any], gpus_per_pack: float) -> None:
-    """Run the search to its end, or until it is interrupted (SIGINT, SIGTERM, SIGHUP)."""
+def run(queue: Queue, books: Books, hardware: dict[str, Any], gpus_per_pack: float) -> None:
+    """Run a queue to its end, or until it is interrupted (SIGINT, SIGTERM, SIGHUP)."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     at_once = int(hardware["gpus"] / gpus_per_pack) if gpus_per_pack else hardware["cpus"]
     resources = {"cpu": 1, "gpu": gpus_per_pack} if gpus_per_pack else {"cpu": 1}
-    searcher = PackSearcher(search)
-    scratch = search.folder / ".tune"
+    searcher = PackSearcher(queue)
+    scratch = queue.folder / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
     tuner = tune.Tuner(
         tune.with_resources(train_pack, resources),
         param_space={
-            "folder": str(search.folder),
+            "folder": str(queue.folder),
             "data_root": str(data.data_root().resolve()),
             "device": "cuda" if gpus_per_pack else "cpu",
         },
@@ -148,21 +148,21 @@ def run(search: Search, books: Books, hardware: dict[str, Any], gpus_per_pack: f
 
 
 class PackSearcher(Searcher):
-    """Hands the packs of a search to Tune. Holds no state worth keeping: the storage has it all."""
+    """Hands the packs of a queue to Tune. Holds no state worth keeping: storage and rows have it all."""
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, queue: Queue) -> None:
         super().__init__(metric=None, mode="min")
-        self.search, self.at_most = search, 1
+        self.queue, self.at_most = queue, 1
         self.jobs: dict[str, Job] = {}  # by Tune's trial id
         self.lost: Counter[str] = Counter()  # by pack: how often Tune gave it up because its worker died
 
     def suggest(self, trial_id: str) -> Any:
         if len(self.jobs) >= self.at_most:
             return None
-        job = self.search.next_job()
+        job = self.queue.next_job()
         if job is None:
             # FINISHED is final, and a pack that is out may be handed back.
-            return Searcher.FINISHED if self.search.exhausted and not self.jobs else None
+            return Searcher.FINISHED if self.queue.exhausted and not self.jobs else None
         self.jobs[trial_id] = job
         return {"pack": job.pack, "trials": job.trials}
 
@@ -175,7 +175,7 @@ class PackSearcher(Searcher):
         self.lost[job.pack] += 1
         if self.lost[job.pack] > MAX_FAILURES:
             return False
-        self.search.hand_back(job)
+        self.queue.hand_back(job)
         return True
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
@@ -207,8 +207,8 @@ class Recorder(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         kind, message = last_error(Path(trial.error_file).read_text())
-        search = self.searcher.search
-        job = Job(trial.config["pack"], trial.config["trials"], search.study, search.folder)
+        queue = self.searcher.queue
+        job = Job(trial.config["pack"], trial.config["trials"], queue.study, queue.folder)
         if kind == "worker_died" and self.searcher.again(job):
             return
         self.books.crashed(job.trials, job.pack, kind, message)

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any, TextIO
 
+from gansweep.phases import n_planned
 from gansweep.results import FAILED, Row
 
 
@@ -16,6 +17,7 @@ class Progress:
         self.study, self.labels, self.stream = study, labels, stream or sys.stdout
         self.live = self.stream.isatty()
         self.cells = [(v, d) for d in study["datasets"] for v in study["variants"]]
+        self.n_trials = n_planned(study)  # of a cell, in all phases
         self.done = dict.fromkeys(self.cells, 0)
         self.failed = dict.fromkeys(self.cells, 0)
         self.best = dict.fromkeys(self.cells, math.inf)
@@ -58,7 +60,7 @@ class Progress:
         lines = []
         for variant, dataset in self.cells:
             cell = (variant, dataset)
-            done, total = self.done[cell], self.study["trials"]
+            done, total = self.done[cell], self.n_trials
             bar = "█" * round(bar_width * done / total)
             best = f"best FID {self.best[cell]:8.2f}" if math.isfinite(self.best[cell]) else ""
             failed = f"{self.failed[cell]} failed" if self.failed[cell] else ""
@@ -69,12 +71,12 @@ class Progress:
 
     def count(self) -> str:
         """Finished trials of all planned ones."""
-        return f"{sum(self.done.values())}/{len(self.cells) * self.study['trials']}"
+        return f"{sum(self.done.values())}/{len(self.cells) * self.n_trials}"
 
     def _eta(self) -> str:
         elapsed = time.monotonic() - self.started
         here = sum(self.done.values()) - self._before
-        left = len(self.cells) * self.study["trials"] - sum(self.done.values())
+        left = len(self.cells) * self.n_trials - sum(self.done.values())
         if not left:
             return f"{duration(elapsed)} so far"
         eta = f"about {duration(elapsed / here * left)} left" if here else "no estimate yet"

@@ -14,6 +14,7 @@ from typing import Any
 import gansweep
 from gansweep.data import Dataset
 from gansweep.evaluation.reference import Reference
+from gansweep.phases import n_planned
 from gansweep.results import now
 from gansweep.variants import VARIANTS, Published
 
@@ -64,10 +65,10 @@ def manifest_of(
         "variants": {name: describe_variant(name) for name in study["variants"]},
         "spaces": study["spaces"],
         "defaults": study["defaults"],
-        "budget": {name: study[name] for name in ("trials", "steps", "evaluations")},
+        "budget": {name: study[name] for name in ("trials", "steps", "evaluations", "confirm", "replicate")},
         "sampler": study["sampler"],
         "sampler_seed": study["seed"],
-        "planned_trials": study["trials"] * len(study["variants"]) * len(study["datasets"]),
+        "planned_trials": n_planned(study) * len(study["variants"]) * len(study["datasets"]),
     }
 
 

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from gansweep import data, orchestrate
+from gansweep import data, orchestrate, phases
 from gansweep import study as studies
 from gansweep.data import Dataset
 from gansweep.errors import UserError
@@ -21,8 +21,10 @@ from gansweep.evaluation.reference import Reference, build_reference, describe
 from gansweep.files import dump_json, write_atomically
 from gansweep.ledger import Ledger
 from gansweep.provenance import manifest_of
+from gansweep.queue import Queue
 from gansweep.report import write_report
 from gansweep.results import (
+    Row,
     RowWriter,
     now,
     read_manifest,
@@ -66,7 +68,7 @@ def run_study(name: str, question: str, study: Study, options: Options) -> int:
     with locked(folder):
         check_same_study(folder, resolved)
         rows = RowWriter(folder)
-        n_left = planned_trials(resolved) - len(rows.finished)
+        n_left = phases.n_left(resolved, read_rows(folder))
         if n_left > 0:
             manifest = prepare(folder, resolved, datasets)
             say(f"{name}: {n_left} trials to run, results in {folder}")
@@ -118,9 +120,21 @@ def execute(
         key: options.pack_size or pack_size_for(architectures[key], dataset.shape, on_gpu=gpus > 0)
         for key, dataset in datasets.items()
     }
-    ledger = Ledger(folder, resolved, Search(resolved, storage, folder, sizes), rows)
-    orchestrate.run(ledger.search, ledger, hardware, gpus)
+    search = Search(resolved, storage, folder, sizes)
+    search.resume(row for row in read_rows(folder) if row["phase"] == phases.SEARCH)
+    ledger = Ledger(folder, resolved, rows, search)
+    orchestrate.run(search, ledger, hardware, gpus)
+    for stage in phases.stages(resolved):
+        if not ledger.queue.exhausted or ledger.queue.out:  # interrupted
+            break
+        ledger.queue = Queue(resolved, folder, sizes, rerun(stage, resolved, folder))
+        orchestrate.run(ledger.queue, ledger, hardware, gpus)
     ledger.progress.draw(force=True)
+
+
+def rerun(stage: Iterable[str], resolved: dict[str, Any], folder: Path) -> list[Row]:
+    """The trials of a stage after the search that have not ended."""
+    return [trial for phase in stage for trial in phases.unfinished(phase, resolved, read_rows(folder))]
 
 
 def conclude(folder: Path, resolved: dict[str, Any], rows: RowWriter) -> int:
@@ -134,7 +148,7 @@ def conclude(folder: Path, resolved: dict[str, Any], rows: RowWriter) -> int:
         say(f"{row['trial_id']} {row['outcome']}: {row['failure']['message']} (see {row['files']['log']})")
     if len(lost) > 3:
         say(f"... and {len(lost) - 3} more trials crashed or ran out of time")
-    if len(rows.finished) < planned_trials(resolved):
+    if phases.n_left(resolved, read_rows(folder)):
         say(f"interrupted: the same command goes on where it stopped. Report so far: {page}")
         return INTERRUPTED
     say(f"report: {page}")
@@ -149,12 +163,6 @@ def report(folder: Path) -> Path:
     """
     write_tables(folder, read_manifest(folder)["collapse_above"])
     return write_report(folder)
-
-
-def planned_trials(resolved: dict[str, Any]) -> int:
-    """How many trials a study has in all its cells."""
-    n_trials: int = resolved["trials"] * len(resolved["variants"]) * len(resolved["datasets"])
-    return n_trials
 
 
 def say(text: str) -> None:

@@ -7,9 +7,7 @@ knows its configuration and its pack before it is handed out, so any driver can 
 import hashlib
 import json
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +16,13 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gansweep.errors import UserError
+from gansweep.phases import SEARCH
+from gansweep.queue import Queue
 from gansweep.results import FAILED, Row, config_id, slug
 from gansweep.samplers import INDEPENDENT, make_sampler, suggest
 from gansweep.space import Distribution, Scalar, Space, contains, from_json
-from gansweep.training.member import make_member, pack_key
 from gansweep.training.streams import derive
-from gansweep.training.train import COMMON, Job
-from gansweep.variants import VARIANTS
+from gansweep.training.train import Job
 
 GENERATIONS = 10  # of a guided search: at most a tenth of a cell's trials is on the way at a time
 
@@ -36,7 +34,7 @@ class Cell(NamedTuple):
     dataset: str
 
 
-class Search:
+class Search(Queue):
     """Hands out the trials of a resolved study in packs, and takes their results.
 
     pack_size: for each data set, the most trials in a pack.
@@ -45,13 +43,12 @@ class Search:
     def __init__(
         self, study: dict[str, Any], storage: BaseStorage, folder: Path, pack_size: dict[str, int]
     ) -> None:
-        self.study, self.storage, self.folder, self.pack_size = study, storage, folder, pack_size
+        super().__init__(study, folder, pack_size, [])
+        self.storage = storage
         self.cells = [Cell(v, d) for d in study["datasets"] for v in study["variants"]]
         self.spaces: dict[str, Space] = {v: from_json(study["spaces"][v]) for v in study["variants"]}
         self.studies = {cell: self._open(cell) for cell in self.cells}
         self.by_id: dict[str, tuple[Cell, int]] = {}
-        self.ready: deque[Job] = deque()
-        self.out: set[str] = set()  # trials handed out and not yet told
         self._turn = deque(self.cells)
 
     def resume(self, rows: Iterable[Row]) -> None:
@@ -89,29 +86,15 @@ class Search:
             )
 
     def next_job(self) -> Job | None:
-        """The next pack to train; None if there is none for now. See `exhausted`."""
         if not self.ready:
             self._refill()
-        if not self.ready:
-            return None
-        job = self.ready.popleft()
-        self.out |= {trial["trial_id"] for trial in job.trials}
-        return job
-
-    def hand_back(self, job: Job) -> None:
-        """Queue those trials of a job once more that have not ended."""
-        trials = [trial for trial in job.trials if trial["trial_id"] in self.out]
-        self.out -= {trial["trial_id"] for trial in trials}
-        if trials:
-            self.ready.appendleft(replace(job, trials=trials))
+        return super().next_job()
 
     @property
     def exhausted(self) -> bool:
-        """Nothing is left to hand out."""
         return not self.ready and all(self._n_asked(cell) >= self.study["trials"] for cell in self.cells)
 
     def tell(self, row: Row) -> None:
-        """Take a row: a score on the way or a trial's end. Telling twice changes nothing."""
         cell, number = self.by_id[row["trial_id"]]
         if self._frozen(cell, number).state.is_finished():
             return
@@ -215,24 +198,13 @@ class Search:
         return [self._identity(cell, trial.number, trial) for trial in (study.ask() for _ in range(room))]
 
     def _packs(self, cell: Cell, trials: list[Row]) -> list[Job]:
-        """Group trials of equal structure; every trial learns its pack before anyone sees it."""
-        groups: dict[Hashable, list[Row]] = {}
-        for trial in trials:
-            groups.setdefault(self._key(trial), []).append(trial)
-        jobs = []
-        for group in groups.values():
-            for members in _split(group, self.pack_size[cell.dataset]):
-                name = f"{members[0]['trial_id']}-pack"
-                for trial in members:
-                    optuna_id = self._optuna_id(cell, trial["trial_number"])
-                    self.storage.set_trial_user_attr(optuna_id, "pack", name)
-                jobs.append(Job(name, members, self.study, self.folder))
+        """Packs of a cell's trials; every trial learns its pack before anyone sees it."""
+        jobs = self.packs(trials)
+        for job in jobs:
+            for trial in job.trials:
+                optuna_id = self._optuna_id(cell, trial["trial_number"])
+                self.storage.set_trial_user_attr(optuna_id, "pack", job.pack)
         return jobs
-
-    def _key(self, trial: Row) -> Hashable:
-        common = {name: trial[name] for name in ("trial_id", "dataset", "architecture", "seed")}
-        common |= {name: self.study[name] for name in COMMON}
-        return pack_key(make_member(VARIANTS[trial["variant"]], trial["hp"], **common))
 
     def _identity(self, cell: Cell, number: int, asked: Trial | None = None) -> Row:
         """The identity and the hyperparameters of a trial, as its rows have them."""
@@ -241,7 +213,7 @@ class Search:
         self.by_id[trial_id] = (cell, number)
         return {
             "study": self.study["name"],
-            "phase": "search",
+            "phase": SEARCH,
             "dataset": cell.dataset,
             "variant": cell.variant,
             "architecture": self.study["architectures"][cell.dataset],
@@ -283,11 +255,3 @@ class Search:
         if self.study["sampler"] == "random":
             self.studies[cell].sampler = make_sampler("random", self._seed(cell, trial.number, name))
         return suggest(trial, name, values)
-
-
-def _split(trials: list[Row], size: int) -> Iterator[list[Row]]:
-    """Parts of nearly equal length, none longer than `size`."""
-    n_parts = -(-len(trials) // size)
-    bounds = [len(trials) * i // n_parts for i in range(n_parts + 1)]
-    for start, end in pairwise(bounds):
-        yield trials[start:end]

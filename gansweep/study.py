@@ -15,6 +15,7 @@ from gansweep.evaluation import Evaluation, Manifold, check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
 from gansweep.networks import architecture_for, check_fits
 from gansweep.networks.options import CONDITIONALS
+from gansweep.phases import Confirm, Replicate
 from gansweep.results import slug
 from gansweep.samplers import SAMPLERS
 from gansweep.space import Choice, Space, Uniform, to_json
@@ -44,6 +45,8 @@ class Study:
     optimizer: str = "adam"
     conditional: str = "none"  # how labels enter D: "concat" or "projection"; G has them beside z
     evaluation: Evaluation = field(default_factory=Evaluation)
+    confirm: Confirm | None = None  # whether to run winners again on fresh seeds
+    replicate: Replicate | None = None  # whether to run random configurations again on fresh seeds
     time_limit_seconds: float = 86_400.0  # a trial's own share of its pack's time
     smoke: Mapping[str, Any] = field(default_factory=dict)  # fields (n_images too) that --smoke changes
 
@@ -65,6 +68,11 @@ class Study:
         if self.optimizer not in OPTIMIZERS:
             raise unknown("optimizer", self.optimizer, OPTIMIZERS)
         self._check_conditional()
+        if self.replicate and self.replicate.configurations > self.trials - 1:
+            raise UserError(
+                f"replicate must have at most {self.trials - 1} configurations, as the search has "
+                f"beside the default, but got {self.replicate.configurations}"
+            )
         self._check_space()
 
     def _check_names(self) -> None:
@@ -117,6 +125,8 @@ class Study:
             "steps": min(self.steps, 50),
             "evaluations": min(self.evaluations, 2),
             "n_images": min(self.evaluation.n_images, 1000),
+            "confirm": self.confirm and Confirm(top=min(self.confirm.top, 2), reruns=2, seeds=3),
+            "replicate": self.replicate and Replicate(configurations=2, seeds=2),
         }
         changes = small | dict(self.smoke)
         evaluation = replace(self.evaluation, n_images=changes.pop("n_images"))
@@ -164,7 +174,7 @@ def _field_hint(error: Exception) -> str:
     text = str(error)
     if "unexpected keyword argument" not in text:
         return ""
-    for kind in (Study, Evaluation, Manifold):
+    for kind in (Study, Evaluation, Manifold, Confirm, Replicate):
         if text.startswith(kind.__name__):
             return f" ({unknown('field', text.split(chr(39))[1], [f.name for f in fields(kind)])})"
     return ""
@@ -200,7 +210,7 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         evaluation[key] = asdict(replace(study.evaluation, extractor=chosen))
         _check_likelihood(study, dataset)
         _check_labels(study, dataset)
-    values = {
+    values: dict[str, Any] = {
         "schema": "gansweep.study/1",
         "name": name,
         "question": question,
@@ -224,6 +234,8 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         "time_limit_seconds",
     )
     values |= {name: getattr(study, name) for name in plain}
+    values["confirm"] = asdict(study.confirm) if study.confirm else None
+    values["replicate"] = asdict(study.replicate) if study.replicate else None
     resolved: dict[str, Any] = json.loads(json.dumps(values))
     return resolved
 

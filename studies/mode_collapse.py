@@ -13,7 +13,7 @@ from gansweep.space import choice, loguniform
 from gansweep.study import Study
 
 STUDY = Study(
-    variants=("mm", "ns", "lsgan", "hinge", "wgan_gp", "ns_r1", "rsgan", "r3gan"),
+    variants=("mm", "ns", "lsgan", "wgan_gp", "ns_r1", "rsgan"),
     datasets=("ring", "grid"),
     space={
         "g_lr": loguniform(1e-4, 3e-3),
@@ -25,8 +25,8 @@ STUDY = Study(
         "penalty_weight": loguniform(1e-3, 10),
     },
     trials=9,
-    steps=4000,
-    evaluations=8,
+    steps=2500,
+    evaluations=5,
     batch_size=128,
     evaluation=Evaluation(metrics=("fid", "modes", "high_quality"), n_images=2500),
     smoke={"trials": 2, "steps": 100, "evaluations": 2},

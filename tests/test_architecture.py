@@ -10,6 +10,7 @@ ROOT = Path("gansweep")
 LAYERS = (
     ("errors", "files"),
     ("space", "results", "theory"),
+    ("phases",),
     ("progress",),
     ("variants",),
     ("networks",),
@@ -17,7 +18,7 @@ LAYERS = (
     ("evaluation",),
     ("training",),
     ("samplers",),
-    ("study",),
+    ("study", "queue"),
     ("search",),
     ("catalogue", "provenance", "ledger"),
     ("orchestrate",),

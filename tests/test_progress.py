@@ -4,7 +4,7 @@ import io
 
 from gansweep.progress import Progress
 
-STUDY = {"datasets": ["digits"], "variants": ["ns", "wgan"], "trials": 2}
+STUDY = {"datasets": ["digits"], "variants": ["ns", "wgan"], "trials": 2, "confirm": None, "replicate": None}
 LABELS = {"ns": "NS GAN", "wgan": "WGAN"}
 
 

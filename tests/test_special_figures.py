@@ -1,4 +1,4 @@
-"""The figures of metrics besides FID: what a trial counts for, and words and marks that follow the numbers."""
+"""The figures of metrics besides FID: what a trial counts for, and words and marks that follow it."""
 
 import math
 

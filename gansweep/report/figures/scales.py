@@ -50,7 +50,10 @@ class Scale:
         low, high = min([self.values[0], *extra]), max([self.values[1], *extra])
         if self.kind == "loguniform":
             room = (high / low) ** 0.05
-            style.log_axis(ax.xaxis, low / room, high * room, most=4)
+            figure = ax.get_figure(root=True)
+            assert figure is not None
+            inches = ax.get_window_extent().width / figure.dpi
+            style.log_axis(ax.xaxis, low / room, high * room, most=max(2, min(4, int(inches / 0.32))))
         else:
             room = 0.05 * (high - low)
             ax.set_xlim(low - room, high + room)

@@ -1,0 +1,76 @@
+"""Trials waiting to be handed out in packs."""
+
+from collections import deque
+from collections.abc import Hashable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from gansweep.results import Row
+from gansweep.training.member import make_member, pack_key
+from gansweep.training.train import COMMON, Job
+from gansweep.variants import VARIANTS
+
+
+class Queue:
+    """Hands out trials (their identity and hp) in packs, and knows which are out.
+
+    pack_size: for each data set, the most trials in a pack.
+    """
+
+    def __init__(
+        self, study: dict[str, Any], folder: Path, pack_size: dict[str, int], trials: list[Row]
+    ) -> None:
+        self.study, self.folder, self.pack_size = study, folder, pack_size
+        self.out: set[str] = set()  # trials handed out and not yet told
+        self.ready = deque(self.packs(trials))
+
+    @property
+    def exhausted(self) -> bool:
+        """Nothing is left to hand out."""
+        return not self.ready
+
+    def next_job(self) -> Job | None:
+        """The next pack to train; None if there is none for now. See `exhausted`."""
+        if not self.ready:
+            return None
+        job = self.ready.popleft()
+        self.out |= {trial["trial_id"] for trial in job.trials}
+        return job
+
+    def hand_back(self, job: Job) -> None:
+        """Queue those trials of a job once more that have not ended."""
+        trials = [trial for trial in job.trials if trial["trial_id"] in self.out]
+        self.out -= {trial["trial_id"] for trial in trials}
+        if trials:
+            self.ready.appendleft(replace(job, trials=trials))
+
+    def tell(self, row: Row) -> None:
+        """Take a row: a score on the way or a trial's end. Telling twice changes nothing."""
+        if row["outcome"] is not None:
+            self.out.discard(row["trial_id"])
+
+    def packs(self, trials: list[Row]) -> list[Job]:
+        """Trials of equal structure in packs of nearly equal size."""
+        groups: dict[Hashable, list[Row]] = {}
+        for trial in trials:
+            groups.setdefault(self._key(trial), []).append(trial)
+        return [
+            Job(f"{members[0]['trial_id']}-pack", members, self.study, self.folder)
+            for group in groups.values()
+            for members in _split(group, self.pack_size[group[0]["dataset"]])
+        ]
+
+    def _key(self, trial: Row) -> Hashable:
+        common = {name: trial[name] for name in ("trial_id", "dataset", "architecture", "seed")}
+        common |= {name: self.study[name] for name in COMMON}
+        return trial["variant"], pack_key(make_member(VARIANTS[trial["variant"]], trial["hp"], **common))
+
+
+def _split(trials: list[Row], size: int) -> Iterator[list[Row]]:
+    """Parts of nearly equal length, none longer than `size`."""
+    n_parts = -(-len(trials) // size)
+    bounds = [len(trials) * i // n_parts for i in range(n_parts + 1)]
+    for start, end in pairwise(bounds):
+        yield trials[start:end]
