@@ -246,9 +246,11 @@ def _default(study: Study, variant: str) -> dict[str, Any]:
     if isinstance(study.space, str):
         return default
     space = study.space_of(variant)
-    if {"g_lr", "d_lr"} & space.keys():
+    if "lr" in space:
+        default = {name: value for name, value in default.items() if name not in ("g_lr", "d_lr")}
+    elif {"g_lr", "d_lr"} & space.keys() and "lr" in default:
         lr = default.pop("lr")
-        default |= {"g_lr": lr, "d_lr": lr}
+        default = {"g_lr": lr, "d_lr": lr} | default
     return default | {name: v for name, v in space.items() if not isinstance(v, Uniform | Choice)}
 
 

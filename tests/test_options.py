@@ -95,6 +95,37 @@ def test_a_float_option_is_each_members_own(options, images, double):
         assert_close(samples(together)[i], samples(alone[i])[0], rtol=1e-6, atol=1e-8)
 
 
+def test_a_float_option_does_not_depend_on_what_its_neighbours_have(images, double):
+    """One with dropout trains beside one with noise and one with an average as it would alone."""
+    some = [
+        members(n=3, **options)[i]
+        for i, options in enumerate(({"d_dropout": 0.3}, {"d_noise": 0.1}, {"g_ema": 0.5}))
+    ]
+    together, _ = trained(some, images)
+    for i, member in enumerate(some):
+        alone, _ = trained([member], images)
+        assert_close(samples(together)[i], samples(alone)[0], rtol=1e-6, atol=1e-8)
+
+
+def test_a_pack_is_formed_of_members_that_come_from_different_ones(images, double):
+    plain, averaged = members()[0], members(g_ema=0.5)[1]
+    states = [trained([member], images, rounds=2)[0].state(0) for member in (plain, averaged)]
+    pack = Pack([plain, averaged], images, CPU)
+    pack.restore(states)
+    for _ in range(2):
+        pack.round()
+    for i, member in enumerate((plain, averaged)):
+        whole, _ = trained([member], images)
+        assert_close(samples(pack)[i], samples(whole)[0], rtol=1e-6, atol=1e-8)
+
+
+def test_a_member_whose_optimiser_has_overflowed_has_diverged(images):
+    pack, _ = trained(members(), images, rounds=1)
+    pack.players["discriminator"].optimizer.state["exp_avg_sq"][1, 3] = torch.inf
+    pack.round()
+    assert pack.diverged.tolist() == [False, False] and pack.lost() == [False, True]
+
+
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_a_resumed_pack_goes_on_exactly(options, images):
     some = members(**options)

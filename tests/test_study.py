@@ -115,6 +115,20 @@ def test_constants_and_separate_rates_enter_the_default_configuration():
     }  # fmt: skip
 
 
+def test_a_default_with_two_rates_gives_way_to_a_space_with_one_and_the_other_way_round(monkeypatch):
+    two = replace(VARIANTS["ns"], default={"g_lr": 1e-4, "d_lr": 4e-4, "beta1": 0.0})
+    monkeypatch.setitem(VARIANTS, "ns", two)
+    digits = {"digits": data.load("digits")}
+
+    def default(space):
+        return study.resolve("s", "", replace(SMALL, space=space), digits)["defaults"]["ns"]
+
+    assert default({"lr": loguniform(1e-4, 1e-2)}) == {"beta1": 0.0}
+    assert default({"lr": 1e-3}) == {"beta1": 0.0, "lr": 1e-3}
+    assert default({"g_lr": loguniform(1e-4, 1e-2)}) == two.default
+    assert default({"d_lr": 1e-3}) == two.default | {"d_lr": 1e-3}
+
+
 def test_what_does_not_fit_the_data_is_refused():
     digits, ring = {"digits": data.load("digits")}, {"ring": data.load("ring")}
     with pytest.raises(UserError, match="use 'conv8'"):

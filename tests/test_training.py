@@ -169,7 +169,7 @@ def test_a_trial_that_diverges_ends_in_a_row_and_the_others_go_on(tmp_path, digi
     rows = rows_of(replace(job, trials=wild), digits)
     (end,) = [row for row in rows if row["trial_id"] == wild[0]["trial_id"]]
     assert end["outcome"] == "diverged" and end["metrics"] == {} and end["step"] == 2
-    assert end["failure"] == {"kind": "nan_loss", "message": "a loss is not finite", "step": 2}
+    assert end["failure"] == {"kind": "nan_loss", "message": "a loss or a weight is not finite", "step": 2}
     for trial in job.trials[1:]:
         assert [r["outcome"] for r in rows if r["trial_id"] == trial["trial_id"]] == [None, None, "ok"]
 

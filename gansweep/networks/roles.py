@@ -25,9 +25,9 @@ def network(
         body = architecture.generator(role, architecture, shape, options, n_inputs)
         return Generator(body, shape, options)
     net = _network_of_data(role, architecture, shape, options)
-    random = [layer for layer in net.modules() if isinstance(layer, Dropout | Noise)]
-    for stream, layer in enumerate(random):
-        layer.stream = stream
+    # Noise has stream 0, so that no dropout's depends on whether there is noise.
+    for stream, dropout in enumerate((layer for layer in net.modules() if isinstance(layer, Dropout)), 1):
+        dropout.stream = stream
     if options.d_norm == "spectral":
         for weighted in [layer for layer in net.modules() if isinstance(layer, Weighted)]:
             weighted.normalise()

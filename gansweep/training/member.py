@@ -15,7 +15,8 @@ RANGES = {
     **dict.fromkeys(("lr", "g_lr", "d_lr", "penalty_weight", "clip", "k_lr", "d_noise"), (0, math.inf)),
     **dict.fromkeys(("class_weight", "margin"), (0, math.inf)),
     **dict.fromkeys(("beta1", "beta2", "gamma", "k", "g_ema", "real_label"), (0, 1)),
-    **dict.fromkeys(("pi", "alpha"), (0.01, 0.99)),
+    "pi": (0.01, 0.99),
+    "alpha": (0.01, 0.9),  # nearer 1 squared gradients leave float32 at an untrained D
     "d_dropout": (0, 0.95),
     "d_extra_layers": (0, 8),
     "n_critic": (1, math.inf),

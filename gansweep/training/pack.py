@@ -120,6 +120,17 @@ class Pack:
 
         return lambda z: self._generate(*frozen(), z, measuring=False, y=None)
 
+    def lost(self) -> list[bool]:
+        """Which members have diverged: a loss was not finite, or a parameter or an optimiser's state is not.
+
+        (A gradient too large for its square freezes Adam for ever, at losses that stay finite.)
+        """
+        lost = self.diverged.clone()
+        for player in self.players.values():
+            for value in player.tensors().values():
+                lost |= ~value.reshape(len(self), -1).isfinite().all(1)
+        return lost.tolist()
+
     def select(self, keep: list[int]) -> None:
         """Go on with these members only, in this order; their trajectories are unchanged."""
         self.members = [self.members[i] for i in keep]
@@ -159,7 +170,9 @@ class Pack:
         for net, buffers in self.singular.items():
             put(buffers, [state["singular"][net] for state in states])
         for name, player in self.players.items():
-            put(player.tensors(), [state["players"][name] for state in states])
+            saved = [state["players"][name] for state in states]
+            # One saved where nobody had an average has none: it is the parameters themselves.
+            put(player.tensors(), [{"average": tensors["params"]} | tensors for tensors in saved])
 
     def generator(self, i: int) -> dict[str, Tensor]:
         """The parameters and batch-norm statistics that member i's samples are made with, by name."""

@@ -121,9 +121,9 @@ class Run:
     def _look(self) -> Iterator[tuple[list[Row], list[int]]]:
         """Take the time; end the trials that have diverged or run out of time; who goes on."""
         self._spend("train_seconds")
-        diverged = self.pack.diverged.tolist()
+        diverged = self.pack.lost()
         if any(diverged):
-            yield self._end(diverged, "diverged", "nan_loss", "a loss is not finite")
+            yield self._end(diverged, "diverged", "nan_loss", "a loss or a weight is not finite")
         limit = self.job.study["time_limit_seconds"]
         late = [trial.train_seconds + trial.eval_seconds > limit for trial in self.trials]
         if any(late):

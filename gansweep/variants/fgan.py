@@ -104,8 +104,8 @@ class FGAN(ScoreGAN):
     does not fade where D is sure of the fakes.
 
     Some bounds grow exponentially with the score, and no form of them avoids that: as exp(v) for kl, jeffreys
-    and hellinger, as exp(-v) for reverse_kl, neyman and hellinger, as exp(v alpha / (1 - alpha)) for alpha.
-    float32 overflows where the exponent passes 88. All else is finite at any score.
+    and hellinger, as exp(-v) for reverse_kl, neyman and hellinger, as (exp(v) / (1 - a))^(a / (1 - a)) for
+    alpha = a. float32 overflows where the value passes exp(88). All else is finite at any score.
 
     Source: Nowozin et al., "f-GAN: Training Generative Neural Samplers using Variational Divergence
         Minimization", 2016, arXiv:1606.00709, eq. 6, section 3.2, tables 2 and 6.

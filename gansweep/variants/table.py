@@ -217,7 +217,7 @@ def _fgan(divergence: str, label: str, hue: str, marker: str, **parameters: floa
         label=f"f-GAN {label}",
         family="f-divergence",
         default={"lr": 2e-4, "beta1": 0.5, "d_norm": "none", "n_critic": 1, **parameters},
-        wide=WIDE | {name: uniform(0.05, 0.95) for name in parameters},
+        wide=WIDE | {name: uniform(0.05, 0.8) for name in parameters},
         narrow=NARROW | {name: uniform(0.25, 0.75) for name in parameters},
         hue=hue,
         marker=marker,
