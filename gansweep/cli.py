@@ -229,7 +229,9 @@ def _demo(options: argparse.Namespace) -> int:
     import torch
 
     from gansweep import demo
+    from gansweep.files import require_writable
 
+    require_writable(options.out)
     torch.set_num_threads(1)
     course = demo.follow(options.variant, options.target, options.steps)
     for path in demo.write_pictures(course, options.out):

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from gansweep.errors import UserError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
@@ -28,6 +30,19 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder unless it is there.
+
+    Raises:
+        UserError: files cannot be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UserError(f"files cannot be written to {folder}: {error.strerror}") from None
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

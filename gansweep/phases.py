@@ -13,12 +13,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
-from gansweep.errors import UserError
 from gansweep.results import FAILED, Row, slug
+from gansweep.rules import Count, check_fields, whole
 
 SEARCH, SELECT, CONFIRM, REPLICATE = "search", "select", "confirm", "replicate"
+Several: TypeAlias = Annotated[int, whole(2)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,23 +31,23 @@ class Confirm:
     candidates and five seeds each cost little and choose better.
     """
 
-    top: int = 5
-    reruns: int = 5
-    seeds: int = 30
+    top: Count = 5
+    reruns: Count = 5
+    seeds: Several = 30
 
     def __post_init__(self) -> None:
-        _check_counts(self, {"top": 1, "reruns": 1, "seeds": 2})
+        check_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Replicate:
     """`configurations` random ones of each search, each run on `seeds` fresh seeds."""
 
-    configurations: int = 20
-    seeds: int = 3
+    configurations: Several = 20
+    seeds: Several = 3
 
     def __post_init__(self) -> None:
-        _check_counts(self, {"configurations": 2, "seeds": 2})
+        check_fields(self)
 
 
 def stages(study: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -167,16 +168,9 @@ def _fresh(study: dict[str, Any], phase: str, originals: list[Row], n_seeds: int
 def _seed(study: dict[str, Any], original: Row, phase: str, i: int) -> int:
     """A training seed that no trial of the search has: those are below 100,000 times the study's seed + 1."""
     text = f"{study['seed']}/{original['trial_number']}/{phase}/{i}"
-    return 2**40 + int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+    return 2**50 + int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
 def _n_top(study: dict[str, Any]) -> int:
     n: int = min(study["confirm"]["top"], study["trials"])
     return n
-
-
-def _check_counts(value: Any, least: dict[str, int]) -> None:
-    for name, low in least.items():
-        count = getattr(value, name)
-        if type(count) is not int or count < low:
-            raise UserError(f"{name} must be a whole number of at least {low}, but got {count!r}")

@@ -16,11 +16,10 @@ from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator
 from gansweep.evaluation.reference import Reference, build_reference
 from gansweep.progress import duration
-from gansweep.run import Options
+from gansweep.run import Options, pack_sizes
 from gansweep.search import Cell, Search
 from gansweep.study import Study
 from gansweep.training.pack import Pack
-from gansweep.training.sizes import pack_size_for
 from gansweep.training.train import Job, draw_samples, evaluation_rounds, generator_of
 
 CALIBRATION_SECONDS = 1.0  # of training, for each cell
@@ -51,10 +50,7 @@ def plan(name: str, question: str, study: Study, options: Options) -> str:
     resolved = studies.resolve(name, question, study, datasets)
     on_gpu = torch.cuda.is_available() and options.gpus_per_pack != 0
     device = torch.device("cuda" if on_gpu else "cpu")
-    sizes = {
-        key: options.pack_size or pack_size_for(resolved["architectures"][key], dataset.shape, on_gpu)
-        for key, dataset in datasets.items()
-    }
+    sizes = pack_sizes(resolved, datasets, options.pack_size, on_gpu)
     references = {
         key: build_reference(dataset, Evaluation(**resolved["evaluation"][key]))
         for key, dataset in datasets.items()

@@ -2,12 +2,13 @@
 
 import fcntl
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import torch
 
@@ -18,7 +19,7 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator
 from gansweep.evaluation.reference import Reference, build_reference, describe
-from gansweep.files import dump_json, write_atomically
+from gansweep.files import dump_json, require_writable, write_atomically
 from gansweep.ledger import Ledger
 from gansweep.provenance import manifest_of
 from gansweep.queue import Queue
@@ -33,6 +34,7 @@ from gansweep.results import (
     slug,
     write_tables,
 )
+from gansweep.rules import Count, check_fields, number
 from gansweep.samplers import open_storage
 from gansweep.search import Search
 from gansweep.study import Study
@@ -42,6 +44,7 @@ from gansweep.training.sizes import pack_size_for
 from gansweep.training.train import array, draw_samples, grid
 from gansweep.variants import VARIANTS
 
+Share: TypeAlias = Annotated[float, number("a number of at least 0", lambda x: 0 <= x < math.inf)]
 DONE, FAILED_TRIALS, INTERRUPTED = 0, 1, 130
 
 
@@ -51,8 +54,11 @@ class Options:
 
     results: Path = Path("results")
     storage: str | None = None  # URL of an Optuna storage; None: a journal file in the study's folder
-    pack_size: int | None = None  # most trials in a pack; None: by the size of the networks
-    gpus_per_pack: float | None = None  # None: 1 where there are GPUs
+    pack_size: Count | None = None  # most trials in a pack; None: by the size of the networks
+    gpus_per_pack: Share | None = None  # None: 1 where there are GPUs
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 def run_study(name: str, question: str, study: Study, options: Options) -> int:
@@ -70,10 +76,14 @@ def run_study(name: str, question: str, study: Study, options: Options) -> int:
         rows = RowWriter(folder)
         n_left = phases.n_left(resolved, read_rows(folder))
         if n_left > 0:
-            manifest = prepare(folder, resolved, datasets)
+            hardware = orchestrate.connect()
+            gpus = gpus_per_pack(options, hardware["gpus"])
+            storage = open_storage(folder, options.storage)
+            manifest = prepare(folder, resolved, datasets) | {"hardware": hardware}
+            sizes = pack_sizes(resolved, datasets, options.pack_size, on_gpu=gpus > 0)
             say(f"{name}: {n_left} trials to run, results in {folder}")
             try:
-                execute(folder, resolved, datasets, rows, options, manifest)
+                execute(rows, Search(resolved, storage, folder, sizes), hardware, gpus)
             finally:
                 manifest["wall_seconds"] += round(time.monotonic() - started, 1)
                 manifest["updated"] = now()
@@ -101,33 +111,39 @@ def prepare(folder: Path, resolved: dict[str, Any], datasets: Mapping[str, Datas
     return manifest
 
 
-def execute(
-    folder: Path,
-    resolved: dict[str, Any],
-    datasets: Mapping[str, Dataset],
-    rows: RowWriter,
-    options: Options,
-    manifest: dict[str, Any],
-) -> None:
-    """Run the trials that are left on the Ray cluster; notes its hardware in the manifest."""
-    storage = open_storage(folder, options.storage)
-    manifest["hardware"] = hardware = orchestrate.connect()
-    gpus = options.gpus_per_pack if options.gpus_per_pack is not None else min(1.0, hardware["gpus"])
-    if not 0 <= gpus <= hardware["gpus"]:
-        raise UserError(f"--gpus-per-pack must lie in [0, {hardware['gpus']}] here, but got {gpus:g}")
+def gpus_per_pack(options: Options, n_gpus: int) -> float:
+    """The GPUs that a pack gets, of as many as there are.
+
+    Raises:
+        UserError: more than there are are asked for.
+    """
+    gpus = options.gpus_per_pack if options.gpus_per_pack is not None else min(1.0, n_gpus)
+    if gpus > n_gpus:
+        raise UserError(f"gpus_per_pack must lie in [0, {n_gpus}] here, but got {gpus:g}")
+    return gpus
+
+
+def pack_sizes(
+    resolved: dict[str, Any], datasets: Mapping[str, Dataset], most: int | None, on_gpu: bool
+) -> dict[str, int]:
+    """For each data set, the most trials in a pack."""
     architectures = resolved["architectures"]
-    sizes = {
-        key: options.pack_size or pack_size_for(architectures[key], dataset.shape, on_gpu=gpus > 0)
+    return {
+        key: most or pack_size_for(architectures[key], dataset.shape, on_gpu)
         for key, dataset in datasets.items()
     }
-    search = Search(resolved, storage, folder, sizes)
+
+
+def execute(rows: RowWriter, search: Search, hardware: dict[str, Any], gpus: float) -> None:
+    """Run the trials that are left, of the search and of the phases after it, on the Ray cluster."""
+    resolved, folder = search.study, search.folder
     search.resume(row for row in read_rows(folder) if row["phase"] == phases.SEARCH)
     ledger = Ledger(folder, resolved, rows, search)
     orchestrate.run(search, ledger, hardware, gpus)
     for stage in phases.stages(resolved):
         if not ledger.queue.exhausted or ledger.queue.out:  # interrupted
             break
-        ledger.queue = Queue(resolved, folder, sizes, rerun(stage, resolved, folder))
+        ledger.queue = Queue(resolved, folder, search.pack_size, rerun(stage, resolved, folder))
         orchestrate.run(ledger.queue, ledger, hardware, gpus)
     ledger.progress.draw(force=True)
 
@@ -175,14 +191,10 @@ def locked(folder: Path) -> Iterator[None]:
     """Keep other drivers out of a study's folder.
 
     Raises:
-        UserError: another one is at work.
+        UserError: another one is at work, or nothing can be written there.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("a")
-    except OSError as error:
-        raise UserError(f"results cannot be kept in {folder}: {error.strerror}") from None
-    with file:
+    require_writable(folder)
+    with (folder / ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

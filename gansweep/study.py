@@ -1,27 +1,28 @@
 """A study: what is compared, on which data, with how much effort. A Python value; resolved, it is JSON."""
 
 import json
-import math
 import runpy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gansweep
 from gansweep.data import Dataset
 from gansweep.errors import UserError, unknown
 from gansweep.evaluation import Evaluation, Manifold, check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
-from gansweep.networks import architecture_for, check_fits
+from gansweep.networks import ARCHITECTURES, architecture_for, check_fits
 from gansweep.networks.options import CONDITIONALS
 from gansweep.phases import Confirm, Replicate
 from gansweep.results import slug
+from gansweep.rules import Count, Names, Positive, Seed, check_fields, whole
 from gansweep.samplers import SAMPLERS
 from gansweep.space import Choice, Space, Uniform, to_json
 from gansweep.training.member import check_values, searchable
 from gansweep.training.optimizers import OPTIMIZERS
 from gansweep.variants import VARIANTS
+from gansweep.variants.vae import VAE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,33 +33,32 @@ class Study:
         UserError: a value that cannot be; said with the rule, the value and the nearest valid name.
     """
 
-    variants: tuple[str, ...]  # keys of VARIANTS
-    datasets: tuple[str, ...]  # names of data sets, as for data.load
+    variants: Names  # keys of VARIANTS
+    datasets: Names  # names of data sets, as for data.load
     space: str | Space = "wide"  # the published "wide" or "narrow" space of each variant, or one of your own
-    trials: int  # configurations of each variant on each data set; the first is the published default
-    steps: int  # updates of the discriminator (of the only player, for a VAE)
-    evaluations: int = 5  # evenly spaced; the best one scores the trial
+    # Configurations of each variant on each data set; the first is the published default.
+    trials: Annotated[int, whole(1, 100_000)]
+    steps: Count  # updates of the discriminator (of the only player, for a VAE)
+    evaluations: Count = 5  # evenly spaced; the best one scores the trial
     sampler: str = "random"
-    seed: int = 0  # of the search and, with the trial's number, of its training
+    seed: Seed = 0  # of the search and, with the trial's number, of its training
     architecture: str = "auto"  # a key of ARCHITECTURES; "auto" takes the one made for the data
-    batch_size: int = 64
+    batch_size: Annotated[int, whole(2)] = 64
     optimizer: str = "adam"
     conditional: str = "none"  # how labels enter D: "concat" or "projection"; G has them beside z
     evaluation: Evaluation = field(default_factory=Evaluation)
     confirm: Confirm | None = None  # whether to run winners again on fresh seeds
     replicate: Replicate | None = None  # whether to run random configurations again on fresh seeds
-    time_limit_seconds: float = 86_400.0  # a trial's own share of its pack's time
+    time_limit_seconds: Positive = 86_400.0  # a trial's own share of its pack's time
     smoke: Mapping[str, Any] = field(default_factory=dict)  # fields (n_images too) that --smoke changes
 
     def __post_init__(self) -> None:
-        self._check_names()
-        for name in ("trials", "steps", "evaluations", "batch_size", "seed"):
-            value, least = getattr(self, name), {"batch_size": 2, "seed": 0}.get(name, 1)
-            if type(value) is not int or value < least:
-                raise UserError(f"{name} must be a whole number of at least {least}, but got {value!r}")
-        if not 0 < self.time_limit_seconds < math.inf:
-            limit = self.time_limit_seconds
-            raise UserError(f"time_limit_seconds must be above 0 and finite, but got {limit}")
+        check_fields(self)
+        if len(set(map(slug, self.datasets))) < len(self.datasets):
+            raise UserError(f"datasets must have different names as parts of files, but got {self.datasets}")
+        for name in self.variants:
+            if name not in VARIANTS:
+                raise unknown("variant", name, VARIANTS)
         if self.sampler not in SAMPLERS:
             raise unknown("sampler", self.sampler, SAMPLERS)
         if "fid" not in self.evaluation.metrics:
@@ -74,15 +74,6 @@ class Study:
                 f"beside the default, but got {self.replicate.configurations}"
             )
         self._check_space()
-
-    def _check_names(self) -> None:
-        for name in ("variants", "datasets"):
-            values = getattr(self, name)
-            if isinstance(values, str) or not values or len(set(map(slug, values))) < len(values):
-                raise UserError(f"{name} must be a tuple of one or more different names, but got {values!r}")
-        for name in self.variants:
-            if name not in VARIANTS:
-                raise unknown("variant", name, VARIANTS)
 
     def _check_conditional(self) -> None:
         if self.conditional not in CONDITIONALS:
@@ -121,7 +112,7 @@ class Study:
     def at_smoke_scale(self) -> "Study":
         """The same study at a scale that runs in minutes on a CPU."""
         small: dict[str, Any] = {
-            "trials": min(self.trials, 2),
+            "trials": min(self.trials, 3 if self.replicate else 2),
             "steps": min(self.steps, 50),
             "evaluations": min(self.evaluations, 2),
             "n_images": min(self.evaluation.n_images, 1000),
@@ -159,17 +150,17 @@ def load(name: str) -> tuple[str, str, Study]:
         values = runpy.run_path(str(file))
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
-    except Exception as error:  # whatever a user's file may raise
+    except (Exception, SystemExit) as error:  # whatever a user's file may raise
         raise UserError(
             f"{file} is not a study: {type(error).__name__}: {error}{_field_hint(error)}"
         ) from None
     study = values.get("STUDY")
     if not isinstance(study, Study):
         raise UserError(f"{file} must hold one value STUDY = Study(...), but it has {type(study).__name__}")
-    return file.stem, (values.get("__doc__") or "").strip(), study
+    return file.stem, str(values.get("__doc__") or "").strip(), study
 
 
-def _field_hint(error: Exception) -> str:
+def _field_hint(error: BaseException) -> str:
     """For an unknown field of Study, Evaluation or Manifold: the nearest one there is."""
     text = str(error)
     if "unexpected keyword argument" not in text:
@@ -209,7 +200,7 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         chosen = resolve_extractor(dataset, study.evaluation)
         evaluation[key] = asdict(replace(study.evaluation, extractor=chosen))
         _check_likelihood(study, dataset)
-        _check_labels(study, dataset)
+        _check_labels(study, architectures[key], dataset)
     values: dict[str, Any] = {
         "schema": "gansweep.study/1",
         "name": name,
@@ -255,22 +246,31 @@ def _default(study: Study, variant: str) -> dict[str, Any]:
 
 
 def _check_likelihood(study: Study, dataset: Dataset) -> None:
-    space = {} if isinstance(study.space, str) else study.space
-    if "vae" in study.variants and dataset.kind == "vector" and space.get("likelihood") != "gaussian":
-        raise UserError(
-            f"the Bernoulli likelihood of vae needs data in [0, 1], and {dataset.name} has none: "
-            "set likelihood='gaussian' in the study's space"
-        )
+    for name in study.variants:
+        variant = VARIANTS[name].variant
+        settings = {**VARIANTS[name].default, **study.space_of(name)}
+        if not isinstance(variant, VAE) or dataset.kind == "image":
+            continue
+        if settings.get("likelihood", variant.likelihood) != "gaussian":
+            raise UserError(
+                f"the Bernoulli likelihood of {name} needs data in [0, 1], which {dataset.name} has not: "
+                "set likelihood='gaussian' in the study's space"
+            )
 
 
-def _check_labels(study: Study, dataset: Dataset) -> None:
-    conditional = [variant for variant in study.variants if study.is_conditional(variant)]
-    if conditional and not dataset.n_classes:
-        raise UserError(
-            f"{dataset.name} has no labels, which conditional models need, and {conditional[0]} is one here"
-        )
-    for variant in study.variants:
-        check_metrics(study.evaluation, dataset, study.is_conditional(variant))
+def _check_labels(study: Study, architecture: str, dataset: Dataset) -> None:
+    for name in study.variants:
+        conditional = study.is_conditional(name)
+        if conditional and not dataset.n_classes:
+            raise UserError(
+                f"{dataset.name} has no labels, which conditional models need, and {name} is one here"
+            )
+        if conditional and not ARCHITECTURES[architecture].takes_labels:
+            raise UserError(
+                f"the generator of architecture {architecture!r} takes no labels, but {name} is conditional "
+                f"here: use {architecture_for(dataset.shape)!r}"
+            )
+        check_metrics(study.evaluation, dataset, conditional)
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import pytest
 ROOT = Path("gansweep")
 # Each may import from those before it.
 LAYERS = (
-    ("errors", "files"),
+    ("errors",),
+    ("rules", "files"),
     ("space", "results", "theory"),
     ("phases",),
     ("progress",),

@@ -35,6 +35,10 @@ def results(tmp_path_factory):
         (["list", "varients"], "unknown list 'varients'; did you mean 'variants'?"),
         (["report", "dem", "--results", "RESULTS"], "unknown study in RESULTS 'dem'; did you mean 'demo'?"),
         (["status", "x", "--results", "/nowhere"], "unknown study in /nowhere 'x'. There are: none"),
+        (["run", "quickstart", "--results", "/proc/x"], "files cannot be written to /proc/x/quickstart: "),
+        (["demo", "--out", "/proc/x"], "files cannot be written to /proc/x: "),
+        (["run", "quickstart", "--gpus-per-pack", "-1"], "gpus_per_pack must be a number of at least 0"),
+        (["plan", "quickstart", "--gpus-per-pack", "nan"], "gpus_per_pack must be a number of at least 0"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(capsys, results, arguments, message):
@@ -54,7 +58,7 @@ def test_missing_data_stop_a_study_before_anything_else(capsys, tmp_path, monkey
     assert not (tmp_path / "results").exists()
 
 
-def test_missing_inception_weights_stop_a_study_before_it_trains(capsys, tmp_path, monkeypatch):
+def test_missing_inception_weights_stop_a_study_before_it_trains(capsys, tmp_path, monkeypatch, local_ray):
     monkeypatch.setenv("GANSWEEP_INCEPTION_WEIGHTS", str(tmp_path / "no.pth"))
     study = tmp_path / "mine.py"
     study.write_text(
@@ -66,6 +70,16 @@ def test_missing_inception_weights_stop_a_study_before_it_trains(capsys, tmp_pat
     error = said(capsys)
     assert "GANSWEEP_INCEPTION_WEIGHTS" in error and "name the extractor 'digits'" in error
     assert not list((tmp_path / "results").rglob("rows.jsonl*"))
+
+
+def test_what_cannot_be_had_here_is_said_before_anything_is_written(capsys, tmp_path, local_ray):
+    for flags, message in (
+        (["--gpus-per-pack", "1000"], "gpus_per_pack must lie in [0, 0] here, but got 1000"),
+        (["--storage", "nosql://here"], "the Optuna storage cannot be opened: "),
+    ):
+        assert main(["run", "quickstart", *flags, "--results", str(tmp_path)]) == 2
+        assert said(capsys).startswith(f"gansweep: {message}")
+        assert [path.name for path in (tmp_path / "quickstart").iterdir()] == [".lock"]
 
 
 def test_bad_flags_are_told_by_argparse(capsys):

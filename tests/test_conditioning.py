@@ -5,7 +5,6 @@ import torch
 from torch.func import functional_call, vmap
 from torch.testing import assert_close
 
-from gansweep.errors import UserError
 from gansweep.networks import build
 from gansweep.networks.layers import Weighted
 from gansweep.networks.options import Binding, NetworkOptions
@@ -103,19 +102,3 @@ def test_labels_of_a_pack_are_those_of_its_members(architecture, conditional):
     packed = vmap(lambda p, x, y: functional_call(nets[0], p, (x, Binding(y=y))))(params, x, y)
     for i, net in enumerate(nets):
         assert_close(packed[i], net(x[i], Binding(y=y[i])))
-
-
-def test_what_cannot_be_conditional_is_refused():
-    def attempt(roles, architecture="conv8", shape=(1, 8, 8), **options):
-        build(dict(enumerate(roles)), architecture, shape, NetworkOptions(**options), seed=0)
-
-    with pytest.raises(
-        UserError, match="needs a D that gives scores, but the roles are autoencoder, generator"
-    ):
-        attempt(["autoencoder", "generator"], conditional="projection", n_classes=3)
-    with pytest.raises(UserError, match="need data with labels"):
-        attempt(["discriminator", "generator"], conditional="concat")
-    with pytest.raises(UserError, match="need data with labels"):
-        attempt(["auxiliary", "generator"])
-    with pytest.raises(UserError, match="takes no labels; use 'mlp'"):
-        attempt(["discriminator", "generator"], "gaussian", (1,), n_classes=2)

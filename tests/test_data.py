@@ -275,7 +275,7 @@ def test_images_of_sixteen_bits_are_refused(tmp_path):
     ("name", "message"),
     [
         ("folder:nowhere", "there is no folder .*nowhere"),
-        ("folder:", "there is no folder"),
+        ("folder:", "'folder:' names no folder: give it a path"),
         ("folder:empty", "holds 0 images"),
         ("folder:empty@48", "must be 32 or 64 pixels, but 'folder:empty@48' says '48'"),
     ],

@@ -558,9 +558,20 @@ def test_an_evaluation_survives_json():
     ("settings", "message"),
     [
         ({"metrics": ("fdi",)}, "unknown metric 'fdi'; did you mean 'fid'"),
-        ({"metrics": ()}, "one metric or more"),
+        ({"metrics": ()}, "metrics must be a tuple of one or more different names"),
+        ({"metrics": ("fid", "fid")}, "one or more different names, but got"),
+        ({"metrics": 3}, "one or more different names, but got 3"),
+        ({"metrics": "fid"}, "one or more different names, but got 'fid'"),
+        ({"seed": 1.5}, "seed must be a whole number from 0 to 2147483647, but got 1.5"),
+        ({"seed": 2**70}, "seed must be a whole number"),
+        ({"weights": 3}, "weights must be of type str or None, but got 3"),
+        ({"manifold": None}, "manifold must be of type Manifold, but got None"),
+        ({"manifold": {"restarts": 2.5}}, "restarts must be a whole number from 1 to 1024, but got 2.5"),
+        ({"manifold": {"restarts": 2000}}, "restarts must be a whole number from 1 to 1024"),
+        ({"manifold": {"vertex_lr": float("inf")}}, "vertex_lr must be above 0 and finite"),
         ({"extractor": "incepton"}, "unknown feature extractor 'incepton'; did you mean 'inception'"),
-        ({"n_images": 99}, "n_images >= 100 must hold.*but got 99"),
+        ({"n_images": 99}, "n_images must be a whole number of at least 100, but got 99"),
+        ({"n_images": 1000.0}, "n_images must be a whole number of at least 100, but got 1000.0"),
     ],
 )
 def test_a_wrong_evaluation_is_refused(settings, message):

@@ -6,7 +6,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 
@@ -14,8 +16,10 @@ import pytest
 
 from gansweep.cli import main
 from gansweep.contracts import CONTRACTS, Broken, Specimen
+from gansweep.errors import UserError
 from gansweep.scaffold import free_look
 from gansweep.variants import VARIANTS
+from gansweep.variants.published import HUES, MARKERS
 
 ROOT = Path(__file__).parents[1]
 SOURCE = 'Me, "Mine", 2026, arXiv:2601.00001'
@@ -124,6 +128,9 @@ def test_an_installed_package_is_listed_checked_and_tested(tmp_path, capsys):
         ("my-gan", "a Python identifier in lower case, like my_gan, not 'my-gan'"),
         ("MyGAN", "not 'MyGAN'"),
         ("lambda", "not 'lambda'"),
+        ("none", "a variant cannot be named 'none': its class None"),
+        ("published", "its class Published has a name of another use"),
+        ("tensor", "its class Tensor has"),
     ],
 )
 def test_a_name_that_cannot_be_taken(name, sentence, capsys, tmp_path):
@@ -142,4 +149,16 @@ def test_nothing_is_overwritten(capsys, tmp_path):
 
 
 def test_the_look_of_a_new_variant_is_free():
-    assert free_look() not in {(published.hue, published.marker) for published in VARIANTS.values()}
+    looks = {(published.hue, published.marker) for published in VARIANTS.values()}
+    assert free_look() not in looks
+    pairs = list(product(HUES, MARKERS))
+    full = {f"{h}-{m}": replace(VARIANTS["ns"], hue=h, marker=m) for h, m in pairs}
+    with pytest.raises(UserError, match="all 48 pairs of a hue and a marker are taken"):
+        free_look(full)
+    full.pop("green-plus")
+    assert free_look(full) == ("green", "plus")
+
+
+def test_a_folder_that_cannot_be_written_is_named(capsys):
+    assert main(["new-variant", "own_gan", "--into", "/proc/x"]) == 2
+    assert "gansweep: files cannot be written to /proc/x: " in capsys.readouterr().err

@@ -14,7 +14,15 @@ from gansweep.report.figures import plots
 from gansweep.report.figures.coverage import coverage_data, coverage_plot, plot_coverage
 from gansweep.report.figures.divergences import cross_plot, plot_cross, rivals
 from gansweep.report.figures.fits import TARGETS, fits_data, fits_plot, optimum, plot_fit
-from gansweep.report.figures.strips import CONDITIONAL, POLYGONS, plot_strip, strips_plot, with_best
+from gansweep.report.figures.strips import (
+    CONDITIONAL,
+    POLYGONS,
+    leaders,
+    plot_strip,
+    strips_plot,
+    takeaway,
+    with_best,
+)
 from gansweep.report.figures.vectors import plot_vectors, vectors_data
 from gansweep.report.measures import median, per_trial
 from gansweep.results import FAILED
@@ -98,6 +106,15 @@ def test_the_best_trial_is_that_of_the_chosen_metric(digits):
     by_fid = with_best(per_trial(digits, "digits", ["accuracy"], "fid"), "fid")
     for _, mine in by_fid.groupby("variant"):
         assert mine.loc[mine["is_best"], "score"].tolist() == [mine["score"].min()]
+
+
+def test_the_words_name_all_that_share_the_best_median_and_no_winner_at_zero(digits):
+    points = with_best(per_trial(digits, "digits", ["accuracy"], "fid"), "fid")
+    equal = points.assign(accuracy=0.5, failed=False)
+    assert leaders(equal, "accuracy") == ("ns", "vae", "wgan_gp")
+    assert "NS GAN, VAE and WGAN GP have the best accuracy" in takeaway(digits, equal, ["accuracy"])
+    nothing = takeaway(digits, points.assign(accuracy=0.0), ["accuracy"])
+    assert nothing == "No trial has any accuracy: it is 0 for all."
 
 
 def test_a_strip_shows_every_trial_that_did_not_fail_once(digits):

@@ -23,7 +23,7 @@ SMALL = Study(variants=("ns",), datasets=("digits",), trials=2, steps=10, evalua
         ({"variants": "ns"}, "variants must be a tuple"),
         ({"datasets": ()}, "datasets must be a tuple of one or more different names, but got"),
         ({"variants": ("ns", "ns")}, "different names"),
-        ({"trials": 0}, "trials must be a whole number of at least 1, but got 0"),
+        ({"trials": 0}, "trials must be a whole number from 1 to 100000, but got 0"),
         ({"steps": 1.5}, "steps must be a whole number of at least 1, but got 1.5"),
         ({"sampler": "rand"}, "unknown sampler 'rand'; did you mean 'random'"),
         ({"space": "wid"}, "unknown space 'wid'; did you mean 'wide'"),
@@ -31,14 +31,19 @@ SMALL = Study(variants=("ns",), datasets=("digits",), trials=2, steps=10, evalua
         ({"space": {"clip": 0.1}}, "unknown hyperparameter 'clip'"),
         ({"optimizer": "sgd"}, "unknown optimizer 'sgd'"),
         ({"time_limit_seconds": 0.0}, "time_limit_seconds must be above 0"),
+        ({"time_limit_seconds": "1h"}, "time_limit_seconds must be above 0 and finite, but got '1h'"),
         ({"time_limit_seconds": float("inf")}, "time_limit_seconds must be above 0 and finite, but got inf"),
         ({"trials": True}, "trials must be a whole number"),
-        ({"seed": 1.5}, "seed must be a whole number of at least 0, but got 1.5"),
+        ({"seed": 1.5}, "seed must be a whole number from 0 to 2147483647, but got 1.5"),
+        ({"seed": 10**15}, "seed must be a whole number from 0 to 2147483647, but got 10+$"),
         ({"batch_size": 1}, "batch_size must be a whole number of at least 2, but got 1"),
         ({"space": {"n_critic": uniform(1, 5)}}, "n_critic is of type int, but the space has Uniform"),
-        ({"space": {"n_critic": 0}}, r"n_critic must lie in \[1, inf\], but the space has 0"),
+        ({"space": {"n_critic": 0}}, r"n_critic must lie in \[1, inf\), but the space has 0"),
         ({"space": {"lr": "fast"}}, "lr is of type float, but the space has 'fast'"),
-        ({"space": {"beta1": choice(0.5, 2.0)}}, r"beta1 must lie in \[0, 1\]"),
+        ({"space": {"beta1": choice(0.5, 2.0)}}, r"beta1 must lie in \[0, 1\)"),
+        ({"space": {"beta1": 1.0}}, r"beta1 must lie in \[0, 1\), but the space has 1.0"),
+        ({"space": {"g_ema": choice(0.5, 1.0)}}, r"g_ema must lie in \[0, 1\)"),
+        ({"space": {"lr": float("inf")}}, r"lr must lie in \[0, inf\), but the space has inf"),
         ({"space": {"d_norm": uniform(0, 1)}}, "d_norm is of type str"),
         ({"space": {"d_norm": "spectal"}}, "unknown d_norm 'spectal'; did you mean 'spectral'"),
         ({"space": {"output": choice("tanh", "relu")}}, "unknown output 'relu'"),
@@ -59,6 +64,11 @@ SMALL = Study(variants=("ns",), datasets=("digits",), trials=2, steps=10, evalua
         ({"space": {"lr": 1e-3, "g_lr": 1e-3}}, "either lr or g_lr and d_lr, but got both"),
         ({"datasets": ("folder:a/b", "folder:a_b")}, "different names"),
         ({"evaluation": Evaluation(metrics=("isc",))}, "metrics must have 'fid'"),
+        ({"evaluation": None}, "evaluation must be of type Evaluation, but got None"),
+        ({"space": None}, "space must be of type str or of type dict, but got None"),
+        ({"architecture": ["mlp"]}, r"architecture must be of type str, but got \['mlp'\]"),
+        ({"smoke": 5}, "smoke must be of type Mapping, but got 5"),
+        ({"confirm": 3}, "confirm must be of type Confirm or None, but got 3"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_in_one_sentence(change, message):
@@ -133,6 +143,11 @@ def test_what_does_not_fit_the_data_is_refused():
     digits, ring = {"digits": data.load("digits")}, {"ring": data.load("ring")}
     with pytest.raises(UserError, match="use 'conv8'"):
         study.resolve("s", "", replace(SMALL, architecture="infogan"), digits)
+    line = {"mixture_1d": data.load("mixture_1d")}
+    for change in ({"conditional": "concat"}, {"variants": ("acgan",)}):
+        with pytest.raises(UserError, match=r"architecture 'gaussian' takes no labels, .* use 'mlp'"):
+            given = replace(SMALL, **change, datasets=("mixture_1d",), architecture="gaussian")
+            study.resolve("s", "", given, line)
     triangles = {"triangles": data.load("triangles")}
     for change in ({"conditional": "concat"}, {"variants": ("acgan",)}):
         with pytest.raises(UserError, match="has no labels, which conditional models need"):
@@ -187,6 +202,7 @@ IMPORT = "from gansweep.study import Study\n"
     [
         ("STUDY = 3", "must hold one value STUDY"),
         (f"{IMPORT}STUDY = Study(", "not a study: SyntaxError"),
+        ("import sys; sys.exit(3)", "bad.py is not a study: SystemExit: 3"),
         (
             f"{IMPORT}STUDY = Study(variants=('ns',), datasets=('digits',), trails=1, steps=1)",
             "unknown field 'trails'; did you mean 'trials'",

@@ -42,7 +42,7 @@ from gansweep.variants.hinge import Hinge
 from gansweep.variants.least_squares import LSGAN
 from gansweep.variants.minimax import MaximumLikelihood, MinMax, NonSaturating
 from gansweep.variants.relativistic import Relativistic, RelativisticPairing
-from gansweep.variants.wasserstein import Wasserstein
+from gansweep.variants.wasserstein import ClippedWasserstein, Wasserstein
 
 P = Gaussian(0.0, 1.0)
 SHIFTED, WIDER = Gaussian(1.0, 1.0), Gaussian(0.5, 1.5)
@@ -336,7 +336,7 @@ QUANTILES = torch.from_numpy(norm.ppf((np.arange(1000) + 0.5) / 1000))[:, None]
 
 @pytest.mark.parametrize("shift", [1.5, -0.7])
 def test_a_clipped_linear_critic_finds_the_distance_times_the_bound(shift):
-    variant = Wasserstein(clip=0.01)
+    variant = ClippedWasserstein(clip=0.01)
     params = {"weight": torch.zeros(1, 1, dtype=torch.float64), "bias": torch.zeros(1, dtype=torch.float64)}
 
     def loss(params: dict[str, Tensor], fake: Tensor) -> Tensor:

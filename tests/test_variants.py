@@ -150,7 +150,6 @@ def test_clipping_bounds_the_critic_and_leaves_the_generator():
     wgan = VARIANTS["wgan"].variant
     assert_close(wgan.project("discriminator", params)["w"], torch.tensor([-0.01, 0.001, 0.01]))
     assert_close(wgan.project("generator", params), params)
-    assert_close(Wasserstein().project("discriminator", params), params)
 
 
 def test_began_losses_and_controller():

@@ -52,7 +52,9 @@ def _parse(name: str, root: Path) -> tuple[Path, int]:
     if size not in map(str, SIZES):
         raise UserError(f"the size of a folder's images must be 32 or 64 pixels, but {name!r} says {size!r}")
     folder = root / path  # an absolute path replaces the root
-    if not path or not folder.is_dir():
+    if not path:
+        raise UserError(f"data set {name!r} names no folder: give it a path, absolute or under {root}")
+    if not folder.is_dir():
         raise UserError(
             f"there is no folder {folder}: give data set {name!r} a path under {root} or an absolute one"
         )

@@ -17,10 +17,9 @@ from torch import Tensor
 
 from gansweep.data.polygons import RADIUS, Polygons
 from gansweep.evaluation.raster import areas, rasterise
-from gansweep.evaluation.settings import Manifold
+from gansweep.evaluation.settings import N_LATENTS, Manifold
 
 N_STARTS = 4096  # random polygons to begin at, of the data's kind and as many of any
-N_LATENTS = 1024  # random latents to begin at
 AREAS = (10.0, 3.15 * RADIUS**2)  # square pixels: with these bounds a white or black image is no polygon
 CHUNK = 64  # images fitted at once: their tensors stay in a processor's cache
 BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8  # Adam

@@ -1,9 +1,10 @@
 """What is measured, and with which features: plain values, without torch."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from gansweep.errors import UserError, unknown
+from gansweep.errors import unknown
+from gansweep.rules import Count, Names, Positive, Seed, check_fields, whole
 
 Better = Literal["lower", "higher", "neither"]
 Needs = Literal["samples", "logits", "labels", "own classes", "mixture", "1-D", "polygons"]
@@ -11,7 +12,7 @@ ISC_SPLITS = 10
 KID_SUBSETS = 100
 KID_SUBSET_SIZE = 1000
 NEIGHBOURS = 3  # k of precision and recall
-MIN_IMAGES = 10 * ISC_SPLITS
+N_LATENTS = 1024  # random latents that the inversion of a generator may begin at
 
 
 @dataclass(frozen=True)
@@ -105,22 +106,20 @@ class Manifold:
 
     >>> Manifold(restarts=0)
     Traceback (most recent call last):
-    gansweep.errors.UserError: restarts > 0 must hold, but got 0
+    gansweep.errors.UserError: restarts must be a whole number from 1 to 1024, but got 0
     """
 
-    threshold: float = 0.75  # of the squared distance between images in [0, 1], as in the paper
-    n_precision: int = 1024  # generated images, as in the paper; fewer if n_images is smaller
-    n_recall: int = 256  # test images
-    restarts: int = 5  # as in the paper
-    vertex_steps: int = 50  # of descent, for each restart
-    vertex_lr: float = 0.3  # the first step size, in pixels
-    latent_steps: int = 100  # of descent, for each restart; recall still rises a little with more
-    latent_lr: float = 0.1  # the first step size
+    threshold: Positive = 0.75  # of the squared distance between images in [0, 1], as in the paper
+    n_precision: Count = 1024  # generated images, as in the paper; fewer if n_images is smaller
+    n_recall: Count = 256  # test images
+    restarts: Annotated[int, whole(1, N_LATENTS)] = 5  # as in the paper
+    vertex_steps: Count = 50  # of descent, for each restart
+    vertex_lr: Positive = 0.3  # the first step size, in pixels
+    latent_steps: Count = 100  # of descent, for each restart; recall still rises a little with more
+    latent_lr: Positive = 0.1  # the first step size
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value <= 0:
-                raise UserError(f"{name} > 0 must hold, but got {value}")
+        check_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,34 +128,27 @@ class Evaluation:
 
     >>> Evaluation(n_images=50)
     Traceback (most recent call last):
-    gansweep.errors.UserError: n_images >= 100 must hold, 10 for each split of the Inception Score, but got 50
+    gansweep.errors.UserError: n_images must be a whole number of at least 100, but got 50
     """
 
     extractor: str = "auto"  # a name in EXTRACTORS; "auto": the one made for the data set, else inception
-    n_images: int = 10_000  # generated; the real side is the whole test set
-    metrics: tuple[str, ...] = ("fid", "isc")
+    n_images: Annotated[int, whole(10 * ISC_SPLITS)] = 10_000  # generated; all test samples are real
+    metrics: Names = ("fid", "isc")
     weights: str | None = None  # a file of Inception's weights; by default it is downloaded
-    seed: int = 2020  # of the latents, the same for all trials
+    seed: Seed = 2020  # of the latents, the same for all trials
     manifold: Manifold = Manifold()  # of the polygon metrics
 
     def __post_init__(self) -> None:
-        if isinstance(self.metrics, str):
-            raise UserError(f"metrics must be a tuple of names, as ('fid',), but got {self.metrics!r}")
-        object.__setattr__(self, "metrics", tuple(self.metrics))  # JSON has lists, and dicts for dataclasses
+        if isinstance(self.metrics, list):  # JSON has lists, and dicts for dataclasses
+            object.__setattr__(self, "metrics", tuple(self.metrics))
         if isinstance(self.manifold, dict):
             object.__setattr__(self, "manifold", Manifold(**self.manifold))
+        check_fields(self)
         if self.extractor not in ("auto", *EXTRACTORS):
             raise unknown("feature extractor", self.extractor, ("auto", *EXTRACTORS))
         for metric in self.metrics:
             if metric not in METRICS:
                 raise unknown("metric", metric, METRICS)
-        if not self.metrics:
-            raise UserError(f"an evaluation needs one metric or more of {', '.join(METRICS)}, but got none")
-        if self.n_images < MIN_IMAGES:
-            raise UserError(
-                f"n_images >= {MIN_IMAGES} must hold, 10 for each split of the Inception Score, "
-                f"but got {self.n_images}"
-            )
 
     def asks(self, *metrics: str) -> bool:
         """Whether one of these metrics is asked for."""

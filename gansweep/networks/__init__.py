@@ -78,6 +78,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         std=None,
         dims=(1,),
         prior="normal",
+        takes_labels=False,
     ),
 }
 
@@ -116,28 +117,10 @@ def build(
 
     roles: the role of each network: generator, decoder, discriminator, auxiliary, autoencoder or encoder.
     Each network is called as `net(x)` or `net(x, binding)`. The global random state stays as it was.
-
-    Raises:
-        UserError: no network has the scores that a projection is added to, or labels are wanted of data
-            without classes.
     """
-    _check_labels(roles, architecture, options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return {
             name: network(role, ARCHITECTURES[architecture], shape, options)
             for name, role in sorted(roles.items())
         }
-
-
-def _check_labels(roles: Mapping[str, str], architecture: str, options: NetworkOptions) -> None:
-    wants_labels = options.conditional != "none" or "auxiliary" in roles.values()
-    if wants_labels and options.n_classes == 0:
-        raise UserError("conditional networks need data with labels, but the data have no classes")
-    if options.n_classes > 0 and architecture == "gaussian":
-        raise UserError("the generator of architecture 'gaussian' takes no labels; use 'mlp'")
-    if options.conditional == "projection" and not {"discriminator", "auxiliary"} & set(roles.values()):
-        raise UserError(
-            "conditional='projection' needs a D that gives scores, but the roles are "
-            f"{', '.join(sorted(roles.values()))}; use 'concat'"
-        )

@@ -28,6 +28,7 @@ class Architecture:
     sides: tuple[int, ...] | None = None  # image sides it is made for; None for vectors
     dims: tuple[int, ...] | None = None  # lengths of vectors it is made for; None for any
     prior: str | None = None  # of z, "uniform" or "normal"; None leaves it to the variant
+    takes_labels: bool = True  # whether its G may be conditional
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether it is made for data of this shape."""

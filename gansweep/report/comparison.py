@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gansweep import results
+from gansweep import phases, results
 from gansweep.errors import UserError
 from gansweep.report import statistics
 from gansweep.report.statistics import Estimate, Scores
@@ -25,13 +25,15 @@ class Comparison:
 
     `trials` has one line per trial and the column `score`: the lowest FID of the trial, +inf where it failed
     or measured none, NaN while it runs. `evaluations` has one line per measurement: dataset, trial_id, step,
-    metric_id, fid and whatever other metrics were measured.
+    metric_id, fid and whatever other metrics were measured. `reruns` is like `trials`, for what
+    ran again on fresh seeds after the search, and is no draw of it.
     """
 
     folder: Path
     manifest: dict[str, Any]
     trials: pd.DataFrame
     evaluations: pd.DataFrame
+    reruns: pd.DataFrame
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
@@ -55,6 +57,22 @@ class Comparison:
     def defaults(self) -> pd.DataFrame:
         """The finished trials of the default configurations."""
         return self.trials[self.trials["outcome"].notna() & self.trials["is_default"]]
+
+    @cached_property
+    def confirmed(self) -> pd.DataFrame:
+        """The finished trials that confirm the configuration chosen for each cell, if there are any."""
+        everything = pd.concat([self.trials, self.reruns]) if len(self.reruns) else self.trials
+        finished = everything[everything["outcome"].notna()]
+        parts = [self._confirmed(cell) for _, cell in finished.groupby(["dataset", "variant"])]
+        return pd.concat(parts) if parts else finished
+
+    def _confirmed(self, cell: pd.DataFrame) -> pd.DataFrame:
+        seeds = cell[cell["phase"] == phases.CONFIRM]
+        if seeds.empty:
+            return seeds
+        rows: list[Any] = cell.to_dict("records")
+        chosen = phases.chosen(self.manifest["budget"], rows)
+        return seeds[seeds["trial_number"] == chosen["trial_number"]] if chosen else seeds.iloc[:0]
 
     @cached_property
     def scores(self) -> dict[tuple[str, str], Scores]:
@@ -147,13 +165,13 @@ def read_comparison(folder: Path) -> Comparison:
     tables = results.load(folder, manifest["collapse_above"])
     if tables["trials"].empty:
         raise UserError(f"{folder} holds no results: no trial has reported yet; run the study first")
-    # A winner confirmed on fresh seeds is no draw of the search.
-    trials = tables["trials"].query("phase != 'confirm'")
+    trials = tables["trials"].assign(score=_score(tables["trials"]))
+    search = trials[trials["phase"] == phases.SEARCH]
     evaluations = tables["evaluations"]
     for name in ("dataset", "trial_id", "step", "metric_id", "fid"):
         evaluations[name] = evaluations.get(name)  # nothing was measured yet
-    mine = evaluations[evaluations["trial_id"].isin(trials["trial_id"])]
-    return Comparison(folder, manifest, trials.assign(score=_score(trials)), mine)
+    mine = evaluations[evaluations["trial_id"].isin(search["trial_id"])]
+    return Comparison(folder, manifest, search, mine, trials[trials["phase"] != phases.SEARCH])
 
 
 def _score(trials: pd.DataFrame) -> pd.Series:

@@ -57,10 +57,12 @@ def _robustness(comparison: Comparison) -> str:
 
 
 def _kind_of_score(comparison: Comparison) -> str:
+    unconfirmed = ", and no winner has been confirmed on fresh seeds"
+    if len(comparison.confirmed):
+        unconfirmed = "; those of fresh seeds are not selected among configurations"
     return (
         "every FID here is the lowest of a trial’s evaluations, measured on the very images that select "
-        "among checkpoints and configurations. It is therefore optimistic, and no winner has been "
-        "confirmed on fresh seeds."
+        f"among checkpoints and configurations. It is therefore optimistic{unconfirmed}."
     )
 
 
@@ -90,8 +92,9 @@ def cautions(comparison: Comparison) -> list[str]:
 
 def _missing(comparison: Comparison) -> list[str]:
     planned = int(comparison.manifest["planned_trials"])
-    done = int(comparison.trials["outcome"].notna().sum())
-    running = len(comparison.trials) - done
+    started = [*comparison.trials["outcome"], *comparison.reruns["outcome"]]
+    done = sum(isinstance(outcome, str) for outcome in started)
+    running = len(started) - done
     if done >= planned and not running:
         return []
     return [

@@ -3,13 +3,15 @@
 import keyword
 import re
 from collections import Counter
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from string import Template
 
 from gansweep.errors import UserError
-from gansweep.files import write_atomically
+from gansweep.files import require_writable, write_atomically
 from gansweep.variants import VARIANTS
-from gansweep.variants.published import HUES, MARKERS
+from gansweep.variants.published import HUES, MARKERS, Published
 
 TEMPLATES = Path(__file__).with_name("templates")
 CLONE = {"gansweep/variants/$name.py": "variant.py", "tests/test_$name.py": "test.py"}
@@ -29,7 +31,8 @@ def new_variant(name: str, into: Path) -> str:
     into: a clone of gansweep, or any other folder, which gets a package `gansweep_<name>`.
 
     Raises:
-        UserError: the name is no identifier in lower case, or taken, or a file of it is there already.
+        UserError: the name is no identifier in lower case, or taken; a file of it is there already, or cannot
+            be written.
     """
     _check(name)
     in_clone = (into / "gansweep" / "variants" / "__init__.py").exists()
@@ -41,23 +44,36 @@ def new_variant(name: str, into: Path) -> str:
     for file in texts:
         if file.exists():
             raise UserError(f"{file} is there already and is not overwritten: take another name")
+    require_writable(into)
     for file, text in texts.items():
         write_atomically(file, text)
     steps = Template(_read("clone_steps" if in_clone else "package_steps"))
     return "\n".join([*(f"wrote {file}" for file in texts), "", steps.substitute(values, into=into)])
 
 
-def free_look() -> tuple[str, str]:
-    """A hue and a marker that no variant has together: of the hue with the fewest, its first marker."""
-    taken = {(published.hue, published.marker) for published in VARIANTS.values()}
+def free_look(variants: Mapping[str, Published] = VARIANTS) -> tuple[str, str]:
+    """A hue and a marker that no variant has together: of the hue with the fewest, its first marker.
+
+    Raises:
+        UserError: there are as many variants as pairs.
+    """
+    taken = {(published.hue, published.marker) for published in variants.values()}
     used = Counter(hue for hue, _ in taken)
-    hue = min(HUES, key=lambda hue: used[hue])
-    return hue, next(marker for marker in MARKERS if (hue, marker) not in taken)
+    free = [look for look in product(HUES, MARKERS) if look not in taken]
+    if not free:
+        raise UserError(f"all {len(taken)} pairs of a hue and a marker are taken: remove a variant first")
+    return min(free, key=lambda look: used[look[0]])
 
 
 def _check(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise UserError(f"a variant is named by a Python identifier in lower case, like my_gan, not {name!r}")
+    imports = re.findall(r"^from \S+ import (.*)$", _read("variant.py"), re.MULTILINE)
+    class_name = _class_name(name)
+    if keyword.iskeyword(class_name) or class_name in re.findall(r"\w+", " ".join(imports)):
+        raise UserError(
+            f"a variant cannot be named {name!r}: its class {class_name} has a name of another use"
+        )
     if name in VARIANTS:
         raise UserError(f"there is a variant {name!r} already, {VARIANTS[name].label}: take another name")
 
@@ -66,12 +82,16 @@ def _read(template: str) -> str:
     return (TEMPLATES / f"{template}.txt").read_text()
 
 
+def _class_name(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
 def _values(name: str) -> dict[str, str]:
     hue, marker = free_look()
     words = name.split("_")
     return {
         "name": name,
-        "class_name": "".join(word.capitalize() for word in words),
+        "class_name": _class_name(name),
         "label": " ".join(word.upper() if word.endswith("gan") else word.capitalize() for word in words),
         "hue": hue,
         "marker": marker,

@@ -21,6 +21,7 @@ RANGES = {
     "d_extra_layers": (0, 8),
     "n_critic": (1, math.inf),
 }
+BELOW = {"beta1", "beta2", "g_ema"}  # at 1, a moving average stays where it began
 NAMES = {"d_norm": NORMS, "output": OUTPUTS}  # what a hyperparameter of type str may be
 
 
@@ -89,9 +90,17 @@ def check_values(name: str, values: Distribution | Scalar, variants: list[Varian
         raise UserError(f"{name} is of type {wanted.__name__}, but the space has {values!r}")
     if wanted is str:
         _check_names(name, options, variants)
+    if wanted in (float, int):
+        _check_range(name, options, values)
+
+
+def _check_range(name: str, options: Iterable[float], values: Distribution | Scalar) -> None:
     low, high = RANGES.get(name, (-math.inf, math.inf))
-    if wanted in (float, int) and not all(low <= float(value) <= high for value in options):
-        raise UserError(f"{name} must lie in [{low:g}, {high:g}], but the space has {values!r}")
+    # The published range of beta1 has both ends; a trial that a sampler puts on the upper one diverges.
+    is_open = high == math.inf or (name in BELOW and not isinstance(values, Uniform))
+    if not all(low <= value < high or (value == high and not is_open) for value in options):
+        end = ")" if is_open else "]"
+        raise UserError(f"{name} must lie in [{low:g}, {high:g}{end}, but the space has {values!r}")
 
 
 def _check_names(name: str, options: Iterable[str], variants: list[Variant]) -> None:

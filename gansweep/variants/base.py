@@ -79,16 +79,16 @@ class Variant:
 class PenalizedGAN(Variant, ABC):
     """A game in which D is trained through its scores, plus an optional penalty on its slope."""
 
-    penalty: str = "none"  # a key of PENALTIES
+    penalty: str = "none"  # or a key of PENALTIES
     penalty_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.penalty not in PENALTIES:
-            raise unknown("penalty", self.penalty, PENALTIES)
+        if self.penalty not in ("none", *PENALTIES):
+            raise unknown("penalty", self.penalty, ("none", *PENALTIES))
 
     @property
     def noise(self) -> str:
-        return PENALTIES[self.penalty].noise
+        return PENALTIES[self.penalty].noise if self.penalty in PENALTIES else "none"
 
     @property
     def hyperparameters(self) -> frozenset[str]:

@@ -97,13 +97,7 @@ def r1_r2(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor) -> Tensor:
     return r1(D, x, fake) + r2(D, x, fake)
 
 
-def none(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor) -> Tensor:
-    """No penalty."""
-    return x.new_zeros(())
-
-
 PENALTIES: dict[str, Penalty] = {
-    "none": Penalty(none, noise="none"),
     "gp": Penalty(gp, noise="sample"),
     "lp": Penalty(lp, noise="sample"),
     "dragan": Penalty(dragan, noise="data"),

@@ -15,7 +15,7 @@ from gansweep.variants.minimax import MaximumLikelihood, MinMax, NonSaturating
 from gansweep.variants.published import NARROW, WIDE, Published
 from gansweep.variants.relativistic import RelativisticAverage, RelativisticPairing
 from gansweep.variants.vae import VAE
-from gansweep.variants.wasserstein import Wasserstein
+from gansweep.variants.wasserstein import ClippedWasserstein, Wasserstein
 
 # For penalties that want slopes of 1 (Lucic et al.), and for those that want slopes of 0.
 ONE_WIDE: Space = {**WIDE, "penalty_weight": loguniform(1e-1, 1e2)}
@@ -72,7 +72,8 @@ MINIMAX = {
         variant=NonSaturating(penalty=penalty, penalty_weight=10.0),
         label=f"NS GAN {penalty.upper()}",
         family="minimax",
-        # The authors' RMSProp with decay 0.99 is Adam without its first moment.
+        # The authors' RMSProp with decay 0.99 is Adam without its first moment and without the correction
+        # that divides the first steps' mean square by 1 - 0.99^t.
         default={
             "lr": 1e-4,
             "beta1": 0.0,
@@ -117,7 +118,7 @@ SCORES = {
         marker="square",
     ),
     "wgan": Published(
-        variant=Wasserstein(clip=0.01),
+        variant=ClippedWasserstein(),
         label="WGAN",
         family="Wasserstein",
         default={"lr": 5e-5, "beta1": 0.5, "d_norm": "batch", "n_critic": 5, "clip": 0.01},

@@ -3,6 +3,7 @@
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot, Table
 from gansweep.report.figures.budget import budget_plot
+from gansweep.report.figures.confirmation import confirmation_plot
 from gansweep.report.figures.coverage import coverage_plot
 from gansweep.report.figures.distribution import distribution_plot
 from gansweep.report.figures.divergences import cross_plot
@@ -17,6 +18,7 @@ __all__ = ["Plot", "Table", "plots"]
 def plots(comparison: Comparison) -> list[Plot]:
     """All figures of a study, in the order of the report: what it measures besides FID comes first."""
     return [
+        *[plot for name in comparison.datasets if (plot := confirmation_plot(comparison, name))],
         *[plot for dataset in comparison.datasets for plot in _special(comparison, dataset)],
         budget_plot(comparison),
         distribution_plot(comparison),

@@ -188,8 +188,9 @@ def takeaway(comparison: Comparison, points: pd.DataFrame, names: list[str]) -> 
     first = names[0]
     higher = MEASURES[first].higher
     best = points.sort_values(first, ascending=not higher, kind="stable").iloc[0]
-    if best["failed"]:
-        return f"No trial has a {MEASURES[first].label}: all have failed."
+    if best["failed"] or (higher and best[first] == 0):
+        label = MEASURES[first].label
+        return f"No trial has any {label}: it is 0 for all." if higher else "All trials have failed."
     others = [f"{MEASURES[name].label} {MEASURES[name].text(best[name])}" for name in names[1:]]
     text = (
         f"The {'highest' if higher else 'lowest'} {MEASURES[first].label} of a trial, "
@@ -198,8 +199,19 @@ def takeaway(comparison: Comparison, points: pd.DataFrame, names: list[str]) -> 
     )
     if points["variant"].nunique() == 1:
         return text
-    wins: dict[str, list[str]] = {}
+    wins: dict[tuple[str, ...], list[str]] = {}
     for name in names:
-        wins.setdefault(order_of(points, name)[0], []).append(MEASURES[name].label)
-    leaders = [f"{comparison.label(variant)} has the best {listing(won)}" for variant, won in wins.items()]
-    return f"{text} In the median over trials {', '.join(leaders)}."
+        wins.setdefault(leaders(points, name), []).append(MEASURES[name].label)
+    parts = [
+        f"{comparison.labels(variants)} {'have' if len(variants) > 1 else 'has'} the best {listing(won)}"
+        for variants, won in wins.items()
+    ]
+    return f"{text} In the median over trials {', '.join(parts)}."
+
+
+def leaders(points: pd.DataFrame, name: str) -> tuple[str, ...]:
+    """The variants that share the best median of a metric."""
+    higher = MEASURES[name].higher
+    medians = {str(v): median(mine[name], higher).value for v, mine in points.groupby("variant")}
+    best = max(medians.values()) if higher else min(medians.values())
+    return tuple(variant for variant, value in medians.items() if value == best)

@@ -1,0 +1,157 @@
+"""What the winners of the search score on fresh seeds: the numbers that a paper may state.
+
+Source: Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337, the table of the best FID over 50
+seeds. Deviations: (1) the median with its exact interval and the share of bad seeds come first, since one
+collapsed run makes mean and standard deviation unreadable; these are given for the good seeds; (2) no seed
+is left out.
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gansweep.report import statistics, style
+from gansweep.report.comparison import Comparison, listing
+from gansweep.report.figures.base import Cell, Plot, Table
+from gansweep.report.figures.distribution import plot_distribution
+from gansweep.report.statistics import Scores
+
+COLUMNS = (
+    "Variant",
+    "Leads",
+    "Median FID [95 %]",
+    "Bad seeds, % [95 %]",
+    "Mean ± sd of good seeds",
+    "Lowest",
+    "Highest",
+    "Seeds",
+    "FID in the search",
+    "Configuration",
+)
+
+
+def confirmation_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
+    """One line per seed, and one per variant for the score its configuration had in the search."""
+    seeds = comparison.confirmed[comparison.confirmed["dataset"] == dataset]
+    winners = seeds[["variant", "trial_number"]].drop_duplicates()
+    search = comparison.trials[comparison.trials["dataset"] == dataset].merge(winners)
+    points = pd.concat([seeds.assign(is_default=False), search.assign(is_default=True)])
+    columns = ["dataset", "variant", "trial_id", "trial_number", "seed", "outcome", "score", "is_default"]
+    points = points.sort_values(["variant", "is_default", "trial_id"])[columns].reset_index(drop=True)
+    return points.rename(columns={"is_default": "is_search"})
+
+
+def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
+    """The seeds of every winner on one data set; None where nothing has been confirmed."""
+    points = confirmation_data(comparison, dataset)
+    seeds = points[~points["is_search"]]
+    scores = {str(name): np.sort(mine["score"].to_numpy(float)) for name, mine in seeds.groupby("variant")}
+    if not scores:
+        return None
+    order = sorted(scores, key=lambda name: (statistics.median_best(scores[name], 1).value, scores[name][0]))
+    leading = statistics.leading_group({name: scores[name] for name in order}, 1)
+    sizes = sorted({len(values) for values in scores.values()})
+    return Plot(
+        name=f"confirmed-{dataset}",
+        question=f"What do the winners score on fresh seeds on {comparison.dataset_label(dataset)}?",
+        takeaway=_takeaway(comparison, scores, order, leading),
+        caption=f"Dots: fresh seeds of the configuration chosen for each variant, {_range(sizes)} each; bar "
+        "and tick: quartiles and median, a failed seed counting as worst; star: the FID of the configuration "
+        "in the search, which chose it and so flatters it. Bad seeds are those that failed or collapsed.",
+        alt="Strip plot of the FID of fresh seeds, a row per variant, on a logarithmic axis.",
+        figure=_figure(comparison, points, order),
+        data=points,
+        table=_table(comparison, points, scores, order, leading),
+    )
+
+
+def _takeaway(
+    comparison: Comparison, scores: dict[str, Scores], order: list[str], leading: tuple[str, ...]
+) -> str:
+    best = statistics.median_best(scores[order[0]], 1)
+    if math.isinf(best.value):
+        return "Most seeds of every winner have failed."
+    bounds = [f"{bound:.3g}" if math.isfinite(bound) else "no bound" for bound in (best.low, best.high)]
+    first = (
+        f"{comparison.label(order[0])} has the lowest median FID on fresh seeds, {best.value:.3g} "
+        f"[{bounds[0]}, {bounds[1]}]"
+    )
+    if len(order) == 1:
+        return f"{first}."
+    test = f"permutation test, Holm-adjusted, α = {statistics.ALPHA}"
+    if len(leading) == 1:
+        return f"{first}, and is separable from every other variant ({test})."
+    others = listing([comparison.label(name) for name in leading[1:]])
+    return f"{first}; the seeds cannot tell it from {others} ({test})."
+
+
+def _figure(comparison: Comparison, points: pd.DataFrame, order: list[str]) -> Figure:
+    with style.house_style():
+        figure = style.new_figure(0.75 + 0.3 * len(order), 5.0)
+        ax = plot_distribution(
+            points.rename(columns={"is_search": "is_default"}),
+            order,
+            style.looks(comparison.manifest),
+            figure.subplots(),
+        )
+        ax.set_xlabel("FID (log; lower is better)")
+    return figure
+
+
+def _table(
+    comparison: Comparison,
+    points: pd.DataFrame,
+    scores: dict[str, Scores],
+    order: list[str],
+    leading: tuple[str, ...],
+) -> Table:
+    rows = []
+    for name in order:
+        mine = points[(points["variant"] == name) & ~points["is_search"]]
+        search = points[(points["variant"] == name) & points["is_search"]]
+        rows.append(_line(comparison, name, scores[name], mine, search, name in leading))
+    return Table(COLUMNS, tuple(rows))
+
+
+def _line(
+    comparison: Comparison,
+    variant: str,
+    scores: Scores,
+    seeds: pd.DataFrame,
+    search: pd.DataFrame,
+    leads: bool,
+) -> tuple[Cell, ...]:
+    estimate, n = statistics.median_best(scores, 1), len(scores)
+    bad = int((seeds["outcome"] != "ok").sum())
+    low, high = statistics.wilson(bad, n)
+    good = seeds.loc[seeds["outcome"] == "ok", "score"].to_numpy(float)
+    spread = f" ± {_text(float(good.std(ddof=1)))}" if len(good) > 1 else ""
+    found = float(search["score"].min())
+    return (
+        Cell(comparison.label(variant), variant=variant),
+        Cell("●" if leads else "", value=0 if leads else 1),
+        Cell(_text(estimate.value), f"[{_text(estimate.low)}, {_text(estimate.high)}]", estimate.value),
+        Cell(f"{100 * bad / n:.0f}", f"[{100 * low:.0f}, {100 * high:.0f}]", bad / n),
+        Cell(f"{_text(float(good.mean()))}{spread}" if len(good) else "–", value=_mean(good)),
+        Cell(_text(scores[0]), value=float(scores[0])),
+        Cell(_text(scores[-1]), value=float(scores[-1])),
+        Cell(str(n), value=n),
+        Cell(_text(found), value=found),
+        Cell(str(search["trial_id"].iloc[0])),
+    )
+
+
+def _mean(values: Scores) -> float:
+    return float(values.mean()) if len(values) else math.inf
+
+
+def _text(value: float) -> str:
+    if math.isinf(value):
+        return "fail" if value > 0 else "none"
+    return f"{value:.3g}"
+
+
+def _range(sizes: list[int]) -> str:
+    return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"

@@ -1,0 +1,68 @@
+"""What the fields of a user's values must be: the annotation of a field is its rule."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+from gansweep.errors import UserError
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a value must be, in words, and whether one is."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def number(words: str, holds: Callable[[float], bool]) -> Rule:
+    """A float or an int; bool is none."""
+    return Rule(words, lambda x: type(x) in (int, float) and holds(x))
+
+
+def whole(low: int, high: int | None = None) -> Rule:
+    """A whole number from low to high; bool and float are none."""
+    ends = f"of at least {low}" if high is None else f"from {low} to {high}"
+    top = math.inf if high is None else high
+    return Rule(f"a whole number {ends}", lambda n: type(n) is int and low <= n <= top)
+
+
+Count: TypeAlias = Annotated[int, whole(1)]
+Seed: TypeAlias = Annotated[int, whole(0, 2**31 - 1)]
+Positive: TypeAlias = Annotated[float, number("above 0 and finite", lambda x: 0 < x < math.inf)]
+Names: TypeAlias = Annotated[
+    tuple[str, ...], Rule("a tuple of one or more different names", lambda value: _are_names(value))
+]
+
+
+def check_fields(value: Any) -> None:
+    """Hold the fields of a dataclass to the rules they are annotated with, or to their plain types.
+
+    >>> check_fields(Rule(words=3, holds=print))
+    Traceback (most recent call last):
+    gansweep.errors.UserError: words must be of type str, but got 3
+    """
+    for name, hint in get_type_hints(type(value), include_extras=True).items():
+        rule = _rule(hint)
+        if not rule.holds(getattr(value, name)):
+            raise UserError(f"{name} must be {rule.words}, but got {getattr(value, name)!r}")
+
+
+def _are_names(value: Any) -> bool:
+    if not isinstance(value, tuple | list):
+        return False
+    return 0 < len(value) == len({name for name in value if isinstance(name, str)})
+
+
+def _rule(hint: Any) -> Rule:
+    if get_origin(hint) is Annotated:
+        rule: Rule = hint.__metadata__[0]
+        return rule
+    if get_origin(hint) in (UnionType, Union):
+        rules = [_rule(each) for each in get_args(hint)]
+        return Rule(" or ".join(r.words for r in rules), lambda value: any(r.holds(value) for r in rules))
+    kind = get_origin(hint) or hint
+    words = "None" if kind is type(None) else f"of type {kind.__name__}"
+    return Rule(words, lambda value: isinstance(value, kind))
