@@ -1,6 +1,6 @@
 """How precisely do generative models draw triangles, and how many of all triangles do they know?
 
-Precision, recall and F1 on a manifold that is known: that of filled triangles. At this scale, ten minutes or so
+Precision, recall and F1 on a manifold that is known: that of filled triangles. At this scale, ten minutes
 on two cores, it shows what these metrics are; for the published comparison take all variants with
 space="wide", architecture="infogan", trials=100, steps=15,625 and `Manifold()` as it stands.
 

@@ -59,7 +59,8 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
         takeaway=_takeaway(comparison, scores, order, leading),
         caption=f"Dots: fresh seeds of the configuration chosen for each variant, {_range(sizes)} each; bar "
         "and tick: quartiles and median, a failed seed counting as worst; star: the FID of the configuration "
-        "in the search, which chose it and so flatters it. Bad seeds are those that failed or collapsed.",
+        "in the search, which chose it and so flatters it; triangle: the lowest. Seeds that failed have no dot. "
+        "Bad seeds are those that failed or collapsed.",
         alt="Strip plot of the FID of fresh seeds, a row per variant, on a logarithmic axis.",
         figure=_figure(comparison, points, order),
         data=points,

@@ -1,0 +1,79 @@
+"""The winners on fresh seeds, as the report states them."""
+
+import math
+
+import numpy as np
+import pytest
+from synthetic import EVALUATIONS, STEPS, make_study
+
+from gansweep import phases
+from gansweep.report import write_report
+from gansweep.report.comparison import read_comparison
+from gansweep.report.figures.confirmation import COLUMNS, confirmation_plot
+from gansweep.report.verdict import cautions, verdict
+from gansweep.results import RowWriter, read_manifest, read_rows
+
+CONFIRM = {"top": 2, "reruns": 3, "seeds": 9}
+BUDGET = {"trials": 12, "steps": STEPS, "evaluations": EVALUATIONS, "confirm": CONFIRM, "replicate": None}
+TRUE = {"ns": 10.0, "vae": 30.0, "wgan": 10.0}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """ns and wgan are equal, vae is three times worse; the last seed of wgan diverges."""
+    folder = make_study(
+        tmp_path_factory.mktemp("study"),
+        variants=tuple(TRUE),
+        datasets=1,
+        trials=12,
+        budget=BUDGET,
+        planned_trials=3 * (12 + 6 + 9),
+    )
+    run = {"datasets": ["digits"], "variants": list(TRUE), "seed": 0, **BUDGET}
+    writer, generator = RowWriter(folder), np.random.default_rng(1)
+    for phase in (phases.SELECT, phases.CONFIRM):
+        for trial in phases.planned(phase, run, read_rows(folder)):
+            fid = TRUE[trial["variant"]] * float(generator.lognormal(0, 0.05))
+            end = {"metrics": {"fid": fid, "isc": 5.0}, "outcome": "ok", "failure": None}
+            if trial["variant"] == "wgan" and trial["trial_id"].endswith("confirm-008"):
+                failure = {"kind": "nan_loss", "message": "a loss is not finite", "step": 100}
+                end = {"metrics": {}, "outcome": "diverged", "failure": failure}
+            del trial["score"]
+            writer.append([trial | end])
+    return folder
+
+
+def test_the_table_states_every_seed_and_the_search_beside_them(study):
+    plot = confirmation_plot(read_comparison(study), "digits")
+    rows = {row[0].variant: dict(zip(COLUMNS, row, strict=True)) for row in plot.table.rows}
+    assert set(list(rows)[:2]) == {"ns", "wgan"} and list(rows)[2] == "vae"
+    for variant, row in rows.items():
+        assert row["Seeds"].value == 9
+        assert abs(math.log(row["Median FID [95 %]"].value / TRUE[variant])) < 0.05
+        assert (row["Leads"].text == "●") == (variant != "vae")
+        assert row["Configuration"].text.startswith(f"digits-{variant}-0")
+    assert rows["wgan"]["Bad seeds, % [95 %]"].value == pytest.approx(1 / 9)
+    assert rows["wgan"]["Highest"].text == "fail" and rows["ns"]["Highest"].text != "fail"
+    assert "±" in rows["wgan"]["Mean ± sd of good seeds"].text
+    assert "cannot tell it from" in plot.takeaway and "VAE" not in plot.takeaway
+
+
+def test_seeds_are_no_trials_of_the_search(study):
+    comparison = read_comparison(study)
+    assert len(comparison.trials) == 3 * 12 and len(comparison.reruns) == 3 * 15
+    assert len(comparison.confirmed) == 3 * 9
+    assert len(comparison.finished) == 3 * 11
+    assert not [text for text in cautions(comparison) if "unfinished" in text]
+    assert "no winner has been confirmed" not in dict(verdict(comparison))["Search scores"]
+
+
+def test_the_page_leads_with_them(study):
+    page = write_report(study).read_text()
+    first = page.index('id="figure-')
+    assert page[first:].startswith('id="figure-confirmed-digits"')
+    assert read_manifest(study)["budget"]["confirm"] == CONFIRM
+
+
+def test_without_a_second_phase_there_is_nothing_to_show(tmp_path):
+    comparison = read_comparison(make_study(tmp_path, variants=2, datasets=1, trials=4, samples=False))
+    assert comparison.confirmed.empty and confirmation_plot(comparison, "digits") is None
