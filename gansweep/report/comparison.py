@@ -66,6 +66,12 @@ class Comparison:
         parts = [self._confirmed(cell) for _, cell in finished.groupby(["dataset", "variant"])]
         return pd.concat(parts) if parts else finished
 
+    def confirmed_scores(self, dataset: str) -> dict[str, Scores]:
+        """The sorted scores of each variant's fresh seeds on a data set, the lowest median first."""
+        here = self.confirmed[self.confirmed["dataset"] == dataset]
+        scores = {str(name): np.sort(mine["score"].to_numpy(float)) for name, mine in here.groupby("variant")}
+        return dict(sorted(scores.items(), key=lambda item: (statistics.quantile(item[1], 0.5), item[1][0])))
+
     def _confirmed(self, cell: pd.DataFrame) -> pd.DataFrame:
         seeds = cell[cell["phase"] == phases.CONFIRM]
         if seeds.empty:

@@ -50,7 +50,7 @@ MEASURES = {
     "recall": _measure("recall", "recall (k-NN)", share=True),
     "intra_fid": _measure("intra_fid", "intra-class FID", log=True),
     "accuracy": _measure("accuracy", "accuracy", share=True),
-    "modes": _measure("modes", "modes"),
+    "modes": _measure("modes", "number of modes"),
     "high_quality": _measure("high_quality", "high-quality share", share=True),
     "polygon_f1": _measure("polygon_f1", "F1", share=True),
     "polygon_precision": _measure("polygon_precision", "precision", share=True),

@@ -8,9 +8,36 @@ from gansweep.results import FAILED
 
 
 def verdict(comparison: Comparison) -> list[tuple[str, str]]:
-    """Pairs of a heading and a sentence: each data set, then failures, then what kind of scores these are."""
+    """Pairs of a heading and a sentence: each data set, first what is confirmed; failures; the kind of scores."""
+    confirmed = [
+        (f"{comparison.dataset_label(name)}, confirmed", confirmed_sentence(comparison, name))
+        for name in comparison.datasets
+        if comparison.confirmed_scores(name)
+    ]
     lines = [(comparison.dataset_label(name), _on_dataset(comparison, name)) for name in comparison.datasets]
-    return [*lines, ("Robustness", _robustness(comparison)), ("Search scores", _kind_of_score(comparison))]
+    return [
+        *confirmed,
+        *lines,
+        ("Robustness", _robustness(comparison)),
+        ("Search scores", _kind_of_score(comparison)),
+    ]
+
+
+def confirmed_sentence(comparison: Comparison, dataset: str) -> str:
+    """Which winner is best on fresh seeds, and which others the seeds cannot tell from it."""
+    scores = comparison.confirmed_scores(dataset)
+    leading, first = statistics.leading_group(scores, 1), next(iter(scores))
+    best = statistics.median_best(scores[first], 1)
+    if math.isinf(best.value):
+        return "Most seeds of every winner have failed."
+    low, high = (f"{bound:.3g}" if math.isfinite(bound) else "no bound" for bound in (best.low, best.high))
+    found = f"{comparison.label(first)} has the lowest median FID on fresh seeds, {best.value:.3g} [{low}, {high}]"
+    test = f"permutation test, Holm-adjusted, α = {statistics.ALPHA}"
+    if len(scores) == 1:
+        return f"{found}."
+    if len(leading) == 1:
+        return f"{found}, and is separable from every other variant ({test})."
+    return f"{found}; the seeds cannot tell it from {comparison.labels(leading[1:])} ({test})."
 
 
 def _on_dataset(comparison: Comparison, dataset: str) -> str:

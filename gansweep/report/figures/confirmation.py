@@ -8,15 +8,15 @@ is left out.
 
 import math
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from gansweep.report import statistics, style
-from gansweep.report.comparison import Comparison, listing
+from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table
 from gansweep.report.figures.distribution import plot_distribution
 from gansweep.report.statistics import Scores
+from gansweep.report.verdict import confirmed_sentence
 
 COLUMNS = (
     "Variant",
@@ -45,47 +45,25 @@ def confirmation_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
 
 def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
     """The seeds of every winner on one data set; None where nothing has been confirmed."""
-    points = confirmation_data(comparison, dataset)
-    seeds = points[~points["is_search"]]
-    scores = {str(name): np.sort(mine["score"].to_numpy(float)) for name, mine in seeds.groupby("variant")}
+    scores = comparison.confirmed_scores(dataset)
     if not scores:
         return None
-    order = sorted(scores, key=lambda name: (statistics.median_best(scores[name], 1).value, scores[name][0]))
-    leading = statistics.leading_group({name: scores[name] for name in order}, 1)
+    points, order = confirmation_data(comparison, dataset), list(scores)
+    leading = statistics.leading_group(scores, 1)
     sizes = sorted({len(values) for values in scores.values()})
     return Plot(
         name=f"confirmed-{dataset}",
         question=f"What do the winners score on fresh seeds on {comparison.dataset_label(dataset)}?",
-        takeaway=_takeaway(comparison, scores, order, leading),
+        takeaway=confirmed_sentence(comparison, dataset),
         caption=f"Dots: fresh seeds of the configuration chosen for each variant, {_range(sizes)} each; bar "
         "and tick: quartiles and median, a failed seed counting as worst; star: the FID of the configuration "
-        "in the search, which chose it and so flatters it; triangle: the lowest. Seeds that failed have no dot. "
+        "in the search, which chose it and so flatters it; triangle: the lowest. Failed seeds have no dot. "
         "Bad seeds are those that failed or collapsed.",
         alt="Strip plot of the FID of fresh seeds, a row per variant, on a logarithmic axis.",
         figure=_figure(comparison, points, order),
         data=points,
-        table=_table(comparison, points, scores, order, leading),
+        table=_table(comparison, points, scores, leading),
     )
-
-
-def _takeaway(
-    comparison: Comparison, scores: dict[str, Scores], order: list[str], leading: tuple[str, ...]
-) -> str:
-    best = statistics.median_best(scores[order[0]], 1)
-    if math.isinf(best.value):
-        return "Most seeds of every winner have failed."
-    bounds = [f"{bound:.3g}" if math.isfinite(bound) else "no bound" for bound in (best.low, best.high)]
-    first = (
-        f"{comparison.label(order[0])} has the lowest median FID on fresh seeds, {best.value:.3g} "
-        f"[{bounds[0]}, {bounds[1]}]"
-    )
-    if len(order) == 1:
-        return f"{first}."
-    test = f"permutation test, Holm-adjusted, α = {statistics.ALPHA}"
-    if len(leading) == 1:
-        return f"{first}, and is separable from every other variant ({test})."
-    others = listing([comparison.label(name) for name in leading[1:]])
-    return f"{first}; the seeds cannot tell it from {others} ({test})."
 
 
 def _figure(comparison: Comparison, points: pd.DataFrame, order: list[str]) -> Figure:
@@ -105,11 +83,10 @@ def _table(
     comparison: Comparison,
     points: pd.DataFrame,
     scores: dict[str, Scores],
-    order: list[str],
     leading: tuple[str, ...],
 ) -> Table:
     rows = []
-    for name in order:
+    for name in scores:
         mine = points[(points["variant"] == name) & ~points["is_search"]]
         search = points[(points["variant"] == name) & points["is_search"]]
         rows.append(_line(comparison, name, scores[name], mine, search, name in leading))
