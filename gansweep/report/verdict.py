@@ -8,7 +8,7 @@ from gansweep.results import FAILED
 
 
 def verdict(comparison: Comparison) -> list[tuple[str, str]]:
-    """Pairs of a heading and a sentence: each data set, first what is confirmed; failures; the kind of scores."""
+    """Pairs of a heading and a sentence: what is confirmed, each data set, failures, the kind of scores."""
     confirmed = [
         (f"{comparison.dataset_label(name)}, confirmed", confirmed_sentence(comparison, name))
         for name in comparison.datasets
@@ -31,7 +31,8 @@ def confirmed_sentence(comparison: Comparison, dataset: str) -> str:
     if math.isinf(best.value):
         return "Most seeds of every winner have failed."
     low, high = (f"{bound:.3g}" if math.isfinite(bound) else "no bound" for bound in (best.low, best.high))
-    found = f"{comparison.label(first)} has the lowest median FID on fresh seeds, {best.value:.3g} [{low}, {high}]"
+    lead = f"{comparison.label(first)} has the lowest median FID on fresh seeds"
+    found = f"{lead}, {best.value:.3g} [{low}, {high}]"
     test = f"permutation test, Holm-adjusted, α = {statistics.ALPHA}"
     if len(scores) == 1:
         return f"{found}."
