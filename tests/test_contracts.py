@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import count
 from typing import ClassVar
 
 import pytest
 import torch
 
 from gansweep.contracts import CONTRACTS, Broken, Specimen
+from gansweep.networks.layers import BatchNorm
 from gansweep.report import style
 from gansweep.scaffold import free_look
 from gansweep.space import uniform
@@ -73,15 +73,79 @@ class WritesInPlace(Sound):
         return {"fake": total}
 
 
-CALLS = count(1)
+@dataclass(frozen=True, kw_only=True)
+class CountsInAnInt(Sound):
+    """`update` changes a field that is no float, which a pack does not follow."""
+
+    n_rounds: int = 0
+
+    def generator_terms(self, fake):
+        return {"fake": (fake - 1 - self.n_rounds).square().mean()}
+
+    def update(self, terms):
+        return replace(self, n_rounds=self.n_rounds + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remembers(Sound):
-    """What it returns depends on how often it was called, by whatever member of whatever pack."""
+class KeepsState(Sound):
+    """In odd rounds it is another; it counts them where no checkpoint knows it."""
+
+    is_odd: ClassVar[bool] = False
 
     def generator_terms(self, fake):
-        return {"fake": (fake - next(CALLS)).square().mean()}
+        return {"fake": (fake - (2 if KeepsState.is_odd else 1)).square().mean()}
+
+    def update(self, terms):
+        KeepsState.is_odd = not KeepsState.is_odd
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chaotic(Sound):
+    """In single precision, rounding is a large part of the phase of its sine."""
+
+    def generator_terms(self, fake):
+        return {"fake": ((1e6 if fake.dtype == torch.float32 else 1.0) * fake).sin().mean()}
+
+
+class Across(torch.autograd.Function):
+    """The identity; but in a pack it adds what `view` makes of the scores of all members, [P, B]."""
+
+    @staticmethod
+    def forward(x, view):
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output): ...
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None
+
+    @staticmethod
+    def vmap(info, in_dims, x, view):
+        x = x.movedim(in_dims[0], 0)
+        return x + view(x.detach()), 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeesItsSlot(Sound):
+    def generator_terms(self, fake):
+        return {"fake": (Across.apply(fake, lambda x: torch.arange(len(x))[:, None]) - 1).square().mean()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeesNeighbours(Sound):
+    def generator_terms(self, fake):
+        return {"fake": (Across.apply(fake, lambda x: x - x.mean(0)) - 1).square().mean()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatchesDiseases(Sound):
+    """Of its neighbours it sees only whether they are NaN."""
+
+    def generator_terms(self, fake):
+        return {"fake": (Across.apply(fake, lambda x: 0 * x.sum()) - 1).square().mean()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,13 +283,14 @@ BREACHES = [
     (WritesInPlace(), "in a pack", "it writes in place"),
     (LeavesItsNetworks(), "in a pack", "a loss does not depend on"),
     (Explodes(), "in a pack", "diverges"),
-    (Remembers(), "as plain PyTorch", "against plain PyTorch, ends .* of its way off; at most 1e-05 is"),
-    (Remembers(), "in single precision", "'fake' is .* in a pack and .* in plain PyTorch"),
-    (Remembers(), "whatever its pack", "in slot 0 of 1 ends .* of its way off"),
-    (Remembers(), "own floats", "beside others with other floats ends .* of its way off"),
-    (Remembers(), "diverged neighbour", "beside a diverged member, a member ends with other weights"),
-    (Remembers(), "without a member", "after member 1 has left, ends .* of its way off"),
-    (Remembers(), "resumed", "resumed, a member ends with other weights"),
+    (CountsInAnInt(), "as plain PyTorch", "against plain PyTorch, ends .* of its way off; at most 1e-05 is"),
+    (Chaotic(), "in single precision", "member 0 ends .* of its way off; at most 0.02 is"),
+    (SeesItsSlot(), "whatever its pack", "in slot 0 of 1 ends .* of its way off"),
+    (SeesNeighbours(), "own floats", "beside others with other floats ends .* of its way off"),
+    (CatchesDiseases(), "diverged neighbour", r"in member 1 alone, \[True, True, True\] count as diverged"),
+    (SeesItsSlot(), "without a member", "member 2, after member 1 has left, ends .* of its way off"),
+    (KeepsState(), "resumed", "resumed, a member ends with other weights"),
+    (SeesItsSlot(), "conditional", "with conditional='concat' member 1, against plain PyTorch, ends"),
     (Deaf(), "own floats", "weight has no effect"),
     (ReturnsVectors(), "terms", r"'fake' must be a scalar, but has shape \(8,\)"),
     (ReturnsNothing(), "terms", "a loss returns no term"),
@@ -262,10 +327,49 @@ def test_a_contract_is_broken(subject, contract, sentence):
         CONTRACTS[contract](Specimen("specimen", value))
 
 
+# What a member's training depends on, and which contracts see it.
+ON_PLACE = {"as plain PyTorch", "in single precision", "whatever its pack", "without a member", "conditional"}
+FAULTS = {
+    CountsInAnInt(): {"as plain PyTorch"},
+    Chaotic(): {"in single precision"},
+    CatchesDiseases(): {"diverged neighbour"},
+    SeesItsSlot(): ON_PLACE,
+    SeesNeighbours(): ON_PLACE | {"own floats", "diverged neighbour"},
+    # Trainings of two rounds begin alike, those of one round and those that go on do not.
+    KeepsState(): ON_PLACE - {"as plain PyTorch", "whatever its pack"} | {"resumed", "diverged neighbour"},
+}
+
+
+@pytest.mark.parametrize("subject", FAULTS, ids=lambda subject: type(subject).__name__)
+def test_a_fault_breaks_the_contracts_that_it_must_and_no_other(subject):
+    broken, examined = set(), Specimen("specimen", published(subject))
+    for contract, examine in CONTRACTS.items():
+        KeepsState.is_odd = False
+        try:
+            examine(examined)
+        except Broken:
+            broken.add(contract)
+    assert broken - {"source"} == FAULTS[subject]
+
+
 def test_the_model_of_the_broken_ones_keeps_every_contract():
     subject = Specimen("specimen", published(Sound()))
     for examine in CONTRACTS.values():
         examine(subject)
+
+
+def test_batch_norm_that_is_not_frozen_makes_samples_depend_on_their_chunk():
+    class Unfrozen(BatchNorm):
+        def forward(self, x):
+            self.training = True
+            return super().forward(x)
+
+    examined = Specimen("specimen", published(Sound()))
+    for layer in examined.reference.pack.nets["G"].modules():
+        if isinstance(layer, BatchNorm):
+            layer.__class__ = Unfrozen
+    with pytest.raises(Broken, match="samples differ when their latents are drawn in two chunks"):
+        CONTRACTS["chunks"](examined)
 
 
 def test_every_contract_can_be_broken():

@@ -35,9 +35,8 @@ def dataset_of(kind, images):
 def members_of(name, kind, options, conditional):
     """Two that differ in seed, rates and average."""
     published = VARIANTS[name]
-    own = (
-        {"likelihood": "gaussian" if kind == "vector" else "bernoulli"} if name == "vae" else {"n_critic": 2}
-    )
+    likelihood = {"image": "bernoulli", "vector": "gaussian"}[kind]
+    own = {"likelihood": likelihood} if name == "vae" else {"n_critic": 2}
     first = make_member(
         published,
         {**published.default, **own, **options},
@@ -56,7 +55,7 @@ def cases(name):
     scores = "D" in VARIANTS[name].variant.networks and name not in ("began", "ebgan")
     kinds = CONDITIONALS if scores else CONDITIONALS[:2]
     for i, (d_norm, extras) in enumerate(product(NORMS, ({}, EXTRAS))):
-        yield {"d_norm": d_norm, **extras}, kinds[i % len(kinds)]
+        yield {"d_norm": d_norm, **extras}, kinds[(i // 2) % len(kinds)]
 
 
 @pytest.mark.slow
