@@ -1,11 +1,11 @@
 """Which objectives cover all modes of a mixture, and which lose some on the way?
 
 Eight Gaussians on a circle and twenty-five on a grid, narrow and far apart: a generator that leaves one out
-is seen at once. Ten minutes or so on two cores; for a verdict raise trials to 100 and steps to 25,000.
+is seen at once. A quarter of an hour on two free cores; for a verdict raise trials to 100 and steps to 25,000.
 
 Source: Srivastava et al., "VEEGAN", 2017, arXiv:1705.07761; Lin et al., "PacGAN", 2018, arXiv:1712.04086.
-Deviations: smaller networks (one hidden layer of 128 in G, two in D), and the rates
-are searched for each variant.
+Deviations: smaller networks (two hidden layers of 128 in G, three in D), and the rates are searched for each
+variant.
 """
 
 from gansweep.evaluation import Evaluation
