@@ -1,7 +1,7 @@
 """Which objectives cover all modes of a mixture, and which lose some on the way?
 
 Eight Gaussians on a circle and twenty-five on a grid, narrow and far apart: a generator that leaves one out
-is seen at once. A quarter of an hour on two free cores; for a verdict raise trials to 100 and steps to 25,000.
+is seen at once. A quarter of an hour on two free cores; for a verdict, 100 trials and 25,000 steps.
 
 Source: Srivastava et al., "VEEGAN", 2017, arXiv:1705.07761; Lin et al., "PacGAN", 2018, arXiv:1712.04086.
 Deviations: smaller networks (two hidden layers of 128 in G, three in D), and the rates are searched for each
