@@ -15,6 +15,7 @@ from gansweep.data import Dataset
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator
 from gansweep.evaluation.reference import Reference, build_reference
+from gansweep.phases import n_planned
 from gansweep.progress import duration
 from gansweep.run import Options, pack_sizes
 from gansweep.search import Cell, Search
@@ -62,7 +63,9 @@ def plan(name: str, question: str, study: Study, options: Options) -> str:
     n_workers = len(os.sched_getaffinity(0))
     if on_gpu:
         n_workers = max(1, int(torch.cuda.device_count() / (options.gpus_per_pack or 1)))
-    return "\n".join([*_head(resolved), "", *_table(forecasts), "", *_foot(forecasts, n_workers, device)])
+    return "\n".join(
+        [*_head(resolved), "", *_table(forecasts), "", *_foot(forecasts, resolved, n_workers, device)]
+    )
 
 
 def jobs_by_cell(resolved: dict[str, Any], sizes: dict[str, int]) -> dict[Cell, list[Job]]:
@@ -147,14 +150,19 @@ def _table(forecasts: list[Forecast]) -> list[str]:
     return lines
 
 
-def _foot(forecasts: list[Forecast], n_workers: int, device: torch.device) -> list[str]:
+def _foot(
+    forecasts: list[Forecast], resolved: dict[str, Any], n_workers: int, device: torch.device
+) -> list[str]:
     n_trials, n_packs = (sum(getattr(f, name) for f in forecasts) for name in ("n_trials", "n_packs"))
-    seconds = sum(f.seconds for f in forecasts) / n_workers + OVERHEAD_SECONDS
+    n_reruns = (n_planned(resolved) - resolved["trials"]) * len(forecasts)
+    growth = 1 + n_reruns / n_trials  # a trial of a later phase costs as much as one of the search
+    seconds = growth * sum(f.seconds for f in forecasts) / n_workers + OVERHEAD_SECONDS
     at_work = n_workers * max(f.bytes_at_work for f in forecasts)
-    kept = sum(f.bytes_kept for f in forecasts)
+    kept = growth * sum(f.bytes_kept for f in forecasts)
     workers = f"{n_workers} worker{'s' if n_workers > 1 else ''} on {device.type}"
     return [
         f"in all {len(forecasts)} cells, {n_trials} trials in {n_packs} packs",
+        *([f"then {n_reruns} trials on fresh seeds"] if n_reruns else []),
         f"time about {duration(seconds)} with {workers}, as measured here just now",
         f"disk about {kept / 1e6:,.0f} MB kept, {at_work / 1e6:,.0f} MB more while it runs",
     ]

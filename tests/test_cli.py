@@ -124,13 +124,15 @@ def test_reading_results_needs_neither_torch_nor_ray(results):
 def test_plan_forecasts_without_training(capsys, tmp_path):
     study = tmp_path / "mine.py"
     study.write_text(
-        '"""Why?"""\nfrom gansweep.evaluation import Evaluation\nfrom gansweep.study import Study\n'
+        '"""Why?"""\nfrom gansweep.evaluation import Evaluation\nfrom gansweep.phases import Confirm\n'
+        "from gansweep.study import Study\n"
         "STUDY = Study(variants=('ns',), datasets=('digits',), space='wide', trials=9, steps=100,"
-        " evaluation=Evaluation(n_images=100))"
+        " confirm=Confirm(top=2, reruns=3, seeds=4), evaluation=Evaluation(n_images=100))"
     )
     results = tmp_path / "results"
     assert main(["run", str(study), "--dry-run", "--results", str(results)]) == 0
     output = capsys.readouterr().out
+    assert "then 10 trials on fresh seeds" in output
     assert "ns on digits" in output and "in all 1 cells, 9 trials in" in output and "time about" in output
     assert not results.exists()
 

@@ -8,6 +8,7 @@ import pytest
 
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
+from gansweep.phases import Confirm
 from gansweep.results import load
 from gansweep.run import Options, run_study
 from gansweep.study import Study
@@ -129,3 +130,23 @@ def test_trials_whose_worker_fails_again_and_again_are_rows(local_ray, tmp_path,
     assert "digits-vae-0000 crashed: " in said and "(see logs/digits-vae-0000-pack.log)" in said
     log = (tmp_path / "small" / row["log_path"]).read_text()
     assert log.count("Traceback") == 3
+
+
+@pytest.mark.slow
+def test_winners_go_on_to_fresh_seeds_also_when_the_search_was_run_before(local_ray, tmp_path, capsys):
+    """A driver that died after the search and some of the seeds left rows; the next one runs what is left."""
+    phased = replace(STUDY, variants=("ns",), trials=2, confirm=Confirm(top=2, reruns=1, seeds=3))
+    assert run_study("phased", "Who wins?", phased, Options(results=tmp_path)) == 0
+    folder = tmp_path / "phased"
+    whole = load(folder)["trials"].set_index("trial_id")
+    assert whole.phase.value_counts().to_dict() == {"confirm": 3, "search": 2, "select": 2}
+    assert whole.seed.is_unique and "confirmed" in (folder / "report" / "index.html").read_text()
+    lines = (folder / "rows.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if "-confirm-001" not in line and "-select-" not in line]
+    (folder / "rows.jsonl").write_text("".join(kept))
+    capsys.readouterr()
+    assert run_study("phased", "Who wins?", phased, Options(results=tmp_path)) == 0
+    again = load(folder)["trials"].set_index("trial_id")
+    assert set(again.index) >= set(whole.index)
+    for trial in whole.index:
+        assert again.fid[trial] == pytest.approx(whole.fid[trial], rel=1e-3)
