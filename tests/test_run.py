@@ -111,6 +111,7 @@ def test_a_study_that_is_running_elsewhere_is_left_alone(tmp_path):
         run_study("small", "", STUDY, Options(results=tmp_path))
 
 
+@pytest.mark.slow
 def test_trials_whose_worker_fails_again_and_again_are_rows(local_ray, tmp_path, monkeypatch, capsys):
     """The workers cannot read the reference of the metric: every attempt of every pack fails."""
     import gansweep.run as module
