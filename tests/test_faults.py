@@ -77,23 +77,32 @@ def wait_for_rows(driver, results, at_least, timeout=120):
 def a_worker(driver, timeout=60) -> int:
     """A process that trains a pack; between two packs there may be none for a moment."""
     deadline = time.monotonic() + timeout
-    while not (found := workers()):
+    while not (found := workers(driver)):
         assert time.monotonic() < deadline and driver.poll() is None, driver.stdout.read()
         time.sleep(0.02)
     return found[0]
 
 
-def workers() -> list[int]:
-    """The processes of Ray that train packs, oldest first."""
+def workers(driver) -> list[int]:
+    """The processes that train packs for this driver, oldest first."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             command = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if command.startswith(b"ray::ImplicitFunc"):
+        if command.startswith(b"ray::ImplicitFunc") and driver.pid in ancestors(folder):
             found.append(int(folder.name))
     return sorted(found)
+
+
+def ancestors(folder: Path) -> list[int]:
+    """The parent of a process, its parent, and so on."""
+    try:
+        parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return []
+    return [parent, *ancestors(folder.parent / str(parent))] if parent else []
 
 
 def audit(results, whole):
