@@ -169,16 +169,20 @@ def test_k_discriminator_steps_are_k_updates_of_d_and_one_of_g(images):
     assert pack.players["generator"].optimizer.state["step"].tolist() == [2, 2]
 
 
-def test_a_spectrally_normalised_d_is_normalised_while_it_trains(images, double):
+def test_a_spectrally_normalised_d_is_normalised_by_iterations_while_it_trains(images, double):
+    """One iteration for each update finds the norm of weights that have gone far and now go slowly."""
     pack, _ = trained(
-        [replace(member, d_lr=1e-3) for member in members(d_norm="spectral")], images, rounds=60
+        [replace(member, d_lr=1e-3) for member in members(d_norm="spectral")], images, rounds=20
     )
+    pack.players["discriminator"].optimizer.lr = [1e-7, 1e-7]
+    for _ in range(80):
+        pack.round()
     views, vectors = pack.players["discriminator"].views["D"], pack.singular["D"]
     for key in [key for key in vectors if key.endswith(".u")]:
         layer = key.removesuffix(".u")
         weight = views[f"{layer}.weight"]
         sigma = torch.einsum("pi,pio,po->p", vectors[key], weight, vectors[f"{layer}.v"])
-        assert_close(sigma, torch.linalg.matrix_norm(weight, 2), rtol=0.05, atol=0)
+        assert_close(sigma, torch.linalg.matrix_norm(weight, 2), rtol=0.02, atol=0)
 
 
 @pytest.mark.parametrize("conditional", ["concat", "projection"])
