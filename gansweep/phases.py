@@ -116,6 +116,18 @@ def ended(rows: Iterable[Row]) -> list[Row]:
     return last
 
 
+def finalists(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
+    """By (data set, variant), the best trial on a fresh seed, or of the search where nothing is confirmed.
+
+    A cell whose trials have all failed has none.
+    """
+    best: dict[tuple[str, str], Row] = {}
+    last = [row for row in ended(rows) if row["score"] < math.inf and row["phase"] in (SEARCH, CONFIRM)]
+    for row in sorted(last, key=lambda row: (row["phase"] != CONFIRM, row["score"], row["trial_id"])):
+        best.setdefault(_cell(row), row)
+    return best
+
+
 def candidates(study: dict[str, Any], rows: list[Row]) -> list[Row]:
     """The best configurations of a cell's search, best first; rows: those that `ended` gives."""
     search = [row for row in rows if row["phase"] == SEARCH and row["score"] < math.inf]

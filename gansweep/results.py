@@ -197,6 +197,8 @@ def trials_table(rows: Iterable[Row], collapse_above: dict[str, float]) -> pd.Da
     """One line per trial; key trial_id.
 
     A trial that ended well but whose best FID exceeds `collapse_above[dataset]` has outcome `collapsed`.
+    `fid` is of the last evaluation; `fid_best` is the lowest, which selects a checkpoint; `fid_reported` is
+    that checkpoint's FID to the test set, the same number unless a validation set selects.
     """
     by_trial: dict[str, list[Row]] = {}
     for row in rows:
@@ -238,6 +240,7 @@ def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> Row:
         | dict.fromkeys(METRICS)
         | last["metrics"]
         | {"fid_best": best and best["metrics"]["fid"], "fid_best_step": best and best["step"]}
+        | {"fid_reported": best and best["metrics"].get("test_fid", best["metrics"]["fid"])}
         | {"steps": last["step"], "steps_planned": last["steps_planned"], "images_seen": last["images_seen"]}
         | {"train_seconds": last["train_seconds"], "eval_seconds": last["eval_seconds"]}
         | {"pack": last["pack"], "pack_size": last["pack_size"]}

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from gansweep import phases
 from gansweep.files import dump_json, write_atomically
-from gansweep.results import RowWriter, config_id, finite, write_tables
+from gansweep.results import RowWriter, config_id, finite, read_rows, write_tables
 
 FIRST_EIGHT = {
     "mm": ("MM GAN", "blue", "diamond"),
@@ -67,17 +68,29 @@ def make_study(
     short: tuple[str, ...] = (),
     samples: bool = True,
     metrics: tuple[str, ...] = (),
+    confirm: dict[str, int] | None = None,
+    replicate: dict[str, int] | None = None,
+    same_configurations: bool = False,
+    finalists: bool = False,
     **manifest: Any,
 ) -> Path:
     """Write a study's folder and return it.
 
     The first trial of each cell is the default. Of the variants, every trial of those in `fail` crashes, a
     third of those in `running` still runs, those in `empty` have no trial and those in `short` only half.
-    `metrics` are measured besides FID. Further keywords replace entries of the manifest.
+    `metrics` are measured besides FID; with "test_fid" among them a validation set selects. `confirm` and
+    `replicate` are as a resolved study has them, and their trials are there too. With `same_configurations`
+    all data sets have the same ones; with `finalists` the best trial of each cell is measured again.
+    Further keywords replace entries of the manifest.
     """
     names = tuple(FIRST_EIGHT)[:variants] if isinstance(variants, int) else variants
     sets = tuple(DATASETS)[:datasets] if isinstance(datasets, int) else datasets
-    base = _manifest(names, sets, trials) | manifest
+    base = _manifest(names, sets, trials)
+    base["budget"] |= {"confirm": confirm, "replicate": replicate}
+    run = {"datasets": sets, "variants": names} | base["budget"]
+    base["planned_trials"] = phases.n_planned(run) * len(names) * len(sets)
+    base |= {"same_configurations": same_configurations} | manifest
+    base["selection"] = dict.fromkeys(sets, "validation" if "test_fid" in metrics else "test")
     generator = np.random.default_rng(seed)
     writer = RowWriter(folder)
     for dataset in sets:
@@ -85,7 +98,9 @@ def make_study(
         for variant in names:
             count = 0 if variant in empty else trials // 2 if variant in short else trials
             for number in range(count):
-                made = _trial(generator, dataset, variant, number)
+                key = [seed, names.index(variant), number]
+                drawn = np.random.default_rng(key) if same_configurations else generator
+                made = _trial(generator, dataset, variant, number, _configuration(drawn, variant, number))
                 if variant in fail:
                     failure = {"kind": "exception", "message": "RuntimeError: broken", "step": 0}
                     made = Made(made.hp, [np.nan], "crashed", failure)
@@ -97,14 +112,55 @@ def make_study(
                 writer.append(rows)
                 if samples and rows[-1]["files"]["sample"]:
                     _write_sample(folder / rows[-1]["files"]["sample"], generator, made.fids[-1])
+    _write_phases(writer, generator, base, metrics)
+    if finalists:
+        _write_finalists(folder, generator, samples)
     write_tables(folder, base["collapse_above"])
     write_atomically(folder / "manifest.json", dump_json(base))
     return folder
 
 
-def _trial(generator: np.random.Generator, dataset: str, variant: str, number: int) -> Made:
+def _write_phases(
+    writer: RowWriter, generator: np.random.Generator, base: dict[str, Any], metrics: tuple[str, ...]
+) -> None:
+    """What ran again on fresh seeds, with samples of none."""
+    plan = {"datasets": list(base["datasets"]), "variants": list(base["variants"]), "seed": 0}
+    for stage in phases.stages(plan | base["budget"]):
+        for phase in stage:
+            for trial in phases.planned(phase, plan | base["budget"], read_rows(writer.path.parent)):
+                made = _trial(generator, trial["dataset"], trial["variant"], 1, trial["hp"])
+                rows = _rows(base, trial["dataset"], trial["variant"], trial["trial_number"], made, False)
+                for row in rows:
+                    row |= {name: trial[name] for name in ("phase", "trial_id", "seed", "is_default")}
+                    row["metrics"] |= {name: _measure(name, row) for name in metrics}
+                writer.append(rows)
+
+
+def _write_finalists(folder: Path, generator: np.random.Generator, samples: bool) -> None:
+    """Three more draws of samples, and FIDs of n images: 300 / n above what infinitely many give."""
+    entries = []
+    for _, best in sorted(phases.finalists(read_rows(folder)).items()):
+        draws = [best["score"] * float(generator.lognormal(0, 0.01)) for _ in range(3)]
+        sizes = np.linspace(500, 1000, 6).round().astype(int).tolist()
+        neighbours = f"samples/neighbours-{best['trial_id']}.png" if samples else None
+        if neighbours:
+            _write_sample(folder / neighbours, generator, best["score"])
+        entries.append(
+            {name: best[name] for name in ("dataset", "variant", "trial_id", "phase", "metric_id")}
+            | {"draws": draws, "sizes": sizes, "fids": [best["score"] - 0.3 + 300 / n for n in sizes]}
+            | {"fid_infinity": best["score"] - 0.3, "slope": 300.0, "neighbours": neighbours}
+        )
+    write_atomically(folder / "finalists.json", dump_json({"finalists": entries}))
+
+
+def _configuration(generator: np.random.Generator, variant: str, number: int) -> dict[str, Any]:
+    return _hyperparameters(generator, variant) if number else _manifest_defaults(variant)
+
+
+def _trial(
+    generator: np.random.Generator, dataset: str, variant: str, number: int, hp: dict[str, Any]
+) -> Made:
     quality, best_lr, tolerance, fragility = NATURE[variant]
-    hp = _hyperparameters(generator, variant) if number else _manifest_defaults(variant)
     distance = abs(np.log10(hp["lr"]) - best_lr) / tolerance
     penalty = 1.3 if hp["d_norm"] == "none" else 1.0
     scale = 1.0 if dataset == "digits" else 3.5
@@ -261,9 +317,10 @@ def _manifest(names: tuple[str, ...], sets: tuple[str, ...], trials: int) -> dic
             "confirm": None,
             "replicate": None,
         },
+        "selection": dict.fromkeys(sets, "test"),
+        "same_configurations": False,
         "sampler": "random",
         "sampler_seed": 0,
-        "planned_trials": len(names) * len(sets) * trials,
         "wall_seconds": 123.4,
     }
 
@@ -275,6 +332,7 @@ def _measure(name: str, row: dict[str, Any]) -> float | None:
         return None
     quality = float(np.exp(-fid / 40))
     values = {"modes": float(round(8 * quality)), "intra_fid": 1.7 * fid, "isc": 1 + 9 * quality}
+    values["test_fid"] = 1.05 * fid
     return (values | {"mean": 1.0, "sd": 2.0, "kid": fid / 1000}).get(name, quality)
 
 

@@ -1,5 +1,6 @@
 """A study's results, read once and ready to be reported."""
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,10 +24,12 @@ OUTCOMES = ("ok", "collapsed", "diverged", "crashed", "timeout")
 class Comparison:
     """Variants compared on data sets by the trials of one search.
 
-    `trials` has one line per trial and the column `score`: the lowest FID of the trial, +inf where it failed
-    or measured none, NaN while it runs. `evaluations` has one line per measurement: dataset, trial_id, step,
-    metric_id, fid and whatever other metrics were measured. `reruns` is like `trials`, for what
-    ran again on fresh seeds after the search, and is no draw of it.
+    `trials` has one line per trial and the columns `score`, the lowest FID of the trial, and `reported`, the
+    FID to the test images at that checkpoint; both are +inf where it failed or measured none, NaN while it
+    runs. `evaluations` has one line per measurement: dataset, trial_id, step, metric_id, fid and whatever
+    other metrics were measured. `reruns` is like `trials`, for what ran again on fresh seeds after the
+    search, and is no draw of it. `finalists` are the entries of finalists.json: the best trial of each cell
+    measured once more.
     """
 
     folder: Path
@@ -34,6 +37,7 @@ class Comparison:
     trials: pd.DataFrame
     evaluations: pd.DataFrame
     reruns: pd.DataFrame
+    finalists: tuple[dict[str, Any], ...] = ()
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
@@ -66,10 +70,24 @@ class Comparison:
         parts = [self._confirmed(cell) for _, cell in finished.groupby(["dataset", "variant"])]
         return pd.concat(parts) if parts else finished
 
+    @cached_property
+    def replicates(self) -> pd.DataFrame:
+        """The finished trials of random configurations on fresh seeds, and those configurations' trials of
+        the search: two or more lines for each (dataset, variant, config_id)."""
+        again = self.reruns[(self.reruns["phase"] == phases.REPLICATE) & self.reruns["outcome"].notna()]
+        key = ["dataset", "variant", "config_id"]
+        first = self.finished.merge(again[key].drop_duplicates(), on=key)
+        return pd.concat([first, again], ignore_index=True)
+
+    def selects_on(self, dataset: str) -> str:
+        """The images whose FID chooses among checkpoints and configurations: "test" or "validation"."""
+        return str(self.manifest["selection"][dataset])
+
     def confirmed_scores(self, dataset: str) -> dict[str, Scores]:
-        """The sorted scores of each variant's fresh seeds on a data set, the lowest median first."""
+        """The sorted FIDs of each variant's fresh seeds on a data set, to the test images at the checkpoint
+        that was selected; +inf where a seed failed; the lowest median first."""
         here = self.confirmed[self.confirmed["dataset"] == dataset]
-        scores = {str(name): np.sort(mine["score"].to_numpy(float)) for name, mine in here.groupby("variant")}
+        scores = {str(v): np.sort(mine["reported"].to_numpy(float)) for v, mine in here.groupby("variant")}
         return dict(sorted(scores.items(), key=lambda item: (statistics.quantile(item[1], 0.5), item[1][0])))
 
     def _confirmed(self, cell: pd.DataFrame) -> pd.DataFrame:
@@ -171,16 +189,23 @@ def read_comparison(folder: Path) -> Comparison:
     tables = results.load(folder, manifest["collapse_above"])
     if tables["trials"].empty:
         raise UserError(f"{folder} holds no results: no trial has reported yet; run the study first")
-    trials = tables["trials"].assign(score=_score(tables["trials"]))
+    trials = tables["trials"]
+    trials = trials.assign(score=_score(trials, "fid_best"), reported=_score(trials, "fid_reported"))
     search = trials[trials["phase"] == phases.SEARCH]
     evaluations = tables["evaluations"]
     for name in ("dataset", "trial_id", "step", "metric_id", "fid"):
         evaluations[name] = evaluations.get(name)  # nothing was measured yet
     mine = evaluations[evaluations["trial_id"].isin(search["trial_id"])]
-    return Comparison(folder, manifest, search, mine, trials[trials["phase"] != phases.SEARCH])
+    reruns = trials[trials["phase"] != phases.SEARCH]
+    return Comparison(folder, manifest, search, mine, reruns, _read_finalists(folder))
 
 
-def _score(trials: pd.DataFrame) -> pd.Series:
-    measured = pd.to_numeric(trials["fid_best"]).astype(float)
+def _read_finalists(folder: Path) -> tuple[dict[str, Any], ...]:
+    file = folder / "finalists.json"
+    return tuple(json.loads(file.read_text())["finalists"]) if file.exists() else ()
+
+
+def _score(trials: pd.DataFrame, column: str) -> pd.Series:
+    measured = pd.to_numeric(trials[column]).astype(float)
     score = measured.where(measured.notna() & ~trials["outcome"].isin(FAILED), math.inf)
     return score.where(trials["outcome"].notna(), math.nan)

@@ -37,7 +37,8 @@ def confirmation_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     seeds = comparison.confirmed[comparison.confirmed["dataset"] == dataset]
     winners = seeds[["variant", "trial_number"]].drop_duplicates()
     search = comparison.trials[comparison.trials["dataset"] == dataset].merge(winners)
-    points = pd.concat([seeds.assign(is_default=False), search.assign(is_default=True)])
+    seeds = seeds.assign(is_default=False, score=seeds["reported"])
+    points = pd.concat([seeds, search.assign(is_default=True)])
     columns = ["dataset", "variant", "trial_id", "trial_number", "seed", "outcome", "score", "is_default"]
     points = points.sort_values(["variant", "is_default", "trial_id"])[columns].reset_index(drop=True)
     return points.rename(columns={"is_default": "is_search"})
