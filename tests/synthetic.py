@@ -112,7 +112,7 @@ def make_study(
                 writer.append(rows)
                 if samples and rows[-1]["files"]["sample"]:
                     _write_sample(folder / rows[-1]["files"]["sample"], generator, made.fids[-1])
-    _write_phases(writer, generator, base, metrics)
+    _write_phases(writer, generator, base, {**run, "seed": 0}, metrics)
     if finalists:
         _write_finalists(folder, generator, samples)
     write_tables(folder, base["collapse_above"])
@@ -121,13 +121,16 @@ def make_study(
 
 
 def _write_phases(
-    writer: RowWriter, generator: np.random.Generator, base: dict[str, Any], metrics: tuple[str, ...]
+    writer: RowWriter,
+    generator: np.random.Generator,
+    base: dict[str, Any],
+    run: dict[str, Any],
+    metrics: tuple[str, ...],
 ) -> None:
     """What ran again on fresh seeds, with samples of none."""
-    plan = {"datasets": list(base["datasets"]), "variants": list(base["variants"]), "seed": 0}
-    for stage in phases.stages(plan | base["budget"]):
+    for stage in phases.stages(run):
         for phase in stage:
-            for trial in phases.planned(phase, plan | base["budget"], read_rows(writer.path.parent)):
+            for trial in phases.planned(phase, run, read_rows(writer.path.parent)):
                 made = _trial(generator, trial["dataset"], trial["variant"], 1, trial["hp"])
                 rows = _rows(base, trial["dataset"], trial["variant"], trial["trial_number"], made, False)
                 for row in rows:
