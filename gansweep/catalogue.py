@@ -6,7 +6,7 @@ from gansweep.data import DATASETS
 from gansweep.evaluation import EXTRACTORS
 from gansweep.networks import ARCHITECTURES
 from gansweep.space import Choice, Uniform
-from gansweep.study import available
+from gansweep.study_files import available
 from gansweep.variants import VARIANTS, Published
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MANY = 40  # names: more are not listed
+
 
 class UserError(Exception):
     """A user's mistake. The command line prints its message and exits with code 2, without a traceback."""
@@ -18,4 +20,5 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
     near = get_close_matches(str(name), names)
     near.sort(key=lambda found: sorted(found) != sorted(str(name)))  # letters in another order come first
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    return UserError(f"unknown {kind} {name!r}{hint} There are: {', '.join(names) or 'none'}")
+    listed = f"There are: {', '.join(names) or 'none'}" if len(names) <= MANY else f"There are {len(names)}"
+    return UserError(f"unknown {kind} {name!r}{hint} {listed}")

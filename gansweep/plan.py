@@ -47,7 +47,8 @@ def plan(name: str, question: str, study: Study, options: Options) -> str:
     Raises:
         UserError: the study could not run.
     """
-    datasets = {key: data.load(key) for key in study.datasets}
+    validates = study.evaluation.validates
+    datasets = {key: data.load(key, validation=validates) for key in study.datasets}
     resolved = studies.resolve(name, question, study, datasets)
     on_gpu = torch.cuda.is_available() and options.gpus_per_pack != 0
     device = torch.device("cuda" if on_gpu else "cpu")

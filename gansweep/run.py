@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias
 
 import torch
 
-from gansweep import data, orchestrate, phases
+from gansweep import data, finalists, orchestrate, phases
 from gansweep import study as studies
 from gansweep.data import Dataset
 from gansweep.errors import UserError
@@ -56,6 +56,7 @@ class Options:
     storage: str | None = None  # URL of an Optuna storage; None: a journal file in the study's folder
     pack_size: Count | None = None  # most trials in a pack; None: by the size of the networks
     gpus_per_pack: Share | None = None  # None: 1 where there are GPUs
+    log: tuple[str, ...] = ()  # names of loggers
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -68,22 +69,26 @@ def run_study(name: str, question: str, study: Study, options: Options) -> int:
         UserError: the study cannot run; no result has been changed.
     """
     started = time.monotonic()
-    datasets = {key: data.load(key) for key in study.datasets}
+    validates = study.evaluation.validates
+    datasets = {key: data.load(key, validation=validates) for key in study.datasets}
     resolved = studies.resolve(name, question, study, datasets)
     folder = (options.results / name).resolve()
     with locked(folder):
         check_same_study(folder, resolved)
         rows = RowWriter(folder)
         n_left = phases.n_left(resolved, read_rows(folder))
-        if n_left > 0:
+        if n_left > 0 or finalists.unmeasured(folder):
             hardware = orchestrate.connect()
             gpus = gpus_per_pack(options, hardware["gpus"])
             storage = open_storage(folder, options.storage)
             manifest = prepare(folder, resolved, datasets) | {"hardware": hardware}
             sizes = pack_sizes(resolved, datasets, options.pack_size, on_gpu=gpus > 0)
-            say(f"{name}: {n_left} trials to run, results in {folder}")
+            if n_left:
+                say(f"{name}: {n_left} trials to run, results in {folder}")
             try:
                 execute(rows, Search(resolved, storage, folder, sizes), hardware, gpus)
+                if not phases.n_left(resolved, read_rows(folder)):
+                    measure_finalists(folder, gpus)
             finally:
                 manifest["wall_seconds"] += round(time.monotonic() - started, 1)
                 manifest["updated"] = now()
@@ -146,6 +151,18 @@ def execute(rows: RowWriter, search: Search, hardware: dict[str, Any], gpus: flo
         ledger.queue = Queue(resolved, folder, search.pack_size, rerun(stage, resolved, folder))
         orchestrate.run(ledger.queue, ledger, hardware, gpus)
     ledger.progress.draw(force=True)
+
+
+def measure_finalists(folder: Path, gpus: float) -> None:
+    """Measure the best trial of each cell once more, where that has not been done."""
+    trials = finalists.unmeasured(folder)
+    if trials:
+        say(f"measuring the best trial of each variant once more: {len(trials)} of them")
+    for trial, entry in orchestrate.measure_finalists(folder, trials, gpus):
+        if isinstance(entry, str):
+            say(f"{trial['trial_id']} could not be measured once more: {entry}")
+        else:
+            finalists.keep(folder, entry)
 
 
 def rerun(stage: Iterable[str], resolved: dict[str, Any], folder: Path) -> list[Row]:

@@ -253,5 +253,6 @@ class Search(Queue):
         trial and the name, so that a search that was interrupted goes on as it would have.
         """
         if self.study["sampler"] == "random":
-            self.studies[cell].sampler = make_sampler("random", self._seed(cell, trial.number, name))
+            drawn_for = cell._replace(dataset="") if self.study["same_configurations"] else cell
+            self.studies[cell].sampler = make_sampler("random", self._seed(drawn_for, trial.number, name))
         return suggest(trial, name, values)

@@ -1,16 +1,14 @@
 """A study: what is compared, on which data, with how much effort. A Python value; resolved, it is JSON."""
 
 import json
-import runpy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import gansweep
 from gansweep.data import Dataset
 from gansweep.errors import UserError, unknown
-from gansweep.evaluation import Evaluation, Manifold, check_metrics
+from gansweep.evaluation import Evaluation, check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
 from gansweep.networks import ARCHITECTURES, architecture_for, check_fits
 from gansweep.networks.options import CONDITIONALS
@@ -41,8 +39,10 @@ class Study:
     steps: Count  # updates of the discriminator (of the only player, for a VAE)
     evaluations: Count = 5  # evenly spaced; the best one scores the trial
     sampler: str = "random"
+    same_configurations: bool = False  # of a variant on all data sets; a random search can have them
     seed: Seed = 0  # of the search and, with the trial's number, of its training
-    architecture: str = "auto"  # a key of ARCHITECTURES; "auto" takes the one made for the data
+    # A key of ARCHITECTURES, or one for each of some data sets; "auto" takes the one made for the data.
+    architecture: str | Mapping[str, str] = "auto"
     batch_size: Annotated[int, whole(2)] = 64
     optimizer: str = "adam"
     conditional: str = "none"  # how labels enter D: "concat" or "projection"; G has them beside z
@@ -59,8 +59,15 @@ class Study:
         for name in self.variants:
             if name not in VARIANTS:
                 raise unknown("variant", name, VARIANTS)
+        for name in self.architecture if isinstance(self.architecture, Mapping) else ():
+            if name not in self.datasets:
+                raise unknown("data set of architecture", name, self.datasets)
         if self.sampler not in SAMPLERS:
             raise unknown("sampler", self.sampler, SAMPLERS)
+        if self.same_configurations and self.sampler != "random":
+            raise UserError(
+                f"same_configurations needs the sampler 'random', but the sampler is {self.sampler!r}"
+            )
         if "fid" not in self.evaluation.metrics:
             raise UserError(
                 f"metrics must have 'fid', which scores the trials, but got {self.evaluation.metrics}"
@@ -74,6 +81,18 @@ class Study:
                 f"beside the default, but got {self.replicate.configurations}"
             )
         self._check_space()
+
+    def architecture_of(self, dataset: Dataset) -> str:
+        """The architecture for a data set.
+
+        Raises:
+            UserError: it is not made for such data.
+        """
+        asked = self.architecture
+        name = asked if isinstance(asked, str) else asked.get(dataset.name, "auto")
+        name = architecture_for(dataset.shape) if name == "auto" else name
+        check_fits(name, dataset.shape)
+        return name
 
     def _check_conditional(self) -> None:
         if self.conditional not in CONDITIONALS:
@@ -128,63 +147,6 @@ class Study:
         return replace(self, **changes, evaluation=evaluation)
 
 
-def load(name: str) -> tuple[str, str, Study]:
-    """The name, the question and the value of a study, given by name or as the path of a .py file.
-
-    Names are looked up in ./studies, then in the studies that come with gansweep.
-
-    Raises:
-        UserError: there is no such study, or the file does not hold one.
-    """
-    folders = [Path("studies"), Path(gansweep.__file__).parent.parent / "studies"]
-    if name.endswith(".py"):
-        file = Path(name)
-        if not file.exists():
-            raise UserError(f"there is no study file {name!r}")
-    else:
-        found = {path.stem: path for folder in reversed(folders) for path in sorted(folder.glob("[!_]*.py"))}
-        if name not in found:
-            raise unknown("study", name, found)
-        file = found[name]
-    try:
-        values = runpy.run_path(str(file))
-    except UserError as error:
-        raise UserError(f"{file}: {error}") from None
-    except (Exception, SystemExit) as error:  # whatever a user's file may raise
-        raise UserError(
-            f"{file} is not a study: {type(error).__name__}: {error}{_field_hint(error)}"
-        ) from None
-    study = values.get("STUDY")
-    if not isinstance(study, Study):
-        raise UserError(f"{file} must hold one value STUDY = Study(...), but it has {type(study).__name__}")
-    return file.stem, str(values.get("__doc__") or "").strip(), study
-
-
-def _field_hint(error: BaseException) -> str:
-    """For an unknown field of Study, Evaluation or Manifold: the nearest one there is."""
-    text = str(error)
-    if "unexpected keyword argument" not in text:
-        return ""
-    for kind in (Study, Evaluation, Manifold, Confirm, Replicate):
-        if text.startswith(kind.__name__):
-            return f" ({unknown('field', text.split(chr(39))[1], [f.name for f in fields(kind)])})"
-    return ""
-
-
-def available() -> dict[str, str]:
-    """The studies by name, with the first line of the question each answers."""
-    folders = [Path(gansweep.__file__).parent.parent / "studies", Path("studies")]
-    names = sorted({path.stem for folder in folders for path in folder.glob("[!_]*.py")})
-    return {name: _first_line(name) for name in names}
-
-
-def _first_line(name: str) -> str:
-    try:
-        return load(name)[1].split("\n")[0]
-    except UserError as error:
-        return f"cannot be used: {error}"
-
-
 def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
     """The study as JSON with every default filled in: what workers read and a resumed run is compared with.
 
@@ -193,10 +155,7 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
     """
     architectures, evaluation = {}, {}
     for key, dataset in datasets.items():
-        architectures[key] = study.architecture
-        if study.architecture == "auto":
-            architectures[key] = architecture_for(dataset.shape)
-        check_fits(architectures[key], dataset.shape)
+        architectures[key] = study.architecture_of(dataset)
         chosen = resolve_extractor(dataset, study.evaluation)
         evaluation[key] = asdict(replace(study.evaluation, extractor=chosen))
         _check_likelihood(study, dataset)
@@ -222,6 +181,7 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         "batch_size",
         "optimizer",
         "conditional",
+        "same_configurations",
         "time_limit_seconds",
     )
     values |= {name: getattr(study, name) for name in plain}

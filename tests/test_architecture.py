@@ -20,21 +20,21 @@ LAYERS = (
     ("training",),
     ("samplers",),
     ("study", "queue"),
-    ("search",),
-    ("catalogue", "provenance", "ledger"),
+    ("search", "study_files"),
+    ("catalogue", "provenance", "ledger", "finalists"),
     ("orchestrate",),
     ("report",),
-    ("contracts", "scaffold", "demo"),
-    ("run",),
+    ("contracts", "scaffold", "demo", "robustness"),
+    ("run", "reproduce"),
     ("plan",),
     ("cli",),
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 OWNERS = {
-    "ray": {"orchestrate.py"},
+    "ray": {"orchestrate"},
     "torch_fidelity": {"evaluation/extractors.py", "evaluation/metrics.py"},
     "optuna": {"samplers.py", "search.py", "plan.py"},
-    "matplotlib": {"report", "demo"},
+    "matplotlib": {"report", "demo", "robustness"},
     "seaborn": {"report"},
 }
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__main__.py")

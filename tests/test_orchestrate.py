@@ -6,13 +6,14 @@ import sys
 
 import pytest
 
-from gansweep.orchestrate import last_error, train_pack
+from gansweep.orchestrate.searcher import last_error
+from gansweep.orchestrate.worker import train_pack
 
 CONNECT = """
 import sys
 from pathlib import Path
 from gansweep import orchestrate
-orchestrate.CLUSTER_FILE = Path(sys.argv[1])
+orchestrate.cluster.CLUSTER_FILE = Path(sys.argv[1])
 print(orchestrate.connect(n_cpus=1))
 """
 

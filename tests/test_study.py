@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gansweep import data, study
+from gansweep import data, study, study_files
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.space import choice, from_json, loguniform, to_json, uniform
@@ -181,17 +181,17 @@ def test_smoke_scale_changes_what_the_study_says_and_the_rest_by_default():
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(Path("studies").glob("*.py"))])
 def test_every_study_of_the_project_loads_and_says_its_question(name):
-    loaded, question, value = study.load(name)
+    loaded, question, value = study_files.load(name)
     assert loaded == name and question.splitlines()[0].endswith("?")
     assert value.at_smoke_scale().trials <= value.trials
-    assert name in study.available()
+    assert name in study_files.available()
 
 
 def test_a_study_can_be_a_file_anywhere(tmp_path):
     file = tmp_path / "mine.py"
     body = "STUDY = Study(variants=('ns',), datasets=('digits',), trials=1, steps=1)"
     file.write_text(f'"""Why?"""\nfrom gansweep.study import Study\n{body}\n')
-    assert study.load(str(file))[:2] == ("mine", "Why?")
+    assert study_files.load(str(file))[:2] == ("mine", "Why?")
 
 
 IMPORT = "from gansweep.study import Study\n"
@@ -219,11 +219,11 @@ def test_a_file_that_is_no_study_gets_one_sentence(tmp_path, content, message):
     file = tmp_path / "bad.py"
     file.write_text(content)
     with pytest.raises(UserError, match=message):
-        study.load(str(file))
+        study_files.load(str(file))
 
 
 def test_an_unknown_study_is_answered_with_the_nearest_name():
     with pytest.raises(UserError, match="unknown study 'quikstart'; did you mean 'quickstart'"):
-        study.load("quikstart")
+        study_files.load("quikstart")
     with pytest.raises(UserError, match=r"there is no study file 'nowhere\.py'"):
-        study.load("nowhere.py")
+        study_files.load("nowhere.py")

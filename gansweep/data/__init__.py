@@ -59,8 +59,8 @@ def data_root() -> Path:
     return Path(os.environ.get("GANSWEEP_DATA") or Path.home() / ".cache" / "gansweep" / "data")
 
 
-def load(name: str, root: Path | None = None) -> Dataset:
-    """A data set by name, from `root` or else `data_root()`.
+def load(name: str, root: Path | None = None, validation: bool = False) -> Dataset:
+    """A data set by name, from `root` or else `data_root()`; with a validation set if asked.
 
     Raises:
         UserError: the name is unknown, the data are not there and cannot be downloaded, or are damaged.
@@ -68,4 +68,5 @@ def load(name: str, root: Path | None = None) -> Dataset:
     key = FOLDER if name.startswith("folder:") else name
     if key not in DATASETS:
         raise unknown("data set", name, DATASETS)
-    return DATASETS[key].load(name, root or data_root())
+    dataset = DATASETS[key].load(name, root or data_root())
+    return dataset.with_validation() if validation else dataset

@@ -32,6 +32,8 @@ class Dataset:
     test_labels: Tensor | None
     sha256: str
     preprocessing: str  # a sentence
+    validation: Tensor | None = None  # samples held out of `train`, to select by; see `with_validation`
+    validation_labels: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -51,7 +53,29 @@ class Dataset:
             test=self.test.to(device),
             train_labels=None if self.train_labels is None else self.train_labels.to(device),
             test_labels=None if self.test_labels is None else self.test_labels.to(device),
+            validation=None if self.validation is None else self.validation.to(device),
+            validation_labels=None if self.validation_labels is None else self.validation_labels.to(device),
         )
+
+    def with_validation(self) -> "Dataset":
+        """The same data set with a validation set held out of the training samples: as many as there are test
+        samples, at most a quarter of the training samples, the same ones at every call."""
+        rest, held = split(len(self.train), min(len(self.test), len(self.train) // 4))
+        labels = self.train_labels
+        return replace(
+            self,
+            train=self.train[rest],
+            train_labels=None if labels is None else labels[rest],
+            validation=self.train[held],
+            validation_labels=None if labels is None else labels[held],
+        )
+
+    @property
+    def selecting(self) -> tuple[Tensor, Tensor | None]:
+        """The samples, and their labels, whose FID selects: the validation set, or else the test set."""
+        if self.validation is None:
+            return self.test, self.test_labels
+        return self.validation, self.validation_labels
 
     def batch(self, index: Tensor) -> Tensor:
         """Training samples for an index of any shape: float32 [*index.shape, *shape], images in [0, 1]."""

@@ -1,10 +1,8 @@
-"""Feature extractors: torch-fidelity's Inception, the bundled classifiers, and plain coordinates.
+"""Feature extractors: torch-fidelity's Inception and VGG-16, the bundled classifiers, plain values.
 
 Every one is registered with torch-fidelity, so `torch_fidelity.calculate_metrics` takes them too.
 """
 
-import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,18 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
-from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY, register_feature_extractor
 from torch_fidelity.utils import create_feature_extractor
 
 from gansweep.data import Dataset
 from gansweep.errors import UserError
+from gansweep.evaluation.published import PUBLISHED, WEIGHTS, Published, file_hash, weights_file
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 
-WEIGHTS = Path(__file__).parent / "weights"
-INCEPTION = "inception-v3-compat"  # torch-fidelity's name
-INCEPTION_SHA256 = "6726825d"  # the first digits, as torch-fidelity publishes the file
-INCEPTION_VARIABLE = "GANSWEEP_INCEPTION_WEIGHTS"
 LOGIT_BOUND = 300.0  # beyond a gap of 745 a probability is 0 in float64, and the Inception Score NaN
 
 
@@ -116,14 +110,28 @@ class RawExtractor(Registered):
         return self.in_order({"features": x})
 
 
+class PixelExtractor(Registered):
+    """The values of images, in [0, 1]."""
+
+    key = "pixels"
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        if x.dtype != torch.uint8 or x.dim() != 4:
+            raise ValueError(f"uint8 images [N, C, H, W] are expected, but got {x.dtype} {tuple(x.shape)}")
+        return self.in_order({"features": x.flatten(1).float() / 255})
+
+
+UNLEARNT_CLASSES: dict[str, type[Registered]] = {"raw": RawExtractor, "pixels": PixelExtractor}
+
+
 def registered_name(extractor: str) -> str:
     """torch-fidelity's name of an extractor in EXTRACTORS; the first call in a process registers it."""
-    if extractor == "inception":
-        return INCEPTION
+    if extractor in PUBLISHED:
+        return PUBLISHED[extractor].library_name
     weights = weights_file(extractor, None)
     name = f"gansweep-{extractor}" + (f"-{file_hash(weights)[:12]}" if weights else "")
     if name not in FEATURE_EXTRACTORS_REGISTRY:
-        base = RawExtractor if extractor == "raw" else BundledExtractor
+        base = UNLEARNT_CLASSES.get(extractor, BundledExtractor)
         register_feature_extractor(name, type(base.__name__, (base,), {"key": extractor}))
     return name
 
@@ -148,58 +156,23 @@ def resolve(dataset: Dataset, evaluation: Evaluation) -> str:
             f"feature extractor {name!r} does not fit data set {dataset.name!r} of shape {dataset.shape}: "
             f"use one of {fitting}"
         )
-    if evaluation.weights is not None and name != "inception":
+    if evaluation.weights is not None and name not in PUBLISHED:
         raise UserError(
-            f"weights are for the extractor 'inception' alone, but {dataset.name!r} uses {name!r}"
+            f"weights are for the extractors {' and '.join(map(repr, PUBLISHED))} alone, but "
+            f"{dataset.name!r} uses {name!r}"
         )
     return name
-
-
-def weights_file(extractor: str, given: str | None) -> Path | None:
-    """The file of an extractor's weights, None if it has none.
-
-    Inception's is `given`, or else named by the environment, or else downloaded.
-
-    Raises:
-        UserError: there is no such file, or the download failed.
-    """
-    if extractor == "raw":
-        return None
-    if extractor != "inception":
-        return WEIGHTS / f"{extractor}.pt"
-    chosen = given or os.environ.get(INCEPTION_VARIABLE)
-    path = Path(chosen) if chosen else _published_inception()
-    if not path.is_file():
-        raise UserError(f"there is no file of Inception's weights at {path}")
-    return path
-
-
-def _published_inception() -> Path:
-    path = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rpartition("/")[2]
-    if not path.exists():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), INCEPTION_SHA256, progress=False)
-        except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash is a RuntimeError
-            raise UserError(f"Inception's weights could not be downloaded ({error})") from None
-    return path
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def build(extractor: str, layers: Sequence[str], weights: Path | None, device: str | torch.device) -> Any:
     """The extractor as torch-fidelity makes it, on a device; the global random state stays as it is.
 
     Raises:
-        UserError: the file does not hold Inception's weights.
+        UserError: the file does not hold the weights of the published network.
     """
     with torch.random.fork_rng(devices=[]):
-        if weights is not None and extractor == "inception":
-            network = _inception(layers, weights)
+        if weights is not None and extractor in PUBLISHED:
+            network = _published(PUBLISHED[extractor], layers, weights)
         else:
             network = create_feature_extractor(
                 registered_name(extractor), list(layers), cuda=False, verbose=False
@@ -207,24 +180,28 @@ def build(extractor: str, layers: Sequence[str], weights: Path | None, device: s
     return network.to(device=device, memory_format=torch.channels_last)  # 1.5 times as fast on a CPU
 
 
-def _inception(layers: Sequence[str], weights: Path) -> Any:
+def _published(network: Published, layers: Sequence[str], weights: Path) -> Any:
     try:
         # torch-fidelity unpickles whatever the file holds; this refuses anything but tensors beforehand.
-        if not file_hash(weights).startswith(INCEPTION_SHA256):
+        if not file_hash(weights).startswith(network.sha256):
             torch.load(weights, weights_only=True)
         return create_feature_extractor(
-            INCEPTION, list(layers), cuda=False, verbose=False, feature_extractor_weights_path=str(weights)
+            network.library_name,
+            list(layers),
+            cuda=False,
+            verbose=False,
+            feature_extractor_weights_path=str(weights),
         )
     except (AttributeError, EOFError, RuntimeError, TypeError, UnpicklingError):
         raise UserError(
-            f"{weights} does not hold Inception's weights as torch-fidelity publishes them"
+            f"{weights} does not hold {network.owner}'s weights in the form that torch-fidelity takes"
         ) from None
 
 
 @torch.no_grad()
 def extract(network: Any, samples: Tensor, batch_size: int, device: str | torch.device) -> dict[str, Tensor]:
-    """Every layer of an extractor, float64 [N, D] on the CPU; Inception gets grey images with 3 channels."""
-    if network.get_name() == INCEPTION:
+    """Every layer of an extractor, float64 [N, D] on the CPU; published ones see grey images in colour."""
+    if network.get_name() in {published.library_name for published in PUBLISHED.values()}:
         samples = samples.expand(-1, 3, -1, -1)
     parts = [network(part.to(device)) for part in samples.split(batch_size)]
     layers = network.convert_features_tuple_to_dict(

@@ -34,6 +34,8 @@ def _lack(needs: str, evaluation: Evaluation, dataset: "Dataset", conditional: b
         return f"needs a mixture ({', '.join(MIXTURES)}), but the data set is {dataset.name!r}"
     if needs == "polygons" and dataset.name not in POLYGONS:
         return f"needs polygons ({', '.join(POLYGONS)}), but the data set is {dataset.name!r}"
+    if needs == "validation" and dataset.validation is None:
+        return "needs a validation set: set Evaluation(selection='validation')"
     if needs == "1-D" and dataset.shape != (1,):
         return f"needs numbers, but a sample of {dataset.name!r} has the shape {dataset.shape}"
     if needs in ("labels", "own classes") and not conditional:
@@ -46,15 +48,16 @@ def _lack(needs: str, evaluation: Evaluation, dataset: "Dataset", conditional: b
 
 
 def _rare_class(evaluation: Evaluation, dataset: "Dataset") -> str | None:
-    assert dataset.train_labels is not None and dataset.test_labels is not None
+    real_labels = dataset.selecting[1]
+    assert dataset.train_labels is not None and real_labels is not None
     rarest = dataset.train_labels.bincount(minlength=dataset.n_classes).min().item()
     generated = int(evaluation.n_images * rarest / len(dataset.train))
-    real = int(dataset.test_labels.bincount(minlength=dataset.n_classes).min().item())
+    real = int(real_labels.bincount(minlength=dataset.n_classes).min().item())
     if min(generated, real) >= MIN_OF_A_CLASS:
         return None
     return (
         f"needs {MIN_OF_A_CLASS} samples or more of every class, but of the rarest in {dataset.name!r} there "
-        f"are {real} test samples and about {generated} of {evaluation.n_images} generated ones"
+        f"are {real} real samples and about {generated} of {evaluation.n_images} generated ones"
     )
 
 

@@ -1,5 +1,6 @@
 """What is measured, and with which features: plain values, without torch."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -7,11 +8,22 @@ from gansweep.errors import unknown
 from gansweep.rules import Count, Names, Positive, Seed, check_fields, whole
 
 Better = Literal["lower", "higher", "neither"]
-Needs = Literal["samples", "logits", "labels", "own classes", "mixture", "1-D", "polygons"]
+Needs = Literal[
+    "samples",
+    "logits",
+    "labels",
+    "own classes",
+    "mixture",
+    "1-D",
+    "polygons",
+    "validation",
+    "second extractor",
+]
 ISC_SPLITS = 10
 KID_SUBSETS = 100
 KID_SUBSET_SIZE = 1000
 NEIGHBOURS = 3  # k of precision and recall
+SELECTIONS = ("test", "validation")
 N_LATENTS = 1024  # random latents that the inversion of a generator may begin at
 
 
@@ -26,6 +38,8 @@ class Metric:
 
 METRICS = {
     "fid": Metric("Fréchet distance between Gaussians fitted to features", "lower"),
+    "test_fid": Metric("FID to the test set, where a validation set selects", "lower", "validation"),
+    "second_fid": Metric("FID of the features of a second extractor", "lower", "second extractor"),
     "isc": Metric("Inception Score: sure and varied classes", "higher", "logits"),
     "kid": Metric("kernel distance (squared MMD) between features", "lower"),
     "precision": Metric("share of samples near the neighbourhoods of real features", "higher"),
@@ -56,12 +70,16 @@ class Extractor:
     shape: tuple[int, int, int] | None  # (C, H, W) of the images it takes; None: see `fits`
     resize: str
     batch_size: int
+    kind: Literal["image", "vector"] = "image"
+    max_side: float = math.inf  # pixels
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether it takes samples of this shape: (C, H, W) of images, (d,) of vectors."""
         if self.shape is not None:
             return shape == self.shape
-        return len(shape) == (3 if self.logits else 1)
+        if self.kind == "vector":
+            return len(shape) == 1
+        return len(shape) == 3 and max(shape[1:]) <= self.max_side
 
 
 EXTRACTORS = {
@@ -96,6 +114,24 @@ EXTRACTORS = {
         shape=None,
         resize="none",
         batch_size=10_000,
+        kind="vector",
+    ),
+    "pixels": Extractor(
+        description="the pixels of images up to 32×32, in 0..1: what anyone can see, nothing learnt",
+        features="features",
+        logits="",
+        shape=None,
+        resize="none",
+        batch_size=10_000,
+        max_side=32,
+    ),
+    "vgg16": Extractor(
+        description="VGG-16 trained on ImageNet, 4,096 features of the layer fc7",
+        features="fc2_relu",
+        logits="",
+        shape=None,
+        resize="bilinear to 224x224 as TensorFlow 1 does, grey repeated to 3 channels",
+        batch_size=64,
     ),
 }
 
@@ -132,8 +168,12 @@ class Evaluation:
     """
 
     extractor: str = "auto"  # a name in EXTRACTORS; "auto": the one made for the data set, else inception
+    second_extractor: str = "none"  # another one, for the metric "second_fid"
     n_images: Annotated[int, whole(10 * ISC_SPLITS)] = 10_000  # generated; all test samples are real
     metrics: Names = ("fid", "isc")
+    # The samples whose FID chooses checkpoints and configurations: "test", as in the paper, or "validation":
+    # some held out of the training samples; then "test_fid" is measured too, and is what is reported.
+    selection: str = "test"
     weights: str | None = None  # a file of Inception's weights; by default it is downloaded
     seed: Seed = 2020  # of the latents, the same for all trials
     manifold: Manifold = Manifold()  # of the polygon metrics
@@ -144,11 +184,22 @@ class Evaluation:
         if isinstance(self.manifold, dict):
             object.__setattr__(self, "manifold", Manifold(**self.manifold))
         check_fields(self)
+        if self.selection not in SELECTIONS:
+            raise unknown("selection", self.selection, SELECTIONS)
+        if self.validates and "test_fid" not in self.metrics:
+            object.__setattr__(self, "metrics", (*self.metrics, "test_fid"))
         if self.extractor not in ("auto", *EXTRACTORS):
             raise unknown("feature extractor", self.extractor, ("auto", *EXTRACTORS))
+        if self.second_extractor not in ("none", *EXTRACTORS):
+            raise unknown("second feature extractor", self.second_extractor, ("none", *EXTRACTORS))
         for metric in self.metrics:
             if metric not in METRICS:
                 raise unknown("metric", metric, METRICS)
+
+    @property
+    def validates(self) -> bool:
+        """Whether a validation set selects."""
+        return self.selection == "validation"
 
     def asks(self, *metrics: str) -> bool:
         """Whether one of these metrics is asked for."""

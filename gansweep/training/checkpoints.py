@@ -31,6 +31,14 @@ class Checkpoints:
         """Keep a trained generator: its parameters and batch-norm statistics by name."""
         save_tensors(dict(generator), self.folder / trial_id / "generator.pt")
 
+    def load_generator(self, trial_id: str) -> dict[str, torch.Tensor] | None:
+        """What `save_generator` kept of a trial; None if there is nothing that can be read."""
+        return _read(self.folder / trial_id / "generator.pt")
+
+    def generators(self) -> list[str]:
+        """The trials whose trained generator is kept, in order."""
+        return sorted(file.parent.name for file in self.folder.glob("*/generator.pt"))
+
     def rounds(self, trial_id: str) -> list[int]:
         """The rounds for which there is a training state, in order."""
         files = (self.folder / trial_id).glob("round-*.pt")

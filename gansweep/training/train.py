@@ -259,9 +259,9 @@ def array(samples: Tensor) -> bytes:
     return buffer.getvalue()
 
 
-def grid(images: Tensor) -> bytes:
-    """A PNG of images [S, C, H, W] uint8 in rows of eight, one pixel apart."""
-    picture = to_pil_image(make_grid(images, nrow=8, padding=1, pad_value=255))
+def grid(images: Tensor, columns: int = 8) -> bytes:
+    """A PNG of images [S, C, H, W] uint8 in rows of so many columns, one pixel apart."""
+    picture = to_pil_image(make_grid(images, nrow=columns, padding=1, pad_value=255))
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

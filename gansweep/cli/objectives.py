@@ -1,0 +1,96 @@
+"""Commands about what can be compared: list, check, new-variant, demo, robustness."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gansweep.cli.options import command, positive
+from gansweep.errors import unknown
+
+
+def add(commands: Any) -> None:
+    """Add the commands to a parser's."""
+    parser = command(commands, "list", list_)
+    parser.add_argument(
+        "kind", nargs="?", default="studies", help="studies, variants, datasets, architectures or extractors"
+    )
+    parser = command(commands, "check", check)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="variants; default: all")
+    parser = command(commands, "new-variant", new_variant)
+    parser.add_argument("name", help="a Python identifier in lower case, like my_gan")
+    parser.add_argument("--into", type=Path, default=Path(), help="a clone of gansweep, or any other folder")
+    parser = command(commands, "demo", demo)
+    parser.add_argument("target", nargs="?", default="mixture", help="mixture or gaussian")
+    parser.add_argument("--variant", default="ns", help="a variant whose D gives scores")
+    parser.add_argument("--steps", type=positive, default=1500, help="updates of D")
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder of the pictures")
+    parser = command(commands, "robustness", robustness)
+    parser.add_argument("experiment", help="bias, modes, disturbance or agreement")
+    parser.add_argument("--dataset", default="digits", help="a data set of images")
+    parser.add_argument("--extractor", default="auto", help="of the features; see `gansweep list extractors`")
+    parser.add_argument("--repeats", type=positive, default=50, help="of every measurement")
+    parser.add_argument("--out", type=Path, default=Path("robustness"), help="folder of figures and numbers")
+
+
+def list_(options: argparse.Namespace) -> int:
+    """List the studies, variants, data sets, architectures or extractors there are."""
+    from gansweep import catalogue
+
+    kinds = {
+        "studies": catalogue.studies,
+        "variants": catalogue.variants,
+        "datasets": catalogue.datasets,
+        "architectures": catalogue.architectures,
+        "extractors": catalogue.extractors,
+    }
+    if options.kind not in kinds:
+        raise unknown("list", options.kind, kinds)
+    print("\n".join(kinds[options.kind]()))
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Check that variants keep their contracts: a sentence for each that is broken, and exit code 1."""
+    import torch
+
+    from gansweep.contracts.verdicts import verdicts
+    from gansweep.variants import VARIANTS
+
+    for name in options.names:
+        if name not in VARIANTS:
+            raise unknown("variant", name, VARIANTS)
+    torch.set_num_threads(1)  # as a worker has it
+    is_broken = False
+    for line, tells_of_broken in verdicts({name: VARIANTS[name] for name in options.names or VARIANTS}):
+        print(line, flush=True)
+        is_broken |= tells_of_broken
+    return int(is_broken)
+
+
+def new_variant(options: argparse.Namespace) -> int:
+    """Write a new variant to be edited: a file of a clone of gansweep, or a package of its own."""
+    from gansweep import scaffold
+
+    print(scaffold.new_variant(options.name, options.into), end="")
+    return 0
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Train a variant on data of one dimension and draw its D beside the best D there could be."""
+    import torch
+
+    from gansweep import demo as demonstration
+    from gansweep.files import require_writable
+
+    require_writable(options.out)
+    torch.set_num_threads(1)
+    course = demonstration.follow(options.variant, options.target, options.steps)
+    for path in demonstration.write_pictures(course, options.out):
+        print(path)
+    print("\n".join(demonstration.lesson(course)))
+    return 0
+
+
+def robustness(options: argparse.Namespace) -> int:
+    """Measure FID itself on real data: bias and variance, dropped modes, other extractors."""
+    raise NotImplementedError

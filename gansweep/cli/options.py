@@ -1,0 +1,71 @@
+"""Options that several commands have, and what they name."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gansweep.errors import UserError, unknown
+
+
+def command(
+    commands: Any, name: str, function: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    """A command that runs a function, with the first line of its docstring as help."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=function.__doc__, description=function.__doc__
+    )
+    parser.set_defaults(command=function)
+    return parser
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1 is expected, but got {text!r}")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """A number of at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number of at least 0 is expected, but got {text!r}")
+    return value
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Words between commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def folder_of(study: str, results: Path) -> Path:
+    """The results of a study, given by its name or as a folder.
+
+    Raises:
+        UserError: there are none.
+    """
+    for folder in (results / study, Path(study)):
+        if (folder / "manifest.json").exists():
+            return folder
+    known = [file.parent.name for file in results.glob("*/manifest.json")]
+    raise unknown(f"study in {results}", study, known)
+
+
+def trial_of(text: str, results: Path) -> tuple[Path, str]:
+    """The results and the id of a trial that is given as STUDY/TRIAL.
+
+    Raises:
+        UserError: it is not, or there is no such study.
+    """
+    study, _, trial = text.rpartition("/")
+    if not study or not trial:
+        raise UserError(f"a trial is named STUDY/TRIAL, as quickstart/digits-ns-0003, but got {text!r}")
+    return folder_of(study, results), trial

@@ -1,0 +1,74 @@
+"""Commands about results: compare, verify, reproduce, sample."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gansweep.cli.options import add_results, command, folder_of, positive, share, trial_of
+
+OF_A_TRIAL = "STUDY/TRIAL, as quickstart/digits-ns-0003"
+
+
+def add(commands: Any) -> None:
+    """Add the commands to a parser's."""
+    parser = command(commands, "compare", compare)
+    parser.add_argument("baseline", help="name of a study that has run, or its folder")
+    parser.add_argument("new", help="another one")
+    parser.add_argument(
+        "--worse-by",
+        type=share,
+        default=0.0,
+        metavar="SHARE",
+        help="FIDs may be higher by this (0.05: 5 %%)",
+    )
+    add_results(parser)
+    parser = command(commands, "verify", verify)
+    parser.add_argument("study", help="name of a study that has run, or its folder")
+    add_results(parser)
+    parser = command(commands, "reproduce", reproduce)
+    parser.add_argument("trial", help=OF_A_TRIAL)
+    parser.add_argument("--alone", action="store_true", help="without its pack: faster, rounds differently")
+    add_results(parser)
+    parser = command(commands, "sample", sample)
+    parser.add_argument("trial", help=OF_A_TRIAL)
+    parser.add_argument("--n", type=positive, default=64, help="how many samples")
+    parser.add_argument("--seed", type=int, default=0, help="of the latents")
+    parser.add_argument("-o", "--out", type=Path, default=Path("samples.png"), help=".png; .npy of vectors")
+    add_results(parser)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Compare two studies variant by variant; exit code 1 if the second is worse somewhere."""
+    from gansweep.report.compare import compare_studies
+
+    folders = [folder_of(study, options.results) for study in (options.baseline, options.new)]
+    lines, is_worse = compare_studies(folders[0], folders[1], options.worse_by)
+    print("\n".join(lines))
+    return int(is_worse)
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Recompute the tables of a study from its rows and compare; exit code 1 if something differs."""
+    from gansweep.report.verify import verify as differences
+
+    found = differences(folder_of(options.study, options.results))
+    print("\n".join(found or ["sound: the tables follow from the rows, and the rows from the study"]))
+    return int(bool(found))
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Train one trial again and compare; exit code 1 if a number differs by more than rounding."""
+    from gansweep.reproduce import SAME, repeat
+
+    repetition = repeat(*trial_of(options.trial, options.results), options.alone)
+    print("\n".join(repetition.lines()))
+    return int(repetition.largest > SAME)
+
+
+def sample(options: argparse.Namespace) -> int:
+    """Draw samples from the trained generator of a trial."""
+    from gansweep.reproduce import draw
+
+    draw(*trial_of(options.trial, options.results), options.n, options.seed, options.out)
+    print(options.out)
+    return 0

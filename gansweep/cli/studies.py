@@ -1,0 +1,110 @@
+"""Commands about studies: run, plan, report, status."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from gansweep.cli.options import add_results, command, folder_of, names, positive
+
+if TYPE_CHECKING:  # a command imports what it needs: `gansweep status` needs no torch
+    from gansweep.run import Options
+    from gansweep.study import Study
+
+
+def add(commands: Any) -> None:
+    """Add the commands to a parser's."""
+    for name, function in (("run", run), ("plan", plan)):
+        parser = command(commands, name, function)
+        parser.add_argument("study", help="name of a study, or path of a .py file")
+        add_run_options(parser, dry_run=function is run)
+    parser = command(commands, "report", report)
+    parser.add_argument("study", help="name of a study that has run, or its folder")
+    parser.add_argument(
+        "--format", type=names, default=("html",), metavar="FORMATS", help="of html,md,latex,csv (html)"
+    )
+    add_results(parser)
+    parser = command(commands, "status", status)
+    parser.add_argument("study", help="name of a study that is running or has run, or its folder")
+    add_results(parser)
+
+
+def add_run_options(parser: argparse.ArgumentParser, dry_run: bool = True) -> None:
+    add_results(parser)
+    parser.add_argument("--smoke", action="store_true", help="the same study at a scale of minutes")
+    if dry_run:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only say what would be done: gansweep plan"
+        )
+    parser.add_argument("--storage", help="URL of a database for the search; default: a file in the results")
+    parser.add_argument("--pack-size", type=positive, help="most trials trained as one program")
+    parser.add_argument("--gpus-per-pack", type=float, help="GPUs of a pack, as 1 or 0.5; 0 trains on CPUs")
+    parser.add_argument(
+        "--log",
+        type=names,
+        default=(),
+        metavar="LOGGERS",
+        help="also log every trial to some of tensorboard,wandb,mlflow",
+    )
+
+
+def _load(options: argparse.Namespace) -> "tuple[str, str, Study]":
+    """The name, question and study that the options ask for."""
+    from gansweep import study_files
+
+    name, question, study = study_files.load(options.study)
+    return (f"{name}-smoke", question, study.at_smoke_scale()) if options.smoke else (name, question, study)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run a study, or go on with it, and write its report."""
+    if options.dry_run:
+        return plan(options)
+    from gansweep.run import run_study
+
+    return run_study(*_load(options), _options(options))
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Say what a study would do, how long and how large; trains nothing but a short calibration."""
+    from gansweep.plan import plan as forecast
+
+    print(forecast(*_load(options), _options(options)))
+    return 0
+
+
+def _options(options: argparse.Namespace) -> "Options":
+    from gansweep.run import Options
+
+    return Options(
+        results=options.results,
+        storage=options.storage,
+        pack_size=options.pack_size,
+        gpus_per_pack=options.gpus_per_pack,
+        log=options.log,
+    )
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write the report of a study from its rows, finished or not."""
+    from gansweep.report import write_report
+    from gansweep.results import read_manifest, write_tables
+
+    folder = folder_of(options.study, options.results)
+    write_tables(folder, read_manifest(folder)["collapse_above"])
+    print(write_report(folder, options.format))
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Say how far a study has come, from its rows; it may be running elsewhere."""
+    from gansweep.progress import Progress
+    from gansweep.results import read_manifest, read_rows
+
+    folder = folder_of(options.study, options.results)
+    manifest = read_manifest(folder)
+    labels = {name: variant["label"] for name, variant in manifest["variants"].items()}
+    cells = {"datasets": list(manifest["datasets"]), "variants": list(labels)}
+    progress = Progress(cells | manifest["budget"], labels)
+    for row in read_rows(folder):
+        progress.note(row, earlier=True)
+    print("\n".join([*progress.table()[:-1], f"{progress.count()} trials"]))
+    return 0

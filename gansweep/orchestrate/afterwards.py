@@ -1,0 +1,35 @@
+"""Measures finalists on the cluster."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+
+from gansweep import data, finalists
+from gansweep.orchestrate.worker import prepared
+from gansweep.results import Row
+
+
+def measure_finalists(
+    folder: Path, trials: list[Row], gpus: float
+) -> Iterator[tuple[Row, dict[str, Any] | str]]:
+    """Measure trials once more, each in a task with a CPU and this share of a GPU; each trial with its entry
+    for finalists.json as soon as there is one, or with why there is none."""
+    task = ray.remote(num_cpus=1, num_gpus=gpus)(_measure)
+    root, device = str(data.data_root().resolve()), "cuda" if gpus else "cpu"
+    pending = {task.remote(trial, folder, root, device): trial for trial in trials}
+    while pending:
+        (done,), _ = ray.wait(list(pending))
+        trial = pending.pop(done)
+        try:
+            yield trial, ray.get(done)
+        except ray.exceptions.RayError as error:
+            yield trial, str(getattr(error, "cause", None) or error).strip().splitlines()[-1]
+
+
+def _measure(trial: Row, folder: Path, root: str, device: str) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    dataset, evaluator = prepared(trial["dataset"], folder, root, torch.device(device))
+    return finalists.measure(trial, folder, dataset, evaluator)

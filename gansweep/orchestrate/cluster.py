@@ -1,0 +1,67 @@
+"""The Ray cluster to run on: the one there is, or a local one."""
+
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from gansweep.errors import UserError
+
+CLUSTER_FILE = Path("/tmp/ray/ray_current_cluster")  # written by `ray start`
+
+
+def connect(n_cpus: int | None = None) -> dict[str, Any]:
+    """Join the Ray cluster there is, or start a local Ray; what it has, as JSON values.
+
+    A process that is connected already stays so. A cluster named by RAY_ADDRESS must answer. One that is only
+    remembered from a `ray start` on this machine is asked first, since Ray would wait for minutes for one
+    that is gone.
+
+    Raises:
+        UserError: RAY_ADDRESS names a cluster that does not answer.
+    """
+    for name in ("ray", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # failures are told in rows, and by us
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    asked = os.environ.get("RAY_ADDRESS", "")
+    remembered = CLUSTER_FILE.read_text().strip() if CLUSTER_FILE.exists() else ""
+    asked = remembered or "nowhere" if asked == "auto" else asked
+    if asked.startswith("ray://"):
+        raise UserError(f"RAY_ADDRESS={asked} is for Ray's client: give host:port, on a node of the cluster")
+    try:
+        if ray.is_initialized():
+            pass
+        elif asked and asked != "local":
+            if "://" not in asked and not _answers(asked):
+                raise ConnectionError
+            ray.init(address=asked, **quiet)
+        elif remembered and _answers(remembered):
+            ray.init(address=remembered, **quiet)
+        else:
+            ray.init(address="local", num_cpus=n_cpus, include_dashboard=False, **quiet)
+    except ConnectionError:
+        raise UserError(
+            f"no Ray cluster answers at {asked or remembered}: start it, or unset RAY_ADDRESS"
+        ) from None
+    total = ray.cluster_resources()
+    kinds = sorted(
+        name.removeprefix("accelerator_type:") for name in total if name.startswith("accelerator_type:")
+    )
+    return {
+        "nodes": len(ray.nodes()),
+        "cpus": int(total.get("CPU", 0)),
+        "gpus": int(total.get("GPU", 0)),
+        "gpu_kinds": kinds if total.get("GPU") else [],
+    }
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except (OSError, ValueError):
+        return False
+    return True

@@ -1,0 +1,72 @@
+"""A trained generator, as its checkpoint keeps it: draws samples long after its training."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gansweep.data import Dataset
+from gansweep.errors import UserError
+from gansweep.networks import ARCHITECTURES, build
+from gansweep.networks.options import Binding
+from gansweep.results import Row, slug
+from gansweep.training.calls import options_of, sampling_labels
+from gansweep.training.checkpoints import Checkpoints
+from gansweep.training.member import Member
+from gansweep.training.sizes import samples_at_once
+from gansweep.training.streams import latents
+from gansweep.training.train import Job
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A generator after the last step of its trial; its batch norm has the statistics it was scored with."""
+
+    member: Member
+    dataset: Dataset
+    network: nn.Module
+    device: torch.device
+
+    def samples(self, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
+        """n samples as `Pack.samples` makes them (images in [0, 1] up to rounding, or vectors), on the CPU,
+        and the labels [n] that they were asked for if it is conditional. A seed gives the same ones again;
+        that of the study's evaluation gives those that were scored."""
+        architecture = ARCHITECTURES[self.member.architecture]
+        prior = architecture.prior or self.member.variant.prior
+        z = latents((n, architecture.z_dim), prior, torch.Generator().manual_seed(seed))
+        y = sampling_labels(self.dataset, n, seed) if self.member.is_conditional else None
+        return torch.cat(list(self._chunks(z, y))), y
+
+    @torch.no_grad()
+    def _chunks(self, z: Tensor, y: Tensor | None) -> Iterator[Tensor]:
+        size = samples_at_once(self.member.architecture, self.dataset.shape)
+        for start in range(0, len(z), size):
+            labels = None if y is None else y[start : start + size].to(self.device)
+            yield self.network(z[start : start + size].to(self.device), Binding(y=labels)).cpu()
+
+
+def load_trained(
+    folder: Path, trial: Row, study: dict[str, Any], dataset: Dataset, device: torch.device
+) -> Trained:
+    """The trained generator of a trial (its identity and hp). study: as resolved.
+
+    Raises:
+        UserError: it was not kept; the message says which were.
+    """
+    checkpoints = Checkpoints(folder)
+    state = checkpoints.load_generator(trial["trial_id"])
+    if state is None:
+        cell = f"{slug(trial['dataset'])}-{trial['variant']}-"
+        kept = ", ".join(name for name in checkpoints.generators() if name.startswith(cell))
+        raise UserError(
+            f"the generator of {trial['trial_id']} was not kept: in each phase that of the best trial is, "
+            f"here {kept or 'none'}"
+        )
+    (member,) = Job("", [trial], study, folder).members()
+    role = {"G": member.variant.networks["G"]}
+    network = build(role, member.architecture, dataset.shape, options_of([member], dataset), seed=0)["G"]
+    network.load_state_dict(state)
+    return Trained(member, dataset, network.to(device).eval(), device)
