@@ -1,9 +1,13 @@
 """The driver's books: what comes from the workers is written, told to the queue and shown."""
 
 import math
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gansweep.loggers import Logger
 from gansweep.progress import Progress
 from gansweep.queue import Queue
 from gansweep.results import Row, RowWriter, blank_row, now, read_rows
@@ -12,10 +16,17 @@ from gansweep.variants import VARIANTS
 
 
 class Ledger:
-    """Every row is written, told to the queue and shown, in this order, so that a crash loses none."""
+    """Every row is written, told to the queue, shown and logged, in this order: a crash loses none of it."""
 
-    def __init__(self, folder: Path, study: dict[str, Any], writer: RowWriter, queue: Queue) -> None:
-        self.study, self.writer, self.queue = study, writer, queue
+    def __init__(
+        self,
+        folder: Path,
+        study: dict[str, Any],
+        writer: RowWriter,
+        queue: Queue,
+        loggers: Iterable[Logger] = (),
+    ) -> None:
+        self.study, self.writer, self.queue, self.loggers = study, writer, queue, list(loggers)
         self.checkpoints = Checkpoints(folder)
         self.progress = Progress(study, {name: VARIANTS[name].label for name in study["variants"]})
         self.scores: dict[str, float] = {}  # the best FID of every trial so far
@@ -30,6 +41,21 @@ class Ledger:
             self.queue.tell(row)
             self.progress.note(row)
             self._tidy(row)
+            for logger in list(self.loggers):
+                self._trying(logger, partial(logger.log, row))
+
+    def close(self) -> None:
+        """No more rows come: close the loggers."""
+        for logger in list(self.loggers):
+            self._trying(logger, logger.close)
+
+    def _trying(self, logger: Logger, action: Callable[[], None]) -> None:
+        """Switch a logger off that fails: nothing that only watches may stop a study."""
+        try:
+            action()
+        except Exception as error:  # whatever a tracker and its server may raise
+            self.loggers.remove(logger)
+            print(f"logger {logger.name} is switched off: {type(error).__name__}: {error}", file=sys.stderr)
 
     def crashed(self, trials: list[Row], pack: str, kind: str, message: str) -> None:
         """End trials whose worker failed again and again."""

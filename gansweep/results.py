@@ -31,8 +31,9 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from gansweep import schema
 from gansweep.errors import UserError
-from gansweep.files import write_atomically
+from gansweep.files import dump_json, write_atomically
 
 Row: TypeAlias = dict[str, Any]
 
@@ -190,7 +191,7 @@ def evaluations_table(rows: Iterable[Row]) -> pd.DataFrame:
             | {"train_seconds": row["train_seconds"], "eval_seconds": row["eval_seconds"]}
             | {"is_final": row["outcome"] is not None}
         )
-    return pd.DataFrame(lines)
+    return schema.typed("evaluations", lines)
 
 
 def trials_table(rows: Iterable[Row], collapse_above: dict[str, float]) -> pd.DataFrame:
@@ -206,19 +207,7 @@ def trials_table(rows: Iterable[Row], collapse_above: dict[str, float]) -> pd.Da
     histories = sorted(
         by_trial.values(), key=lambda h: [h[-1][n] for n in ("dataset", "variant", "trial_number")]
     )
-    lines = [_trial_line(history, collapse_above) for history in histories]
-    names = dict.fromkeys(name for line in lines for name in line)
-    return pd.DataFrame({name: _column([line.get(name) for line in lines]) for name in names})
-
-
-def _column(values: list[Any]) -> Any:
-    """Whole numbers and truth values stay what they are where others of the column are missing."""
-    kinds = {type(value) for value in values}
-    if kinds == {int, type(None)}:
-        return pd.array(values, dtype="Int64")
-    if kinds == {bool, type(None)}:
-        return pd.array(values, dtype="boolean")
-    return values
+    return schema.typed("trials", [_trial_line(history, collapse_above) for history in histories])
 
 
 def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> Row:
@@ -265,11 +254,15 @@ def load(folder: str | Path, collapse_above: dict[str, float] | None = None) -> 
 
 
 def write_tables(folder: Path, collapse_above: dict[str, float]) -> dict[str, pd.DataFrame]:
-    """Rebuild `trials` and `evaluations` from the rows, as Parquet and CSV; return them."""
+    """Rebuild `trials` and `evaluations` from the rows, as Parquet and CSV; return them.
+
+    `datapackage.json` says of what type the columns of the CSV files are and what they mean.
+    """
     tables = load(folder, collapse_above)
     for name, table in tables.items():
         write_atomically(folder / f"{name}.parquet", table.to_parquet(index=False, compression="zstd"))
-        write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
+        write_atomically(folder / f"{name}.csv", schema.to_csv(table))
+    write_atomically(folder / "datapackage.json", dump_json(schema.datapackage(tables)))
     return tables
 
 

@@ -1,27 +1,22 @@
 """Runs a study from its value to its report, or goes on with it."""
 
 import fcntl
-import json
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
-
-import torch
 
 from gansweep import data, finalists, orchestrate, phases
 from gansweep import study as studies
 from gansweep.data import Dataset
 from gansweep.errors import UserError
-from gansweep.evaluation import Evaluation
-from gansweep.evaluation.fidelity import Evaluator
-from gansweep.evaluation.reference import Reference, build_reference, describe
 from gansweep.files import dump_json, require_writable, write_atomically
 from gansweep.ledger import Ledger
-from gansweep.provenance import manifest_of
+from gansweep.loggers import check_loggers, open_loggers
+from gansweep.preparation import prepare
 from gansweep.queue import Queue
 from gansweep.report import write_report
 from gansweep.results import (
@@ -30,19 +25,13 @@ from gansweep.results import (
     now,
     read_manifest,
     read_rows,
-    reference_file,
-    slug,
     write_tables,
 )
 from gansweep.rules import Count, check_fields, number
 from gansweep.samplers import open_storage
 from gansweep.search import Search
 from gansweep.study import Study
-from gansweep.training.member import make_member
-from gansweep.training.pack import Pack
 from gansweep.training.sizes import pack_size_for
-from gansweep.training.train import array, draw_samples, grid
-from gansweep.variants import VARIANTS
 
 Share: TypeAlias = Annotated[float, number("a number of at least 0", lambda x: 0 <= x < math.inf)]
 DONE, FAILED_TRIALS, INTERRUPTED = 0, 1, 130
@@ -60,6 +49,7 @@ class Options:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        check_loggers(self.log)
 
 
 def run_study(name: str, question: str, study: Study, options: Options) -> int:
@@ -86,7 +76,10 @@ def run_study(name: str, question: str, study: Study, options: Options) -> int:
             if n_left:
                 say(f"{name}: {n_left} trials to run, results in {folder}")
             try:
-                execute(rows, Search(resolved, storage, folder, sizes), hardware, gpus)
+                search = Search(resolved, storage, folder, sizes)
+                loggers = open_loggers(options.log, resolved, folder)
+                with closing(Ledger(folder, resolved, rows, search, loggers)) as ledger:
+                    execute(ledger, search, hardware, gpus)
                 if not phases.n_left(resolved, read_rows(folder)):
                     measure_finalists(folder, gpus)
             finally:
@@ -94,26 +87,6 @@ def run_study(name: str, question: str, study: Study, options: Options) -> int:
                 manifest["updated"] = now()
                 write_atomically(folder / "manifest.json", dump_json(manifest))
         return conclude(folder, resolved, rows)
-
-
-def prepare(folder: Path, resolved: dict[str, Any], datasets: Mapping[str, Dataset]) -> dict[str, Any]:
-    """Write all that workers and reports read, before anything trains; the manifest.
-
-    Raises:
-        UserError: an extractor's weights are not to be had.
-    """
-    references = {key: prepare_reference(folder, resolved, datasets[key]) for key in datasets}
-    file = folder / "manifest.json"
-    earlier = json.loads(file.read_text()) if file.exists() else {}
-    collapse_above = earlier.get("collapse_above") or {
-        key: untrained_fid(resolved, datasets[key], references[key]) for key in datasets
-    }
-    manifest = manifest_of(resolved, datasets, references, collapse_above)
-    manifest["created"] = earlier.get("created", manifest["updated"])
-    manifest["wall_seconds"] = earlier.get("wall_seconds", 0.0)
-    write_atomically(folder / "study.json", dump_json(resolved))
-    write_atomically(file, dump_json(manifest))
-    return manifest
 
 
 def gpus_per_pack(options: Options, n_gpus: int) -> float:
@@ -139,11 +112,10 @@ def pack_sizes(
     }
 
 
-def execute(rows: RowWriter, search: Search, hardware: dict[str, Any], gpus: float) -> None:
+def execute(ledger: Ledger, search: Search, hardware: dict[str, Any], gpus: float) -> None:
     """Run the trials that are left, of the search and of the phases after it, on the Ray cluster."""
     resolved, folder = search.study, search.folder
     search.resume(row for row in read_rows(folder) if row["phase"] == phases.SEARCH)
-    ledger = Ledger(folder, resolved, rows, search)
     orchestrate.run(search, ledger, hardware, gpus)
     for stage in phases.stages(resolved):
         if not ledger.queue.exhausted or ledger.queue.out:  # interrupted
@@ -235,41 +207,3 @@ def check_same_study(folder: Path, resolved: dict[str, Any]) -> None:
             f"{folder} holds results of this study as it was before ({'; '.join(changes)}): "
             "rename the study, or move that folder away"
         )
-
-
-def prepare_reference(folder: Path, resolved: dict[str, Any], dataset: Dataset) -> Reference:
-    """The real side of the evaluation, computed once for a study; also a picture of 64 test images."""
-    evaluation = Evaluation(**resolved["evaluation"][dataset.name])
-    description = describe(dataset, evaluation)
-    file = reference_file(folder, dataset.name)
-    if file.exists():
-        reference = Reference.load(file)
-        if reference.description == description:
-            return reference
-    reference = build_reference(dataset, evaluation)
-    reference.save(file)
-    order = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))
-    content = grid(dataset.test[order[:64]]) if dataset.kind == "image" else array(dataset.test[order[:1000]])
-    suffix = "png" if dataset.kind == "image" else "npy"
-    write_atomically(folder / "samples" / f"real-{slug(dataset.name)}.{suffix}", content)
-    return reference
-
-
-def untrained_fid(resolved: dict[str, Any], dataset: Dataset, reference: Reference) -> float:
-    """The FID of a generator before its first step: who ends above it has collapsed."""
-    evaluation = Evaluation(**resolved["evaluation"][dataset.name])
-    published = VARIANTS["ns"]
-    member = make_member(
-        published,
-        published.default,
-        trial_id="untrained",
-        dataset=dataset.name,
-        architecture=resolved["architectures"][dataset.name],
-        seed=resolved["seed"],
-        batch_size=1,
-        conditional=resolved["conditional"],
-    )
-    pack = Pack([member], dataset, torch.device("cpu"))
-    samples, labels, _ = draw_samples(pack, evaluation)
-    evaluator = Evaluator(reference, replace(evaluation, metrics=("fid",)))
-    return evaluator.score(samples[0], labels)["fid"]

@@ -30,6 +30,7 @@ FGANS = {
 }
 LOOKS = FIRST_EIGHT | FGANS
 DATASETS = {"digits": "Digits 8×8", "fashion": "Fashion-MNIST", "polygons": "Polygons", "rings": "Rings"}
+DATASETS |= {"mnist": "MNIST"}
 VECTORS = {"ring": ("Ring of 8", 2), "mixture_1d": ("Mixture 1-D", 1)}  # label, dimensions
 # quality at the best configuration, best log10(lr), tolerance in decades, chance to fail
 NATURE = {
@@ -112,7 +113,7 @@ def make_study(
                 writer.append(rows)
                 if samples and rows[-1]["files"]["sample"]:
                     _write_sample(folder / rows[-1]["files"]["sample"], generator, made.fids[-1])
-    _write_phases(writer, generator, base, {**run, "seed": 0}, metrics)
+    _write_phases(writer, generator, base, {**run, "seed": 0}, metrics, samples)
     if finalists:
         _write_finalists(folder, generator, samples)
     write_tables(folder, base["collapse_above"])
@@ -126,8 +127,9 @@ def _write_phases(
     base: dict[str, Any],
     run: dict[str, Any],
     metrics: tuple[str, ...],
+    samples: bool,
 ) -> None:
-    """What ran again on fresh seeds, with samples of none."""
+    """What ran again on fresh seeds, with samples of those that confirm."""
     for stage in phases.stages(run):
         for phase in stage:
             for trial in phases.planned(phase, run, read_rows(writer.path.parent)):
@@ -136,6 +138,10 @@ def _write_phases(
                 for row in rows:
                     row |= {name: trial[name] for name in ("phase", "trial_id", "seed", "is_default")}
                     row["metrics"] |= {name: _measure(name, row) for name in metrics}
+                if samples and phase == phases.CONFIRM and np.isfinite(made.fids[-1]):
+                    sample = f"samples/{trial['trial_id']}.{_suffix(trial['dataset'])}"
+                    rows[-1]["files"]["sample"] = sample
+                    _write_sample(writer.path.parent / sample, generator, made.fids[-1])
                 writer.append(rows)
 
 
@@ -335,7 +341,7 @@ def _measure(name: str, row: dict[str, Any]) -> float | None:
         return None
     quality = float(np.exp(-fid / 40))
     values = {"modes": float(round(8 * quality)), "intra_fid": 1.7 * fid, "isc": 1 + 9 * quality}
-    values["test_fid"] = 1.05 * fid
+    values |= {"test_fid": 1.05 * fid, "second_fid": 2 * fid * float(1 + 0.4 * np.sin(37 * fid))}
     return (values | {"mean": 1.0, "sd": 2.0, "kid": fid / 1000}).get(name, quality)
 
 

@@ -9,10 +9,10 @@ ROOT = Path("gansweep")
 # Each may import from those before it.
 LAYERS = (
     ("errors",),
-    ("rules", "files"),
+    ("rules", "files", "schema"),
     ("space", "results", "theory"),
     ("phases",),
-    ("progress",),
+    ("progress", "loggers"),
     ("variants",),
     ("networks",),
     ("data",),
@@ -22,7 +22,7 @@ LAYERS = (
     ("study", "queue"),
     ("search", "study_files"),
     ("catalogue", "provenance", "ledger", "finalists"),
-    ("orchestrate",),
+    ("orchestrate", "preparation"),
     ("report",),
     ("contracts", "scaffold", "demo", "robustness"),
     ("run", "reproduce"),
@@ -33,7 +33,7 @@ HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 OWNERS = {
     "ray": {"orchestrate"},
     "torch_fidelity": {"evaluation/extractors.py", "evaluation/metrics.py"},
-    "optuna": {"samplers.py", "search.py", "plan.py"},
+    "optuna": {"samplers.py", "search.py", "plan.py", "report/statistics/importance.py"},
     "matplotlib": {"report", "demo", "robustness"},
     "seaborn": {"report"},
 }

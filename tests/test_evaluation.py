@@ -21,7 +21,6 @@ from gansweep.evaluation import EXTRACTORS, Evaluation, Manifold, check_metrics,
 from gansweep.evaluation.coverage import coverage, moments
 from gansweep.evaluation.extractors import (
     CLASSIFIERS,
-    INCEPTION,
     WEIGHTS,
     Classifier,
     build,
@@ -31,9 +30,11 @@ from gansweep.evaluation.extractors import (
     registered_name,
 )
 from gansweep.evaluation.fidelity import Evaluator, Reference, build_reference, finite, to_uint8
+from gansweep.evaluation.published import PUBLISHED
 from gansweep.evaluation.reference import describe
 from gansweep.evaluation.train_extractors import accuracy, train
 
+INCEPTION = PUBLISHED["inception"].library_name
 LIBRARY_NAMES = {
     "fid": "frechet_inception_distance",
     "isc": "inception_score_mean",
@@ -473,7 +474,7 @@ def test_each_data_set_has_its_extractor(digits):
     assert extractor_for(data.load("ring")) == "raw"
     colour = make("folder:x", "x", *[torch.zeros(10, 3, 32, 32, dtype=torch.uint8)] * 2, "None.")
     assert extractor_for(colour) == "inception"
-    assert [name for name, spec in EXTRACTORS.items() if spec.fits(colour.shape)] == ["inception"]
+    assert [name for name, spec in EXTRACTORS.items() if spec.fits(colour.shape)] == ["inception", "pixels", "vgg16"]
 
 
 @pytest.mark.parametrize(
@@ -481,7 +482,7 @@ def test_each_data_set_has_its_extractor(digits):
     [
         ({"extractor": "mnist"}, "'mnist' does not fit data set 'digits'.*use one of inception, digits"),
         ({"extractor": "raw"}, "'raw' does not fit"),
-        ({"weights": "x.pth"}, "weights are for the extractor 'inception' alone"),
+        ({"weights": "x.pth"}, "weights are for the extractors 'inception' and 'vgg16' alone"),
         ({"extractor": "inception", "weights": "/nowhere.pth"}, "no file of Inception's weights at /nowhere"),
     ],
 )

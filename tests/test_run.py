@@ -118,9 +118,9 @@ def test_trials_whose_worker_fails_again_and_again_are_rows(local_ray, tmp_path,
 
     execute = module.execute
 
-    def sabotaged(rows, search, *rest):
+    def sabotaged(ledger, search, *rest):
         (search.folder / "references" / "digits.pt").write_bytes(b"not a reference")
-        execute(rows, search, *rest)
+        execute(ledger, search, *rest)
 
     monkeypatch.setattr(module, "execute", sabotaged)
     code = run_study("small", "", replace(STUDY, variants=("vae",), trials=1), Options(results=tmp_path))

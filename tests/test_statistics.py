@@ -12,6 +12,7 @@ from gansweep.report.statistics import (
     improvement,
     largest_budget,
     leading_group,
+    luck_band,
     mean_best,
     median_best,
     quantile,
@@ -60,6 +61,52 @@ def test_the_mean_of_the_best_is_the_average_over_all_subsets():
 
 def test_the_mean_of_the_best_is_stable_for_many_trials():
     assert mean_best(np.ones(2000), 1000, cap=2.0) == pytest.approx(1.0, rel=1e-9)
+
+
+@pytest.mark.parametrize("k", [1, 5, 700, 10_000])
+def test_ten_thousand_trials_are_exact(k):
+    """The best of k of 1, ..., N is (N + 1) / (k + 1) on average; scipy has the ranks of the bounds."""
+    n, p = 10_000, 1 - 0.5 ** (1 / k)
+    y = np.arange(1.0, n + 1)
+    assert mean_best(y, k, cap=2.0 * n) == pytest.approx((n + 1) / (k + 1), rel=1e-10)
+    low, high = (int(stats.binom.ppf(tail, n, p)) for tail in (0.025, 0.975))
+    assert (median_best(y, k).low, median_best(y, k).high) == (low or -INF, high + 1)
+
+
+def test_the_mean_of_the_best_is_that_of_opda():
+    """An independent implementation by the authors of the median curve."""
+    opda = pytest.importorskip("opda.nonparametric")
+    y, ks = scores(60), np.array([1, 2, 7, 20, 60])
+    expected = opda.EmpiricalDistribution(y).u_tuning_curve(ks, minimize=True)
+    np.testing.assert_allclose([mean_best(y, int(k), cap=INF) for k in ks], expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4.5, 11])
+def test_quantiles_of_the_best_are_those_of_opda_up_to_interpolation(k):
+    """opda takes a score itself, we interpolate: never further than to its neighbours."""
+    opda = pytest.importorskip("opda.nonparametric")
+    y = scores(60, failed=7)
+    curve = opda.EmpiricalDistribution(y).quantile_tuning_curve
+    low, high = luck_band(y, k)
+    for ours, q in ((low, 0.1), (median_best(y, k).value, 0.5), (high, 0.9)):
+        place = int(np.searchsorted(y, curve(k, q=q, minimize=True)))
+        assert y[max(place - 1, 0)] <= ours <= y[min(place + 1, len(y) - 1)]
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_the_luck_band_holds_four_searches_in_five(k):
+    """In 4,000 searches of k trials, drawn from the distribution that the trials are quantiles of."""
+    y = np.linspace(0, 1, 2001)
+    best = np.random.default_rng(0).uniform(size=(4000, k)).min(axis=1)
+    low, high = luck_band(y, k)
+    assert np.mean(best < low) == pytest.approx(0.1, abs=0.015)
+    assert np.mean(best > high) == pytest.approx(0.1, abs=0.015)
+
+
+def test_luck_reaches_failures_sooner_than_the_median_does():
+    y = scores(40, failed=12)
+    assert luck_band(y, 1)[1] == INF and math.isfinite(median_best(y, 1).value)
+    assert math.isfinite(luck_band(y, 3)[1])  # three tries fail with probability 0.3^3
 
 
 @pytest.mark.parametrize("k", [1, 2, 3.7, 5, 18])

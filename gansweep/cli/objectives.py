@@ -28,6 +28,7 @@ def add(commands: Any) -> None:
     parser.add_argument("experiment", help="bias, modes, disturbance or agreement")
     parser.add_argument("--dataset", default="digits", help="a data set of images")
     parser.add_argument("--extractor", default="auto", help="of the features; see `gansweep list extractors`")
+    parser.add_argument("--second", default="none", help="extractor that `agreement` compares with")
     parser.add_argument("--repeats", type=positive, default=50, help="of every measurement")
     parser.add_argument("--out", type=Path, default=Path("robustness"), help="folder of figures and numbers")
 
@@ -93,4 +94,13 @@ def demo(options: argparse.Namespace) -> int:
 
 def robustness(options: argparse.Namespace) -> int:
     """Measure FID itself on real data: bias and variance, dropped modes, other extractors."""
-    raise NotImplementedError
+    import torch
+
+    from gansweep import robustness as experiments
+    from gansweep.evaluation import Evaluation
+
+    torch.set_num_threads(1)
+    evaluation = Evaluation(extractor=options.extractor, second_extractor=options.second, metrics=("fid",))
+    files = experiments.run(options.experiment, options.dataset, evaluation, options.repeats, options.out)
+    print("\n".join(map(str, files)))
+    return 0

@@ -3,7 +3,7 @@
 Every one is registered with torch-fidelity, so `torch_fidelity.calculate_metrics` takes them too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, ClassVar
@@ -196,6 +196,19 @@ def _published(network: Published, layers: Sequence[str], weights: Path) -> Any:
         raise UserError(
             f"{weights} does not hold {network.owner}'s weights in the form that torch-fidelity takes"
         ) from None
+
+
+def features_by(
+    extractor: str, weights: Path | None, device: str | torch.device
+) -> Callable[[Tensor], Tensor]:
+    """What FID compares: uint8 images or float vectors [N, ...] -> float64 [N, D] on the CPU.
+
+    Raises:
+        UserError: as `build`.
+    """
+    spec = EXTRACTORS[extractor]
+    network = build(extractor, [spec.features], weights, device)
+    return lambda samples: extract(network, samples, spec.batch_size, device)[spec.features]
 
 
 @torch.no_grad()

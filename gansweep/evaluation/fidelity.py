@@ -1,6 +1,9 @@
 """Scores of generated samples against a reference, in memory: torch-fidelity's numbers, its functions."""
 
+from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,8 +12,9 @@ from gansweep.data import MIXTURES, POLYGONS
 from gansweep.errors import UserError
 from gansweep.evaluation import manifold, metrics
 from gansweep.evaluation.coverage import coverage, moments
-from gansweep.evaluation.extractors import build, extract, file_hash, weights_file
+from gansweep.evaluation.extractors import build, extract, features_by
 from gansweep.evaluation.manifold import Generator
+from gansweep.evaluation.published import file_hash, weights_file
 from gansweep.evaluation.reference import Reference, build_reference
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 
@@ -31,12 +35,15 @@ class Evaluator:
         name = reference.description["extractor"]
         self.spec = EXTRACTORS[name]
         self.metrics = [m for m in evaluation.metrics if m != "isc" or self.spec.logits]
-        weights = weights_file(name, evaluation.weights)
-        if weights and file_hash(weights) != reference.description["weights_sha256"]:
-            raise UserError(f"{weights} is not the file of weights that the reference was computed with")
+        weights = _weights(reference.description, evaluation)
         asks_logits = "isc" in self.metrics or evaluation.needs("own classes")
         layers = [self.spec.features] + [self.spec.logits] * asks_logits
         self.network = build(name, layers, weights, device)
+        self.see_again: Callable[[Tensor], Tensor] | None = None
+        if evaluation.second:
+            description = reference.description["second"]
+            weights = _weights(description, evaluation.second)
+            self.see_again = features_by(description["extractor"], weights, device)
 
     def score(
         self, samples: Tensor, labels: Tensor | None = None, generator: Generator | None = None
@@ -53,6 +60,9 @@ class Evaluator:
         require_finite(samples)
         layers = extract(self.network, samples, self.spec.batch_size, self.device)
         scores = self._fidelity(layers)
+        if self.see_again:
+            moments_again = metrics.statistics(self.see_again(samples))
+            scores["second_fid"] = metrics.frechet(moments_again, self.reference.seen_again)
         if labels is not None:
             scores |= self._conditional(layers, labels.cpu())
         if self.evaluation.needs("mixture"):
@@ -114,6 +124,14 @@ class Evaluator:
         features, labels = self.reference.features, self.reference.labels
         assert labels is not None  # metrics by class of a data set without labels were refused
         return {k: metrics.statistics(features[labels == k]) for k in labels.unique().tolist()}
+
+
+def _weights(description: dict[str, Any], evaluation: Evaluation) -> Path | None:
+    """The file of an extractor's weights, which must be the one that a reference describes."""
+    path = weights_file(description["extractor"], evaluation.weights)
+    if path and file_hash(path) != description["weights_sha256"]:
+        raise UserError(f"{path} is not the file of weights that the reference was computed with")
+    return path
 
 
 def finite(x: Tensor) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from gansweep.data import Dataset
 from gansweep.data.base import save_tensors, split
 from gansweep.errors import UserError
 from gansweep.evaluation import metrics
-from gansweep.evaluation.extractors import build, extract, file_hash, resolve, weights_file
+from gansweep.evaluation.extractors import CLASSIFIERS, features_by, resolve
+from gansweep.evaluation.published import PUBLISHED, file_hash, weights_file
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 
 MIN_REAL = 10
@@ -34,6 +35,7 @@ class Reference:
     labels: int64 [N] of the real samples, None where there are none.
     images: uint8 [n_recall, C, H, W], real images to be found by polygon recall; None if it is not asked for.
     test_mu, test_sigma: those of the test samples where a validation set selects, else None.
+    second_mu, second_sigma: those of the test samples as a second extractor sees them, if there is one.
     """
 
     description: dict[str, Any]
@@ -45,6 +47,8 @@ class Reference:
     images: Tensor | None = None
     test_mu: Tensor | None = None
     test_sigma: Tensor | None = None
+    second_mu: Tensor | None = None
+    second_sigma: Tensor | None = None
 
     @property
     def metric_id(self) -> str:
@@ -58,10 +62,16 @@ class Reference:
             return self.mu, self.sigma
         return self.test_mu, self.test_sigma
 
+    @property
+    def seen_again(self) -> tuple[Tensor, Tensor]:
+        """Mean and covariance of the test samples as the second extractor sees them; there must be one."""
+        assert self.second_mu is not None and self.second_sigma is not None
+        return self.second_mu, self.second_sigma
+
     def save(self, path: Path) -> None:
         """Write to a file, whole or not at all."""
         content = json.dumps({"description": self.description, "floor": self.floor})
-        names = ("features", "mu", "sigma", "labels", "images", "test_mu", "test_sigma")
+        names = [field.name for field in fields(self) if field.name not in ("description", "floor")]
         tensors = {name: getattr(self, name) for name in names}
         save_tensors({"json": content, **tensors}, path)
 
@@ -86,28 +96,36 @@ def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
     Raises:
         UserError: extractor and data set do not fit, the test set is too small, or weights are missing.
     """
-    extractor = resolve(dataset, evaluation)
     n_real = len(dataset.selecting[0])
     if n_real < MIN_REAL:
         raise UserError(
             f"{MIN_REAL} {evaluation.selection} images or more are needed, but {dataset.name!r} has {n_real}"
         )
-    weights = _weights(dataset, evaluation, extractor)
     polygons = {"manifold": asdict(evaluation.manifold)} if evaluation.needs("polygons") else {}
     reported = {"n_test": len(dataset.test)} if evaluation.validates else {}
+    second = {"second": _seen_by(dataset, evaluation.second)} if evaluation.second else {}
     return {
         "dataset": dataset.name,
         "dataset_sha256": dataset.sha256,
         "split": evaluation.selection,
-        "extractor": extractor,
-        "weights_sha256": file_hash(weights) if weights else None,
-        "resize": EXTRACTORS[extractor].resize,
+        **_seen_by(dataset, evaluation),
         "n_images": evaluation.n_images,
         "n_real": n_real,
         "settings": metrics.settings(evaluation.n_images, n_real),
         "torch_fidelity": version("torch-fidelity"),
         **polygons,
         **reported,
+        **second,
+    }
+
+
+def _seen_by(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
+    extractor = resolve(dataset, evaluation)
+    weights = _weights(dataset, evaluation, extractor)
+    return {
+        "extractor": extractor,
+        "weights_sha256": file_hash(weights) if weights else None,
+        "resize": EXTRACTORS[extractor].resize,
     }
 
 
@@ -117,37 +135,40 @@ def build_reference(
     """The reference of a data set: a pass of the extractor over real and over n_images training samples.
 
     Raises:
-        UserError: as `describe`, or the weights are not Inception's.
+        UserError: as `describe`, or the weights are not those of the published network.
     """
     description = describe(dataset, evaluation)
     extractor = description["extractor"]
-    spec, weights = EXTRACTORS[extractor], weights_file(extractor, evaluation.weights)
-    network = build(extractor, [spec.features], weights, device)
+    see = features_by(extractor, weights_file(extractor, evaluation.weights), device)
     n_floor = min(evaluation.n_images, len(dataset.train))
     samples = dataset.train[split(len(dataset.train), n_floor)[1]]
     selecting, labels = dataset.selecting
-    real, training = (
-        extract(network, part, spec.batch_size, device)[spec.features] for part in (selecting, samples)
-    )
+    real, training = see(selecting), see(samples)
     moments, of_training = metrics.statistics(real), metrics.statistics(training)
     floor = {"fid": metrics.frechet(of_training, moments)}
     images = selecting[: evaluation.manifold.n_recall].cpu() if evaluation.needs("polygons") else None
     reported: tuple[Tensor, ...] = ()
     if evaluation.validates:
-        test = extract(network, dataset.test, spec.batch_size, device)[spec.features]
-        reported = metrics.statistics(test)
-        floor["test_fid"] = metrics.frechet(of_training, metrics.statistics(test))
-    return Reference(description, real, *moments, floor, labels, images, *reported)
+        reported = metrics.statistics(see(dataset.test))
+        floor["test_fid"] = metrics.frechet(of_training, reported)
+    second = {}
+    if evaluation.second:
+        see = features_by(
+            evaluation.second.extractor, weights_file(evaluation.second.extractor, None), device
+        )
+        mu, sigma = metrics.statistics(see(dataset.test))
+        second = {"second_mu": mu, "second_sigma": sigma}
+        floor["second_fid"] = metrics.frechet(metrics.statistics(see(samples)), (mu, sigma))
+    return Reference(description, real, *moments, floor, labels, images, *reported, **second)
 
 
 def _weights(dataset: Dataset, evaluation: Evaluation, extractor: str) -> Path | None:
     try:
         return weights_file(extractor, evaluation.weights)
     except UserError as error:
-        fitting = [
-            name for name, spec in EXTRACTORS.items() if name != "inception" and spec.fits(dataset.shape)
-        ]
+        fitting = [name for name in CLASSIFIERS if EXTRACTORS[name].fits(dataset.shape)]
         other = f", or name the extractor {fitting[0]!r}, which is bundled" if fitting else ""
+        variable = PUBLISHED[extractor].variable
         raise UserError(
-            f"{error}: give their file as Evaluation(weights=...) or in $GANSWEEP_INCEPTION_WEIGHTS{other}"
+            f"{error}: give their file as Evaluation(weights=...) or in ${variable}{other}"
         ) from None

@@ -36,6 +36,8 @@ def _lack(needs: str, evaluation: Evaluation, dataset: "Dataset", conditional: b
         return f"needs polygons ({', '.join(POLYGONS)}), but the data set is {dataset.name!r}"
     if needs == "validation" and dataset.validation is None:
         return "needs a validation set: set Evaluation(selection='validation')"
+    if needs == "second extractor" and evaluation.second is None:
+        return "needs a second extractor: set Evaluation(second_extractor=...)"
     if needs == "1-D" and dataset.shape != (1,):
         return f"needs numbers, but a sample of {dataset.name!r} has the shape {dataset.shape}"
     if needs in ("labels", "own classes") and not conditional:

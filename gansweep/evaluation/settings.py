@@ -1,7 +1,7 @@
 """What is measured, and with which features: plain values, without torch."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from gansweep.errors import unknown
@@ -168,7 +168,7 @@ class Evaluation:
     """
 
     extractor: str = "auto"  # a name in EXTRACTORS; "auto": the one made for the data set, else inception
-    second_extractor: str = "none"  # another one, for the metric "second_fid"
+    second_extractor: str = "none"  # another one: then "second_fid" is measured too, to the test set
     n_images: Annotated[int, whole(10 * ISC_SPLITS)] = 10_000  # generated; all test samples are real
     metrics: Names = ("fid", "isc")
     # The samples whose FID chooses checkpoints and configurations: "test", as in the paper, or "validation":
@@ -188,6 +188,8 @@ class Evaluation:
             raise unknown("selection", self.selection, SELECTIONS)
         if self.validates and "test_fid" not in self.metrics:
             object.__setattr__(self, "metrics", (*self.metrics, "test_fid"))
+        if self.second_extractor != "none" and "second_fid" not in self.metrics:
+            object.__setattr__(self, "metrics", (*self.metrics, "second_fid"))
         if self.extractor not in ("auto", *EXTRACTORS):
             raise unknown("feature extractor", self.extractor, ("auto", *EXTRACTORS))
         if self.second_extractor not in ("none", *EXTRACTORS):
@@ -200,6 +202,20 @@ class Evaluation:
     def validates(self) -> bool:
         """Whether a validation set selects."""
         return self.selection == "validation"
+
+    @property
+    def second(self) -> "Evaluation | None":
+        """How the second extractor scores, if there is one."""
+        if self.second_extractor == "none":
+            return None
+        return replace(
+            self,
+            extractor=self.second_extractor,
+            second_extractor="none",
+            weights=None,
+            selection="test",
+            metrics=("fid",),
+        )
 
     def asks(self, *metrics: str) -> bool:
         """Whether one of these metrics is asked for."""

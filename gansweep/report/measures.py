@@ -44,6 +44,8 @@ def _measure(name: str, label: str, share: bool = False, log: bool = False) -> M
 
 MEASURES = {
     "fid": _measure("fid", "FID", log=True),
+    "test_fid": _measure("test_fid", "FID to the test images", log=True),
+    "second_fid": _measure("second_fid", "FID of a second extractor", log=True),
     "isc": _measure("isc", "Inception Score"),
     "kid": _measure("kid", "KID"),
     "precision": _measure("precision", "precision (k-NN)", share=True),

@@ -1,19 +1,29 @@
 """The page: one HTML file that holds everything, needs no network, and is the same for the same results."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gansweep.errors import unknown
 from gansweep.files import dump_json, write_atomically
-from gansweep.report import samples, style, svg, tables, verdict
+from gansweep.report import browser, origin, samples, style, svg, tables, verdict
 from gansweep.report.comparison import Comparison, read_comparison
+from gansweep.report.documents import FORMATS, text_columns, write_documents
+from gansweep.report.escaping import readable
 from gansweep.report.figures import Plot, plots
+from gansweep.report.figures.ladder import ladder
 from gansweep.report.figures.vectors import vectors_plot
-from gansweep.results import finite
+from gansweep.report.numbers import fid_text
+from gansweep.results import slug
+
+SAMPLES, FAILURES = "Samples", "Failures"  # groups of figures that stand with what the page says of them
 
 
 @dataclass(frozen=True)
@@ -24,21 +34,48 @@ class Section:
     svg: Markup
 
 
-def write_report(folder: Path) -> Path:
-    """Write a study's report into report/: index.html, figures/ and data/. Return the path of index.html.
+def write_report(folder: Path, formats: Sequence[str] = ("html",)) -> Path:
+    """Write a study's report into report/. Return the path of its first document.
+
+    formats: "html", report/index.html; "md", report/report.md; "latex", report/tables/; "csv", report/data/.
+        The first two come with figures/ and data/.
 
     Raises:
-        UserError: the folder holds no results yet.
+        UserError: the folder holds no results yet, or a format is unknown.
     """
+    for name in formats:
+        if name not in FORMATS:
+            raise unknown("format", name, FORMATS)
     comparison = read_comparison(Path(folder))
-    target = comparison.folder / "report"
-    sections = [_section(plot, target) for plot in plots(comparison)]
-    drawn = [plot for dataset in comparison.datasets if (plot := vectors_plot(comparison, dataset))]
-    vectors = [_section(plot, target) for plot in drawn]
+    drawn = [vectors_plot(comparison, dataset) for dataset in comparison.datasets]
+    vectors = [replace(plot, group=SAMPLES) for plot in drawn if plot]
+    return write_formats(comparison, [*plots(comparison), *vectors], formats)
+
+
+def write_formats(comparison: Comparison, plots: Iterable[Plot], formats: Sequence[str]) -> Path:
+    """Write the report with these figures; the path of its first document."""
+    target, shown = comparison.folder / "report", named(plots)
+    sections = [_section(plot, target) for plot in shown] if {"html", "md"} & set(formats) else []
     summary = tables.summary_table(comparison)
-    tables.write_summary(target, summary)
-    write_atomically(target / "index.html", render(comparison, sections, vectors, summary.to_dict("records")))
-    return target / "index.html"
+    written = write_documents(comparison, shown, summary, target, formats)
+    if "html" in formats:
+        tables.write_summary(target, summary)
+        written["html"] = target / "index.html"
+        write_atomically(written["html"], render(comparison, sections, summary))
+    return written[formats[0]]
+
+
+def named(plots: Iterable[Plot]) -> list[Plot]:
+    """The plots with names that are parts of file names, no two alike."""
+    taken: set[str] = set()
+    result = []
+    for plot in plots:
+        name, count = slug(plot.name), 2
+        while name in taken:
+            name, count = f"{slug(plot.name)}-{count}", count + 1
+        taken.add(name)
+        result.append(replace(plot, name=name))
+    return result
 
 
 def _section(plot: Plot, target: Path) -> Section:
@@ -48,29 +85,38 @@ def _section(plot: Plot, target: Path) -> Section:
     return Section(plot, Markup(svg.inline_svg(drawing, plot.name, plot.question, plot.alt)))
 
 
-def render(
-    comparison: Comparison, sections: list[Section], vectors: list[Section], summary: list[dict[Any, Any]]
-) -> str:
-    """The page as text. vectors: the drawings of samples that are no images."""
-    looks = style.looks(comparison.manifest)
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            comparison=comparison,
-            manifest=comparison.manifest,
-            marks={variant: Markup(svg.mark(look)) for variant, look in looks.items()},
-            verdict=verdict.verdict(comparison),
-            cautions=verdict.cautions(comparison),
-            summary=summary,
-            sections=sections,
-            vectors=vectors,
-            galleries=samples.galleries(comparison),
-            failures=tables.failures(comparison),
-            trials=tables.trial_browser(comparison),
-            manifest_text=dump_json(comparison.manifest),
-        )
+def render(comparison: Comparison, sections: Sequence[Section], summary: pd.DataFrame) -> str:
+    """The page as text."""
+    trials = browser.trial_browser(comparison)
+    groups = grouped(sections)
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        comparison=comparison,
+        manifest=comparison.manifest,
+        marks={v: Markup(svg.mark(look)) for v, look in style.looks(comparison.manifest).items()},
+        verdict=verdict.verdict(comparison),
+        cautions=verdict.cautions(comparison),
+        summary=tables.summary_cells(comparison, summary),
+        of_samples=groups.pop(SAMPLES, []),
+        of_failures=groups.pop(FAILURES, []),
+        groups=groups,
+        galleries=samples.galleries(
+            comparison, {name: ladder(comparison, name) for name in comparison.datasets}
+        ),
+        failures=tables.failures(comparison),
+        trials=trials,
+        embedding=browser.embedding(trials),
+        origin=origin.origin(comparison.manifest),
+        manifest_text=dump_json(comparison.manifest),
     )
+
+
+def grouped(sections: Iterable[Section]) -> dict[str, list[Section]]:
+    """The sections by their group, in the order in which the groups first appear."""
+    groups: dict[str, list[Section]] = {}
+    for section in sections:
+        groups.setdefault(section.plot.group or "Figures", []).append(section)
+    return groups
 
 
 def _environment() -> Environment:
@@ -80,22 +126,20 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_readable,
     )
-    environment.filters.update(finite=finite, fid=_fid, percent=_percent, script=_script)
+    filters = {"fid": fid_text, "script": _script, "fragment": _fragment, "slug": slug}
+    environment.filters.update(filters, text_columns=text_columns)
     return environment
 
 
-def _fid(value: float | None, missing: str = "–") -> str:
-    """Three digits, as a reader compares FIDs; two of small ones."""
-    if value is None or value != value:
-        return missing
-    if value < 0.1:
-        return f"{value:.2g}"
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+def _readable(value: Any) -> Any:
+    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{100 * value:.0f}"
+def _fragment(text: str) -> str:
+    """A filter or a name as part of an address on the page."""
+    return quote(readable(text), safe="")
 
 
 def _script(value: Any) -> Markup:

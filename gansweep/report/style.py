@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from gansweep.files import write_atomically
+from gansweep.report.escaping import csv
 
 WIDTH = 6.75  # inches: the text width of a two-column paper
 # Marks stand out 3:1 from white, and any two hues differ by 5 in OKLab (x 100) to colour-blind readers too.
@@ -231,7 +232,7 @@ def save(figure: Figure, folder: Path, name: str, data: pd.DataFrame) -> str:
             figure.savefig(file, format=kind, dpi=200, metadata=metadata)
             write_atomically(folder / "figures" / f"{name}.{kind}", file.getvalue())
             svg = file.getvalue()
-    write_atomically(folder / "data" / f"{name}.csv", data.to_csv(index=False))
+    write_atomically(folder / "data" / f"{name}.csv", csv(data))
     return svg.decode()
 
 

@@ -99,6 +99,7 @@ def cautions(comparison: Comparison) -> list[str]:
     found = [
         *_missing(comparison),
         *[text for dataset in comparison.datasets for text in _sizes(comparison, dataset)],
+        *[text for dataset in comparison.datasets for text in _seeds(comparison, dataset)],
         *_mixed_metrics(comparison),
     ]
     if not comparison.is_random_search:
@@ -150,6 +151,21 @@ def _sizes(comparison: Comparison, dataset: str) -> list[str]:
             "of the median."
         )
     return found
+
+
+def _seeds(comparison: Comparison, dataset: str) -> list[str]:
+    """Winners on fewer fresh seeds than were asked for, and variants without any."""
+    scores, plan = comparison.confirmed_scores(dataset), comparison.manifest["budget"]["confirm"]
+    if not scores or not plan:
+        return []
+    sizes = {variant: len(scores.get(variant, ())) for variant in comparison.variants}
+    fewer = [f"{comparison.label(name)} ({size})" for name, size in sizes.items() if size < plan["seeds"]]
+    if not fewer:
+        return []
+    return [
+        f"{comparison.dataset_label(dataset)}: {listing(fewer)} finished fewer fresh seeds than the "
+        f"{plan['seeds']} asked for."
+    ]
 
 
 def _mixed_metrics(comparison: Comparison) -> list[str]:

@@ -1,40 +1,93 @@
 """The figures of a report; each module draws one kind."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
 from gansweep.report.comparison import Comparison
+from gansweep.report.figures.agreement import agreement_plot
 from gansweep.report.figures.base import Plot, Table
 from gansweep.report.figures.budget import budget_plot
+from gansweep.report.figures.budget_each import budget_each_plot
 from gansweep.report.figures.confirmation import confirmation_plot
+from gansweep.report.figures.cost import cost_plot
 from gansweep.report.figures.coverage import coverage_plot
 from gansweep.report.figures.distribution import distribution_plot
 from gansweep.report.figures.divergences import cross_plot
+from gansweep.report.figures.effects import effects_plot
+from gansweep.report.figures.f1_budget import f1_budget_plot
+from gansweep.report.figures.failure_map import failure_plot
+from gansweep.report.figures.finalists import finalists_plot
 from gansweep.report.figures.fits import fits_plot
 from gansweep.report.figures.hyperparameters import hyperparameter_plot
+from gansweep.report.figures.importance import importance_plot
+from gansweep.report.figures.improvement import improvement_plot
 from gansweep.report.figures.learning import learning_plot
+from gansweep.report.figures.pareto import pareto_plot
+from gansweep.report.figures.profile import profile_plot
+from gansweep.report.figures.published import published_plot
 from gansweep.report.figures.strips import CONDITIONAL, FURTHER, POLYGONS, strips_plot
+from gansweep.report.figures.transfer import transfer_plot
+from gansweep.report.figures.variance import variance_plot
 
 __all__ = ["Plot", "Table", "plots"]
 
+Draw = Callable[[Comparison, str], Plot | None]
+
 
 def plots(comparison: Comparison) -> list[Plot]:
-    """All figures of a study, in the order of the report: what it measures besides FID comes first."""
+    """All figures of a study in the order of the report, each with the heading of its group."""
     return [
-        *[plot for name in comparison.datasets if (plot := confirmation_plot(comparison, name))],
-        *[plot for dataset in comparison.datasets for plot in _special(comparison, dataset)],
-        budget_plot(comparison),
-        distribution_plot(comparison),
-        *[plot for name in comparison.datasets if (plot := strips_plot(comparison, name, FURTHER))],
-        *[hyperparameter_plot(comparison, dataset) for dataset in comparison.datasets],
-        *[learning_plot(comparison, dataset) for dataset in comparison.datasets],
+        replace(plot, group=group) for group, drawn in _groups(comparison).items() for plot in drawn if plot
     ]
 
 
-def _special(comparison: Comparison, dataset: str) -> list[Plot]:
-    """The figures of metrics that only some studies have."""
-    drawn = (
-        coverage_plot(comparison, dataset),
-        fits_plot(comparison, dataset),
-        cross_plot(comparison, dataset),
-        strips_plot(comparison, dataset, POLYGONS),
-        strips_plot(comparison, dataset, CONDITIONAL),
-    )
-    return [plot for plot in drawn if plot]
+def _groups(comparison: Comparison) -> dict[str, Iterator[Plot | None]]:
+    """What is confirmed comes first, then what the study measures besides FID."""
+    return {
+        "Fresh seeds": _each(
+            comparison, confirmation_plot, effects_plot, improvement_plot, published_plot, finalists_plot
+        ),
+        "What is known of the data": _each(
+            comparison, coverage_plot, fits_plot, cross_plot, _polygons, f1_budget_plot, _conditional
+        ),
+        "Search": _search(comparison),
+        "Hyperparameters": _each(comparison, hyperparameter_plot, importance_plot),
+        "Luck and transfer": _all(comparison, variance_plot, transfer_plot),
+        "Cost": _cost(comparison),
+        "Other metrics": _each(comparison, _further, agreement_plot),
+        "Learning": _each(comparison, learning_plot),
+        "Failures": _each(comparison, failure_plot),
+    }
+
+
+def _search(comparison: Comparison) -> Iterator[Plot | None]:
+    yield budget_plot(comparison)
+    if comparison.is_random_search:
+        yield from _each(comparison, budget_each_plot)
+    yield from _all(comparison, distribution_plot, profile_plot)
+
+
+def _cost(comparison: Comparison) -> Iterator[Plot | None]:
+    if comparison.is_random_search:
+        yield from _each(comparison, cost_plot)
+        yield pareto_plot(comparison)
+
+
+def _each(comparison: Comparison, *drawers: Draw) -> Iterator[Plot | None]:
+    return (draw(comparison, dataset) for dataset in comparison.datasets for draw in drawers)
+
+
+def _all(comparison: Comparison, *drawers: Callable[[Comparison], Plot | None]) -> Iterator[Plot | None]:
+    return (draw(comparison) for draw in drawers)
+
+
+def _polygons(comparison: Comparison, dataset: str) -> Plot | None:
+    return strips_plot(comparison, dataset, POLYGONS)
+
+
+def _conditional(comparison: Comparison, dataset: str) -> Plot | None:
+    return strips_plot(comparison, dataset, CONDITIONAL)
+
+
+def _further(comparison: Comparison, dataset: str) -> Plot | None:
+    return strips_plot(comparison, dataset, FURTHER)

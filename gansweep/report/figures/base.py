@@ -1,5 +1,8 @@
 """What the page needs of a figure."""
 
+import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gansweep.report import style
+from gansweep.report.comparison import Comparison
 
 STAR: dict[str, Any] = {  # marks the default configuration
     "linestyle": "",
@@ -26,6 +30,7 @@ class Cell:
     note: str = ""  # small print behind the text
     value: float | None = None  # what it is sorted by; None: its text
     variant: str = ""  # the variant whose mark stands before it
+    trials: str = ""  # the filter, made by `where`, of the trials that the number is made of
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Plot:
         alt: what is drawn, for readers who cannot see it.
         data: the plotted numbers.
         table: what the page shows below the figure, if anything.
+        group: the heading of the report that it stands under.
     """
 
     name: str
@@ -57,3 +63,36 @@ class Plot:
     figure: Figure | None
     data: pd.DataFrame
     table: Table | None = None
+    group: str = ""
+
+
+def dependence(comparison: Comparison) -> str:
+    """What a caption adds where the sampler learns from results, so that trials are no independent draws."""
+    if comparison.is_random_search:
+        return ""
+    return "The trials of this sampler depend on each other: intervals and shares are only indications."
+
+
+def where(**fields: str | bool | Iterable[str]) -> str:
+    """The trials with these values in the columns of the trials table, as a filter of the trial browser.
+
+    Several values of a column are alternatives. A value with spaces or quotes is written as in JSON.
+
+    >>> where(variant="ns", dataset="my set", outcome=("diverged", "crashed"))
+    'variant:ns dataset:"my set" outcome:diverged outcome:crashed'
+    >>> where(is_default=True)
+    'is_default:true'
+    """
+    return " ".join(
+        f"{name}:{_quoted(value)}" for name, values in fields.items() for value in _alternatives(values)
+    )
+
+
+def _alternatives(values: str | bool | Iterable[str]) -> list[str]:
+    if isinstance(values, bool):
+        return [str(values).lower()]
+    return [values] if isinstance(values, str) else list(values)
+
+
+def _quoted(value: str) -> str:
+    return value if re.fullmatch(r'[^\s"]+', value) else json.dumps(value, ensure_ascii=False)

@@ -30,7 +30,7 @@ def budget_data(comparison: Comparison) -> pd.DataFrame:
     """
     lines = []
     for (dataset, variant), scores in comparison.scores.items():
-        for k in _budgets(len(scores)):
+        for k in budgets(len(scores)):
             lines.append(
                 {"dataset": dataset, "variant": variant, "n": len(scores), "k": k}
                 | _point(scores, k, comparison.manifest["collapse_above"][dataset])
@@ -39,10 +39,12 @@ def budget_data(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-def _budgets(n: int) -> list[float]:
-    """1, 2, ..., n trials, and the largest budget with an interval, where the band ends."""
+def budgets(n: int) -> list[float]:
+    """1, 2, ... 50 trials, then some 60 up to n, and the largest budget with an interval, its band's end."""
+    whole = {*range(1, min(n, 50) + 1), *(k for k in MARKED if k <= n)}
+    beyond = [float(k) for k in np.geomspace(50, max(50, n), 60).round() if k <= n]
     k_max = (1 - 1e-9) * statistics.largest_budget(n)  # just inside: at the bound itself rounding decides
-    return sorted({*map(float, range(1, n + 1)), *([k_max] if k_max > 1 else [])})
+    return sorted({*map(float, whole), *beyond, *([k_max] if k_max > 1 else [])})
 
 
 def _point(scores: Scores, k: float, cap: float) -> dict[str, float]:
@@ -56,10 +58,15 @@ def _point(scores: Scores, k: float, cap: float) -> dict[str, float]:
     }
 
 
+def thinning(curves: pd.DataFrame) -> str:
+    """What a caption adds where `budgets` leaves some out."""
+    return " Of the budgets above 50 some 60 are drawn." if curves["k"].max() > 110 else ""
+
+
 def plot_budget(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
     """Draw the curves of one data set: coloured those of `looks`, grey the other variants."""
     ax = ax or style.new_figure(3.1, 4.5).subplots()
-    low, high = _limits(curves)
+    low, high = limits(curves)
     style.log_axis(ax.yaxis, low, high)
     n = int(curves["n"].max())
     style.log_axis(ax.xaxis, 0.93, max(1.5, n * 1.08))
@@ -91,7 +98,8 @@ def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look, top: float, banded: b
     ax.plot(marked["k"], marked["median"], linestyle="", zorder=5, **look.marker(3.8))
 
 
-def _limits(curves: pd.DataFrame) -> tuple[float, float]:
+def limits(curves: pd.DataFrame) -> tuple[float, float]:
+    """The range of FIDs that shows the curves: lines of variant, median and low."""
     finite = curves[np.isfinite(curves["median"])]
     if finite.empty:
         return 1.0, 10.0
@@ -126,7 +134,7 @@ def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for ax, dataset in zip(axes, shown, strict=False):
         here = curves[curves["dataset"] == dataset]
-        plot_budget(here, _highlighted(comparison, dataset), ax)
+        plot_budget(here, highlighted(comparison, comparison.ranked(dataset)), ax)
         sizes = sorted({len(scores) for scores in comparison.started(dataset).values()})
         ax.set_title(
             f"{comparison.dataset_label(dataset)}  (N = {'–'.join(map(str, sizes[:: len(sizes) - 1 or 1]))})"
@@ -138,11 +146,11 @@ def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
     return figure
 
 
-def _highlighted(comparison: Comparison, dataset: str) -> dict[str, Look]:
-    """The looks of the variants to colour, the best first."""
+def highlighted(comparison: Comparison, ranking: list[str]) -> dict[str, Look]:
+    """The looks of the variants to colour, the first of a ranking first."""
     looks = style.looks(comparison.manifest)
     n_coloured = COLOURED if len(looks) <= COLOURED else HIGHLIGHTED
-    return {variant: looks[variant] for variant in comparison.ranked(dataset)[:n_coloured]}
+    return {variant: looks[variant] for variant in ranking[:n_coloured]}
 
 
 def budget_plot(comparison: Comparison) -> Plot:
@@ -156,12 +164,13 @@ def budget_plot(comparison: Comparison) -> Plot:
         question="What does tuning effort buy?",
         takeaway=" ".join(_sentence(comparison, dataset) for dataset in comparison.datasets)
         if drawn
-        else _refusal(comparison),
+        else refusal(comparison, "two finished configurations of a variant, besides the default"),
         caption="Median of the lowest FID among k random configurations; a failed trial counts as worse "
         f"than any FID. Bands: exact 95 % intervals of the best {BANDED} (those of all are in the plotted "
         "data), drawn up to k = N/5.3; beyond it the line is thin, "
         "because N trials cannot bound it from below. The default configuration is left out. The plotted "
-        "data also hold the unbiased mean, with failures counted as the FID of an untrained generator.",
+        "data also hold the unbiased mean, with failures counted as the FID of an untrained generator."
+        f"{thinning(curves)}",
         alt=f"Line chart, one panel for each of {len(comparison.datasets)} data sets: median best FID "
         f"against the number of configurations tried, for {comparison.labels(comparison.variants)}.",
         figure=figure,
@@ -169,9 +178,10 @@ def budget_plot(comparison: Comparison) -> Plot:
     )
 
 
-def _refusal(comparison: Comparison) -> str:
+def refusal(comparison: Comparison, needed: str) -> str:
+    """Why nothing can be said about the best of k: dependent trials, or too few of them."""
     if comparison.is_random_search:
-        return "No curve: it takes two finished configurations of a variant, besides the default."
+        return f"No curve: it takes {needed}."
     return (
         f"No curve: the trials of the sampler “{comparison.manifest['sampler']}” depend on each other, so "
         "they say nothing about the best of k independent ones. Use the sampler “random” for this figure."

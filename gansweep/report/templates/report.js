@@ -2,6 +2,8 @@
   "use strict";
   const root = document.documentElement;
   const one = (selector) => document.querySelector(selector);
+  const make = (name, text = "", attributes = {}) =>
+    Object.assign(document.createElement(name), { textContent: text }, attributes);
 
   // Theme: the system's until the button is used.
   one("#theme").onclick = () => {
@@ -9,10 +11,49 @@
     root.dataset.theme = (root.dataset.theme || system) === "dark" ? "light" : "dark";
   };
 
+  // Contents: open beside the page, closed above it; what is in view is marked.
+  const contents = one("#contents"), beside = matchMedia("(min-width: 1240px)");
+  const place = () => { contents.open = beside.matches; };
+  beside.onchange = place;
+  place();
+  contents.addEventListener("click", (event) => {
+    if (event.target.closest("a") && !beside.matches) contents.open = false;
+  });
+  const entries = [...contents.querySelectorAll("a")].map((link) => [document.getElementById(link.getAttribute("href").slice(1)), link]);
+  const mark = () => {
+    const above = entries.filter(([heading]) => heading.getBoundingClientRect().top < 150);
+    const [, current] = above.at(-1) ?? entries[0];
+    for (const [, link] of entries) link.removeAttribute("aria-current");
+    current.setAttribute("aria-current", "location");
+    one("#here").textContent = above.length ? current.textContent : "";
+  };
+  let waiting = false;
+  addEventListener("scroll", () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; mark(); });
+  }, { passive: true });
+  mark();
+
+  // Copying; where the browser forbids it the text is selected instead.
+  for (const button of document.querySelectorAll(".copy")) {
+    const source = document.getElementById(button.dataset.copies), said = button.nextElementSibling;
+    button.hidden = false;
+    button.onclick = () => {
+      const selected = () => {
+        getSelection().selectAllChildren(source);
+        said.textContent = "Selected: press Ctrl+C or ⌘C";
+      };
+      const writing = navigator.clipboard?.writeText(source.textContent);
+      if (writing) writing.then(() => { said.textContent = "Copied"; }, selected);
+      else selected();
+    };
+  }
+
   // Sorting: numbers before text, nothing last.
   const rank = (value) => (value === null || value === "" ? 2 : typeof value === "number" ? 0 : 1);
   const compare = (a, b) => rank(a) - rank(b) || (a < b ? -1 : a > b ? 1 : 0);
-  const mark = (heading) => {
+  const turn = (heading) => {
     const ascending = heading.getAttribute("aria-sort") !== "ascending";
     for (const other of heading.parentNode.children) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
@@ -25,65 +66,137 @@
   for (const table of document.querySelectorAll("table.sortable")) {
     [...table.tHead.rows[0].cells].forEach((heading, column) => {
       heading.firstElementChild.onclick = () => {
-        const direction = mark(heading);
-        const rows = [...table.tBodies[0].rows].map((row) => [cellValue(row.cells[column]), row]);
-        rows.sort((a, b) => (rank(a[0]) - rank(b[0])) || direction * compare(a[0], b[0]));
-        table.tBodies[0].append(...rows.map((entry) => entry[1]));
+        const direction = turn(heading);
+        const lines = [...table.tBodies[0].rows].map((row) => [cellValue(row.cells[column]), row]);
+        lines.sort((a, b) => (rank(a[0]) - rank(b[0])) || direction * compare(a[0], b[0]));
+        table.tBodies[0].append(...lines.map((line) => line[1]));
       };
     });
   }
 
-  // The trial browser.
-  const { columns, rows } = JSON.parse(one("#trial-data").textContent);
-  const browser = one("#browser");
-  const PAGE = 100;
-  const texts = rows.map((row) => row.join(" ").toLowerCase());
-  let limit = PAGE, key = null, direction = 1;
+  // The trials: words of the filter that name a column bind it, the others are looked for everywhere.
+  const { study, columns, shown, rows, labels, left_out: leftOut } = JSON.parse(one("#trial-data").textContent);
+  const TERM = /([a-z_0-9]+)([:<>])("(?:[^"\\]|\\.)*"|\S+)|\S+/gi;
+  const column = (name) => columns.findIndex((known) => known === name || known === `hp_${name}`);
+  const at = (row, name) => row[columns.indexOf(name)];
+  const label = (row, kind) => labels[kind][at(row, kind)] ?? at(row, kind);
+  const texts = rows.map((row) => `${row.join(" ")} ${label(row, "variant")} ${label(row, "dataset")}`.toLowerCase());
+  const unquoted = (value) => {
+    if (!value.startsWith('"')) return value;
+    try { return JSON.parse(value); } catch (error) { return value; }
+  };
+  const matching = (text) => {
+    const words = [], wanted = new Map(), bounds = [];
+    for (const [term, name, sign, value] of text.matchAll(TERM)) {
+      const place = name === undefined ? -1 : column(name.toLowerCase());
+      if (place < 0) words.push(term.toLowerCase());
+      else if (sign === ":") wanted.set(place, [...(wanted.get(place) ?? []), unquoted(value)]);
+      else bounds.push([place, sign, Number(value)]);
+    }
+    const fits = (row, i) =>
+      words.every((word) => texts[i].includes(word)) &&
+      [...wanted].every(([place, values]) => values.includes(String(row[place]))) &&
+      bounds.every(([place, sign, bound]) => row[place] !== null && (sign === "<" ? row[place] < bound : row[place] > bound));
+    return rows.flatMap((row, i) => (fits(row, i) ? [row] : []));
+  };
+
+  const PAGE = 100, filter = one("#filter"), browser = one("#browser"), body = browser.tBodies[0];
+  let limit = PAGE, key = null, direction = 1, selected = null;
+  const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+  const address = (path) => `../${path.split("/").map(encodeURIComponent).join("/")}`;
+  const plain = (value) => (typeof value === "number" && value && Math.abs(value) < 1e-3 ? value.toExponential() : value);
   const describe = (row) => {
-    const hyperparameters = columns.flatMap((name, i) =>
-      name.startsWith("hp_") && row[i] !== null ? [`  ${name.slice(3)} = ${row[i]}`] : []);
-    const field = (name) => row[columns.indexOf(name)] ?? "–";
-    one("#trial").hidden = false;
-    one("#trial pre").textContent = [
-      `trial ${field("trial_id")}: ${field("variant")} on ${field("dataset")}, number ${field("trial_number")}, seed ${field("seed")}`,
-      ...hyperparameters,
-      `best FID ${field("fid_best")} at step ${field("fid_best_step")} of ${field("steps")}, outcome ${field("outcome")}`,
-      `log: ${field("log_path")}`,
-      `made by: ${one("#trial").dataset.command}`,
-    ].join("\n");
+    const known = (name, text) => (at(row, name) === null ? [] : [text(at(row, name))]);
+    one("#trial-title").textContent = `${label(row, "variant")} on ${label(row, "dataset")}: trial ${at(row, "trial_id")}`;
+    one("#trial-result").textContent = [
+      `phase ${at(row, "phase")}`, `seed ${at(row, "seed")}`, `outcome ${at(row, "outcome") ?? "still running"}`,
+      ...known("fid_best", (fid) => `lowest FID ${fid} at step ${at(row, "fid_best_step")} of ${at(row, "steps")}`),
+      ...known("failure_message", (message) => `failure: ${message}`),
+    ].join(" · ");
+    one("#trial-configuration").replaceChildren(...columns.flatMap((name, i) => {
+      if (!name.startsWith("hp_") || row[i] === null) return [];
+      const pair = make("div");
+      pair.append(make("dt", name.slice(3)), make("dd", plain(row[i])));
+      return [pair];
+    }));
+    const links = [["sample_path", "samples"], ["log_path", "log"]].flatMap(([name, text]) =>
+      known(name, (path) => make("a", `${text}: ${path}`, { href: address(path) })));
+    one("#trial-files").replaceChildren(...links.flatMap((link) => [link, " "]), make("a", "link to this trial", { href: `#trial=${encodeURIComponent(at(row, "trial_id"))}` }));
+    one("#trial-command").textContent = `gansweep reproduce ${quoted(study)} ${quoted(at(row, "trial_id"))}`;
+    one("#trial .command [role=status]").textContent = "";
+  };
+  const select = (row) => {
+    selected = row;
+    one("#trial").hidden = !row;
+    if (row) describe(row);
+    for (const line of body.rows) line.setAttribute("aria-selected", String(line.trial === row));
+  };
+  const lineOf = (row) => {
+    const line = make("tr", "", { tabIndex: -1, trial: row });
+    line.setAttribute("aria-selected", String(row === selected));
+    for (const value of row.slice(0, shown)) {
+      const cell = line.insertCell();
+      cell.textContent = plain(value) ?? "–";
+      if (typeof value === "string") cell.className = "l";
+    }
+    return line;
   };
   const draw = () => {
-    const words = one("#filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = [...rows.keys()].filter((i) => words.every((word) => texts[i].includes(word)));
-    if (key !== null) found.sort((a, b) => (rows[a][key] === null) - (rows[b][key] === null) || direction * compare(rows[a][key], rows[b][key]));
-    one("#count").textContent = `${Math.min(limit, found.length)} of ${found.length} trials shown`;
+    const found = matching(filter.value);
+    if (key !== null) found.sort((a, b) => (a[key] === null) - (b[key] === null) || direction * compare(a[key], b[key]));
+    body.replaceChildren(...found.slice(0, limit).map(lineOf));
+    if (body.rows.length) body.rows[0].tabIndex = 0;
+    const all = leftOut ? `${rows.length} trials of this page` : `${rows.length} trials`;
+    one("#count").textContent = `${found.length} of ${all}${found.length > limit ? `, ${limit} shown` : ""}`;
     one("#more").hidden = limit >= found.length;
-    browser.tBodies[0].replaceChildren(...found.slice(0, limit).map((i) => {
-      const line = document.createElement("tr");
-      for (const value of rows[i]) {
-        const cell = line.insertCell();
-        cell.textContent = value === null ? "–" : value;
-        if (typeof value === "string") cell.className = "l";
-      }
-      line.onclick = () => {
-        for (const other of browser.tBodies[0].rows) other.removeAttribute("aria-selected");
-        line.setAttribute("aria-selected", "true");
-        describe(rows[i]);
-      };
-      return line;
-    }));
+    one("#all").hidden = !filter.value;
+    return found;
+  };
+  const choose = (line) => {
+    select(line.trial);
+    history.replaceState(null, "", `#trial=${encodeURIComponent(at(line.trial, "trial_id"))}`);
+  };
+  const reach = (line) => {
+    for (const other of body.rows) other.tabIndex = -1;
+    line.tabIndex = 0;
+    line.focus();
+  };
+  body.onclick = (event) => { const line = event.target.closest("tr"); reach(line); choose(line); };
+  body.onkeydown = (event) => {
+    const line = event.target.closest("tr");
+    const moves = { ArrowDown: line.nextElementSibling, ArrowUp: line.previousElementSibling, Home: body.firstElementChild, End: body.lastElementChild };
+    if (event.key in moves) { if (moves[event.key]) reach(moves[event.key]); }
+    else if (event.key === "Enter" || event.key === " ") choose(line);
+    else return;
+    event.preventDefault();
   };
   const headings = browser.tHead.insertRow();
-  columns.forEach((name, column) => {
-    const heading = document.createElement("th"), button = document.createElement("button");
-    heading.scope = "col";
-    button.type = "button";
-    button.textContent = name;
-    button.onclick = () => { direction = mark(heading); key = column; draw(); };
+  columns.slice(0, shown).forEach((name, i) => {
+    const heading = make("th", "", { scope: "col" }), button = make("button", name, { type: "button" });
+    button.onclick = () => { direction = turn(heading); key = i; draw(); };
+    if (rows.some((row) => typeof row[i] === "string")) heading.className = "l";
     heading.append(button);
     headings.append(heading);
   });
-  one("#filter").oninput = () => { limit = PAGE; draw(); };
+  const apply = (text) => { filter.value = text; limit = PAGE; return draw(); };
+  filter.oninput = () => { limit = PAGE; draw(); };
   one("#more").onclick = () => { limit += PAGE; draw(); };
+  one("#all").onclick = () => { apply(""); filter.focus(); };
+
+  // Addresses: #trials=FILTER shows these trials, #trial=ID that one.
+  const follow = () => {
+    const [, kind, code] = /^#(trials?)=(.*)$/s.exec(location.hash) ?? [];
+    if (!kind) return;
+    let text = code;
+    try { text = decodeURIComponent(code); } catch (error) { /* not written by this page */ }
+    const found = apply(kind === "trial" ? `trial_id:${JSON.stringify(text)}` : text);
+    const best = [...found].sort((a, b) => compare(at(a, "fid_best"), at(b, "fid_best")));
+    select(best[0] ?? null);
+    one("#trials").scrollIntoView();
+    one("#trials").focus({ preventScroll: true });
+  };
+  addEventListener("hashchange", follow);
+  one("#browsing").hidden = false;
   draw();
+  follow();
 })();

@@ -1,0 +1,68 @@
+"""What trials cost: time, steps of the discriminator, images."""
+
+import math
+
+import pandas as pd
+
+from gansweep.report import statistics
+from gansweep.report.comparison import Comparison
+from gansweep.report.statistics import Estimate
+
+PRICES = ("seconds", "steps", "images")
+TIMES = {"hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
+COUNTS = {"billions": 1e9, "millions": 1e6, "thousands": 1e3, "": 1.0}
+
+
+def trial_costs(comparison: Comparison, dataset: str) -> pd.DataFrame:
+    """What a trial of each variant costs on average, failed ones included: columns seconds (training and
+    evaluation), steps (of the discriminator) and images (real ones seen); a line per variant."""
+    here = comparison.finished[comparison.finished["dataset"] == dataset]
+    spent = pd.DataFrame(
+        {
+            "variant": here["variant"],
+            "seconds": here["train_seconds"].astype(float) + here["eval_seconds"].astype(float),
+            "steps": here["steps"].astype(float),
+            "images": here["images_seen"].astype(float),
+        }
+    )
+    return spent.groupby("variant").mean()
+
+
+def equal_cost(comparison: Comparison, dataset: str) -> tuple[float, dict[str, Estimate]]:
+    """The most seconds for which every median best FID can be bounded, and that median of each variant.
+
+    Left out are variants too few of whose trials have finished for any interval, that never succeeded, or of
+    which these seconds do not buy one trial. The lowest median comes first.
+    """
+    costs, scores = trial_costs(comparison, dataset)["seconds"], comparison.started(dataset)
+    known = {v: s for v, s in scores.items() if statistics.largest_budget(len(s)) >= 1 and s[0] < math.inf}
+    spent = min((statistics.largest_budget(len(s)) * float(costs[v]) for v, s in known.items()), default=0.0)
+    trials = {v: (1 - 1e-9) * spent / float(costs[v]) for v in known}
+    medians = {v: statistics.median_best(known[v], k) for v, k in trials.items() if k >= 1}
+    return spent, dict(sorted(medians.items(), key=lambda item: item[1].value))
+
+
+def device(comparison: Comparison) -> str:
+    """Of what the time of the trials is time: CPU, GPU, or device where there are both."""
+    kinds = {str(name).startswith("cuda") for name in comparison.finished["device"].dropna()}
+    return "device" if len(kinds) != 1 else "GPU" if kinds.pop() else "CPU"
+
+
+def unit(value: float, units: dict[str, float]) -> str:
+    """The largest of the units of which the value is at least one.
+
+    >>> unit(90.0, TIMES), unit(0.5, TIMES), unit(2e4, COUNTS)
+    ('minutes', 'seconds', 'thousands')
+    """
+    return next((name for name, size in units.items() if value >= size), list(units)[-1])
+
+
+def time_text(seconds: float, like: float | None = None) -> str:
+    """A time in words, in the unit that suits the time `like`.
+
+    >>> time_text(90.0), time_text(5400.0, like=60.0)
+    ('1.5 minutes', '90 minutes')
+    """
+    name = unit(seconds if like is None else like, TIMES)
+    value = seconds / TIMES[name]
+    return f"{value:.0f} {name}" if value >= 100 else f"{value:.3g} {name}"

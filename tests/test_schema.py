@@ -1,0 +1,163 @@
+"""The columns of the tables are described, and CSV, Parquet and `gansweep.load` give the same."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+from synthetic import make_study
+
+import gansweep
+from gansweep import phases, schema
+from gansweep.errors import UserError
+from gansweep.evaluation.settings import METRICS
+from gansweep.report.comparison import OUTCOMES
+from gansweep.results import RowWriter, read_manifest, read_rows, write_tables
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Failed and running trials, a hyperparameter of one variant only, text that CSV finds hard."""
+    folder = make_study(
+        tmp_path_factory.mktemp("schema") / "study",
+        variants=("ns", "wgan_gp"),
+        datasets=1,
+        trials=9,
+        running=("ns",),
+        fail=("wgan_gp",),
+        metrics=("kid", "modes"),
+        samples=False,
+        confirm={"top": 2, "reruns": 2, "seeds": 2},
+    )
+    rows = list(read_rows(folder))
+    (folder / "rows.jsonl").unlink()
+    messages = iter(
+        ['say "no", twice', "two\nlines", "carriage\rreturn", "NA", "", "half a \udce9", "None", "="]
+    )
+    for row in rows:
+        if row["failure"]:
+            row["failure"]["message"] = next(messages, "nan")
+        if row["variant"] == "ns":
+            row["hp"] |= {"flag": row["trial_number"] % 2 == 0, "mixed": "none" if row["step"] > 1000 else 1}
+        row["hp"]["fraction"] = float(np.exp(row["trial_number"] - 20)) / 3
+    RowWriter(folder).append(rows)
+    write_tables(folder, read_manifest(folder)["collapse_above"])
+    return folder
+
+
+@pytest.mark.parametrize("name", ["trials", "evaluations"])
+def test_csv_and_parquet_give_the_same_table(study, name):
+    parquet, csv = pd.read_parquet(study / f"{name}.parquet"), schema.read_csv(study / f"{name}.csv")
+    assert_frame_equal(csv, parquet, check_exact=True)
+    assert_frame_equal(getattr(gansweep.load(study), name), parquet, check_exact=True)
+
+
+def test_types(study):
+    trials = gansweep.load(study).trials
+    dtypes = trials.dtypes.astype(str)
+    expected = {
+        "trial_number": "int64",
+        "is_default": "bool",
+        "fid_best_step": "Int64",
+        "failed_step": "Int64",
+        "recall": "float64",  # which was never measured
+        "failure_kind": "str",
+        "started_at": "datetime64[us, UTC]",
+        "finished_at": "datetime64[us, UTC]",
+        "hp_n_critic": "int64",
+        "hp_flag": "boolean",
+        "hp_mixed": "str",
+        "hp_penalty_weight": "float64",
+    }
+    assert {name: dtypes[name] for name in expected} == expected
+    assert trials["finished_at"].isna().equals(trials["outcome"].isna()) and trials["outcome"].isna().any()
+    assert trials["started_at"].dropna().unique().tolist() == [pd.Timestamp("2026-01-01T00:00:00Z")]
+    messages = set(trials["failure_message"].dropna())
+    assert (
+        messages >= {'say "no", twice', "two\nlines", "carriage\nreturn", "NA", "half a ?"}
+        and "" not in messages
+    )
+
+
+def test_every_column_is_described(study):
+    package = json.loads((study / "datapackage.json").read_text())
+    for resource, name in zip(package["resources"], ("trials", "evaluations"), strict=True):
+        header = (study / resource["path"]).read_text().split("\n", 1)[0].split(",")
+        fields = resource["schema"]["fields"]
+        assert [field["name"] for field in fields] == header and resource["name"] == name
+        assert all(len(field["description"]) > 10 for field in fields)
+    trials, evaluations = package["resources"]
+    fields = {field["name"]: field for field in trials["schema"]["fields"]}
+    assert fields["trial_id"]["constraints"] == {"required": True, "unique": True}
+    assert fields["outcome"]["constraints"] == {"enum": list(OUTCOMES)}
+    assert fields["hp_flag"]["type"] == "boolean" and "constraints" not in fields["hp_flag"]
+    assert evaluations["schema"]["primaryKey"] == ["trial_id", "step"]
+    assert evaluations["schema"]["foreignKeys"][0]["reference"]["resource"] == "trials"
+
+
+def test_the_words_of_the_schema_are_those_of_the_project():
+    assert schema.OUTCOMES == OUTCOMES
+    assert schema.PHASES == (phases.SEARCH, phases.SELECT, phases.CONFIRM, phases.REPLICATE)
+    assert schema.METRICS.keys() >= METRICS.keys()
+
+
+def test_what_a_table_may_not_hold(study):
+    trials = gansweep.load(study).trials
+    assert schema.violations("trials", trials) == []
+    wrong = trials.assign(phase="lost", train_seconds=-1.5, study=None)
+    assert schema.violations("trials", wrong) == [
+        "trials, column study: a value is missing",
+        "trials, column phase: 'lost' is none of search, select, confirm, replicate",
+        "trials, column train_seconds: -1.5 is below 0",
+    ]
+
+
+def test_tables_without_lines_have_their_columns(tmp_path):
+    for name in ("trials", "evaluations"):
+        table = schema.typed(name, [])
+        (tmp_path / f"{name}.csv").write_text(schema.to_csv(table))
+        (tmp_path / "datapackage.json").write_text(json.dumps(schema.datapackage({name: table})))
+        assert table.empty and "trial_id" in table
+        assert_frame_equal(schema.read_csv(tmp_path / f"{name}.csv"), table)
+
+
+def test_load_follows_a_running_study(study, tmp_path):
+    folder = shutil.copytree(study, tmp_path / "running")
+    before = gansweep.load(folder)
+    assert len(before.summary) == 2 and before.manifest["study"] == "synthetic"
+    rows = list(read_rows(folder))
+    (row,) = [row for row in rows if row["trial_id"] == "digits-ns-002"]
+    RowWriter(folder).append([row | {"step": 5000, "outcome": "ok"}])
+    after = gansweep.load(str(folder))
+    assert len(after.evaluations) == len(before.evaluations) + 1
+    assert (after.trials["status"] == "running").sum() == (before.trials["status"] == "running").sum() - 1
+    assert after.summary["n_running"].sum() == before.summary["n_running"].sum() - 1
+
+
+def test_load_takes_the_summary_of_a_report_that_is_not_older_than_the_rows(study, tmp_path):
+    folder = shutil.copytree(study, tmp_path / "reported")
+    file = folder / "report" / "data" / "summary.parquet"
+    file.parent.mkdir(parents=True)
+    pd.DataFrame({"variant": ["of the report"]}).to_parquet(file)
+    assert gansweep.load(folder).summary["variant"].tolist() == ["of the report"]
+    os.utime(folder / "rows.jsonl", ns=(0, file.stat().st_mtime_ns + 1))
+    assert "of the report" not in gansweep.load(folder).summary["variant"].tolist()
+
+
+def test_a_wrong_folder(study):
+    with pytest.raises(UserError, match=r"unknown folder of results '.*/studdy'; did you mean '.*/study'\?"):
+        gansweep.load(study.parent / "studdy")
+
+
+def test_reading_results_is_light(study):
+    heavy = "{'torch', 'ray', 'matplotlib', 'scipy', 'optuna'}"
+    script = (
+        f"import sys, gansweep; assert not {heavy} & sys.modules.keys(); assert 'pandas' not in sys.modules\n"
+        f"gansweep.load({str(study)!r}).trials; assert not {heavy} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

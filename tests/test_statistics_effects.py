@@ -1,0 +1,217 @@
+"""Ratios, effects, profiles, fronts and mean ranks against enumeration, scipy and simulation."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gansweep.report.statistics import (
+    MeanRanks,
+    critical_difference,
+    effects,
+    hodges_lehmann,
+    holm,
+    improvement,
+    improvement_interval,
+    improvement_matrix,
+    pareto,
+    profile,
+)
+
+INF = math.inf
+
+
+def draws(generator: np.random.Generator, n: int, scale: float = 1.0, fail: float = 0.0) -> np.ndarray:
+    """Sorted log-normal scores, each of them failed with a probability."""
+    values = scale * generator.lognormal(3, 0.4, n)
+    return np.sort(np.where(generator.random(n) < fail, INF, values))
+
+
+@pytest.mark.parametrize(("n", "m"), [(7, 9), (10, 10), (30, 25), (102, 101)])
+def test_the_interval_of_the_ratio_inverts_the_rank_sum_test(n, m):
+    """Just inside its ends scipy's test does not reject, just outside it does."""
+    generator = np.random.default_rng(n)
+    x, y = draws(generator, n, 0.7), draws(generator, m)
+    estimate = hodges_lehmann(x, y)
+    method = "exact" if n * m <= 10_000 else "asymptotic"
+
+    def p(ratio: float) -> float:
+        return stats.mannwhitneyu(x, ratio * y, method=method).pvalue
+
+    assert estimate.value == pytest.approx(math.exp(np.median(np.subtract.outer(np.log(x), np.log(y)))))
+    assert p(estimate.low * (1 - 1e-9)) <= 0.05 < p(estimate.low * (1 + 1e-9))
+    assert p(estimate.high * (1 + 1e-9)) <= 0.05 < p(estimate.high * (1 - 1e-9))
+
+
+@pytest.mark.parametrize(("n", "m"), [(3, 4), (4, 4), (5, 4), (5, 5)])
+def test_the_interval_of_the_ratio_has_its_level_over_all_labellings(n, m):
+    """Of all ways to call n of n + m runs x, at least 95 % give an interval that holds 1."""
+    runs = np.exp(np.random.default_rng(0).normal(size=n + m))
+    held = []
+    for chosen in itertools.combinations(range(n + m), n):
+        is_x = np.isin(np.arange(n + m), chosen)
+        estimate = hodges_lehmann(np.sort(runs[is_x]), np.sort(runs[~is_x]))
+        held.append(estimate.low <= 1 <= estimate.high)
+    assert 0.95 <= np.mean(held) <= 1
+    assert (n, m) != (5, 5) or np.mean(held) < 1  # with five runs each there is an interval at all
+
+
+def test_few_runs_do_not_bound_the_ratio():
+    estimate = hodges_lehmann(np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
+    assert (estimate.low, estimate.high) == (0.0, INF)
+
+
+def test_two_failures_tie_and_a_success_beats_a_failure_by_any_ratio():
+    x, failed = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.full(5, INF)
+    assert hodges_lehmann(x, failed).value == 0.0 and hodges_lehmann(x, failed).high == 0.0
+    assert hodges_lehmann(failed, x).value == INF and hodges_lehmann(failed, x).low == INF
+    nothing = hodges_lehmann(failed, failed)
+    assert (nothing.value, nothing.low, nothing.high) == (1.0, 0.0, INF)
+
+
+def test_failures_that_both_have_do_not_pull_the_ratio_to_one():
+    x = np.array([10.0, 11.0, 12.0, INF, INF, INF])
+    assert hodges_lehmann(x, 2 * x).value == pytest.approx(0.5)
+    assert hodges_lehmann(2 * x, x).value == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("fail", [0.0, 0.3])
+def test_the_interval_of_the_ratio_covers_the_true_ratio(fail):
+    """400 simulations of 12 against 10 runs; their standard error is 1.1 %."""
+    generator, held = np.random.default_rng(1), []
+    for _ in range(400):
+        estimate = hodges_lehmann(draws(generator, 12, 0.8, fail), draws(generator, 10, 1.0, fail))
+        held.append(estimate.low <= 0.8 <= estimate.high)
+    assert 0.925 <= np.mean(held) <= 0.995
+
+
+def test_effects_are_against_the_reference_and_adjusted_for_each_other():
+    generator = np.random.default_rng(2)
+    scores = {"a": draws(generator, 20), "b": draws(generator, 20, 1.3), "c": draws(generator, 20, 2.0, 0.1)}
+    found = effects(scores, "b", k=2)
+    assert list(found) == ["a", "c"]
+    tests = [improvement(scores[name], scores["b"], 2) for name in found]
+    assert [(e.improvement, e.p) for e in found.values()] == tests
+    assert [e.adjusted for e in found.values()] == holm([p for _, p in tests])
+    assert found["a"].ratio == hodges_lehmann(scores["a"], scores["b"])
+    assert found["a"].ratio.value < 1 < found["c"].ratio.value
+    assert effects({"alone": scores["a"]}, "alone") == {}
+
+
+def test_the_matrix_holds_every_pair_once_and_is_adjusted_over_all():
+    generator = np.random.default_rng(3)
+    scores = {"a": draws(generator, 12), "b": draws(generator, 15, 1.5), "c": draws(generator, 12, 3, 0.2)}
+    names, share, adjusted = improvement_matrix(scores)
+    assert names == ["a", "b", "c"]
+    np.testing.assert_allclose(share + share.T, 1)
+    np.testing.assert_array_equal(adjusted, adjusted.T)
+    tests = [improvement(scores[i], scores[j]) for i, j in ("ab", "ac", "bc")]
+    assert [share[0, 1], share[0, 2], share[1, 2]] == [value for value, _ in tests]
+    assert [adjusted[0, 1], adjusted[0, 2], adjusted[1, 2]] == holm([p for _, p in tests])
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0, 2.5])
+def test_the_interval_of_the_improvement_covers_it(shift):
+    """400 simulations of 12 against 10 normal scores; their standard error is 1.1 %."""
+    generator, truth, held = np.random.default_rng(4), stats.norm.cdf(shift / math.sqrt(2)), []
+    for _ in range(400):
+        x, y = generator.normal(-shift, 1, 12), generator.normal(0, 1, 10)
+        estimate = improvement_interval(np.sort(x), np.sort(y))
+        assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+        held.append(estimate.low <= truth <= estimate.high)
+    assert 0.92 <= np.mean(held) <= 0.985
+
+
+def test_the_interval_of_the_improvement_solves_its_equation():
+    """At each end the estimate is 1.96 of that end's standard errors away (Newcombe's formula)."""
+    generator = np.random.default_rng(5)
+    x, y = draws(generator, 25, 0.8, 0.1), draws(generator, 20, 1.0, 0.1)
+    estimate = improvement_interval(x, y)
+    assert estimate.value == improvement(x, y)[0]
+    for end in (estimate.low, estimate.high):
+        sizes = 1 + 21.5 * (1 - end) / (2 - end) + 21.5 * end / (1 + end)
+        error = math.sqrt(end * (1 - end) * sizes / 500)
+        assert abs(end - estimate.value) == pytest.approx(1.959964 * error, rel=1e-6)
+
+
+def test_complete_separation_is_no_certainty():
+    low, high = np.arange(1.0, 11.0), np.arange(11.0, 21.0)
+    better, worse = improvement_interval(low, high), improvement_interval(high, low)
+    assert better.value == better.high == 1.0 and 0.6 < better.low < 0.9
+    assert worse.value == worse.low == 0.0 and worse.high == pytest.approx(1 - better.low)
+
+
+def test_permutations_of_many_trials_fit_into_memory_and_agree_with_mann_and_whitney():
+    generator = np.random.default_rng(5)
+    x, y = draws(generator, 500, 0.95, 0.1), draws(generator, 400, 1.0, 0.1)
+    expected = stats.mannwhitneyu(x, y, method="asymptotic")
+    share, p = improvement(x, y)
+    assert share == pytest.approx(1 - expected.statistic / (500 * 400), rel=1e-12)
+    assert p == pytest.approx(expected.pvalue, abs=0.02)
+
+
+def test_the_profile_is_the_share_of_runs_near_the_best_averaged_over_data_sets():
+    generator = np.random.default_rng(6)
+    scores = {"a": draws(generator, 20, 1.0, 0.2), "b": draws(generator, 12, 5.0)}
+    best = {"a": 10.0, "b": float(scores["b"][0])}
+    ratios = np.array([1.0, 1.2, 1.5, 2.0, 4.0, INF])
+    value, low, high = profile(scores, best, ratios)
+    for index, ratio in enumerate(ratios[:-1]):
+        expected = np.mean([np.mean(s <= ratio * best[d]) for d, s in scores.items()])
+        assert value[index] == pytest.approx(expected)
+    assert value[-1] == pytest.approx((np.isfinite(scores["a"]).mean() + 1) / 2)  # failures never arrive
+    assert np.all(low <= value) and np.all(value <= high)
+    assert low[2] < value[2] < high[2]
+
+
+def test_the_profile_resamples_within_each_data_set():
+    """Against a loop over resamples; strata drawn together would give wider intervals."""
+    generator = np.random.default_rng(7)
+    scores = {"a": draws(generator, 15), "b": draws(generator, 15, 20.0)}
+    best, ratios = {"a": 15.0, "b": 300.0}, np.array([1.3])
+    loop = [
+        np.mean([np.mean(generator.choice(s, len(s)) <= 1.3 * best[d]) for d, s in scores.items()])
+        for _ in range(2000)
+    ]
+    _, low, high = profile(scores, best, ratios)
+    tail = stats.norm.cdf(-math.sqrt(15 / 14) * stats.t.ppf(0.975, 14))  # levels expanded as Hesterberg does
+    np.testing.assert_allclose((low[0], high[0]), np.quantile(loop, [tail, 1 - tail]), atol=0.035)
+
+
+def test_the_front_holds_what_no_other_point_beats():
+    generator = np.random.default_rng(8)
+    cost, value = generator.integers(0, 8, 40).astype(float), generator.integers(0, 8, 40).astype(float)
+    value[:5] = INF
+    beaten = [
+        any((a <= c) and (b <= v) and ((a < c) or (b < v)) for a, b in zip(cost, value, strict=True))
+        for c, v in zip(cost, value, strict=True)
+    ]
+    np.testing.assert_array_equal(pareto(cost, value), ~np.array(beaten) & np.isfinite(value))
+
+
+def test_mean_ranks_are_refused_for_few_data_sets_with_the_numbers_that_say_why():
+    """For 12 variants and 2 data sets Demšar's difference is 11.78 ranks."""
+    generator = np.random.default_rng(9)
+    one = {f"v{i}": draws(generator, 5) for i in range(12)}
+    sentence = critical_difference({"a": one, "b": one})
+    assert isinstance(sentence, str)
+    assert "12 variants on 2 data sets" in sentence and "11.78" in sentence and "11 at most" in sentence
+    assert "fewer than two variants" in critical_difference({"a": {"x": one["v0"]}, "b": one})
+
+
+@pytest.mark.parametrize("m", [2, 5, 12])
+def test_the_critical_difference_is_that_of_nemenyi(m):
+    generator = np.random.default_rng(m)
+    study = {f"d{j}": {f"v{i}": draws(generator, 5, 1 + i / 5) for i in range(m)} for j in range(10)}
+    found = critical_difference(study)
+    assert isinstance(found, MeanRanks)
+    q = stats.studentized_range.ppf(0.95, m, np.inf) / math.sqrt(2)
+    assert found.difference == pytest.approx(q * math.sqrt(m * (m + 1) / 60), rel=1e-4)
+    ranks = np.mean([stats.rankdata([np.median(s) for s in here.values()]) for here in study.values()], 0)
+    np.testing.assert_allclose(found.ranks, np.sort(ranks))
+    assert found.names[0] == f"v{np.argmin(ranks)}"
+    medians = np.array([[np.median(s) for s in here.values()] for here in study.values()])
+    if m > 2:
+        assert found.p == pytest.approx(stats.friedmanchisquare(*medians.T).pvalue, abs=0.03)
