@@ -1,6 +1,6 @@
 """Are eight generative models equal on two kinds of digits, and do their best settings carry over?
 
-The whole protocol at the scale of a CPU: 30 random configurations of each model, the same ones on small digits
+The whole protocol at the scale of a CPU: 30 random configurations of each model, the same on small digits
 and on MNIST; the best three are run again on three fresh seeds, the one that stands best on ten more; a
 validation set selects, the test set reports; six random configurations are run again to tell luck from
 settings. Three quarters of an hour on two free cores.

@@ -119,7 +119,7 @@ def test_a_number_leads_to_its_trials_by_keyboard(reader):
                  configuration: one("#trial-configuration").textContent}};"""
     )
     assert seen["count"].startswith("1 of ")
-    assert re.fullmatch(r"""gansweep reproduce 'it'"'"'s; hacked' digits-wgan_gp-\d+""", seen["command"])
+    assert re.fullmatch(r"""gansweep reproduce 'it'"'"'s; hacked/digits-wgan_gp-\d+'""", seen["command"])
     assert seen["focus"] == "trials" and 0 <= seen["top"] < 100
     assert "penalty_weight" in seen["configuration"]
 

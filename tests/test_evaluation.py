@@ -474,7 +474,11 @@ def test_each_data_set_has_its_extractor(digits):
     assert extractor_for(data.load("ring")) == "raw"
     colour = make("folder:x", "x", *[torch.zeros(10, 3, 32, 32, dtype=torch.uint8)] * 2, "None.")
     assert extractor_for(colour) == "inception"
-    assert [name for name, spec in EXTRACTORS.items() if spec.fits(colour.shape)] == ["inception", "pixels", "vgg16"]
+    assert [name for name, spec in EXTRACTORS.items() if spec.fits(colour.shape)] == [
+        "inception",
+        "pixels",
+        "vgg16",
+    ]
 
 
 @pytest.mark.parametrize(

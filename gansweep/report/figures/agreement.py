@@ -44,19 +44,22 @@ def agreement_points(comparison: Comparison, dataset: str, name: str) -> pd.Data
 def agreement_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """One line per metric: its rank correlation with FID, +1 full agreement, and what each calls best.
 
-    `variant` holds the metric's best trial, and `place` is the place by that metric, 1 the best, of the
-    trial of lowest FID. Metrics of too few trials, or that are the same in all, are left out.
+    agreement is Spearman's with its 95 % interval low and high, tau Kendall's. `variant` holds the metric's
+    best trial, `place` is the place by that metric, 1 the best, of the trial of lowest FID. Metrics of too
+    few trials, or that are the same in all, are left out.
     """
     lines = []
     for name in comparison.measured(dataset, OTHERS):
         points, sign = agreement_points(comparison, dataset, name), -1 if OTHERS[name].higher else 1
         worth = sign * points[name]
         if len(points) >= ENOUGH and worth.nunique() > 1 and points["fid"].nunique() > 1:
-            estimate = statistics.rank_correlation(points["fid"].to_numpy(float), worth.to_numpy(float))
+            pair = points["fid"].to_numpy(float), worth.to_numpy(float)
+            estimate, tau = statistics.rank_correlation(*pair), statistics.kendall(*pair)
             place = int((worth < worth.iloc[points["fid"].argmin()]).sum()) + 1
             best = {"variant": points["variant"].iloc[worth.argmin()], "place": place}
             interval = {"agreement": estimate.value, "low": estimate.low, "high": estimate.high}
-            lines.append({"metric": name, "trials": len(points)} | interval | best)
+            kendall = {"tau": tau.value, "tau_low": tau.low, "tau_high": tau.high}
+            lines.append({"metric": name, "trials": len(points)} | interval | kendall | best)
     return pd.DataFrame(lines)
 
 
@@ -171,6 +174,7 @@ def _table(comparison: Comparison, data: pd.DataFrame) -> Table:
         (
             Cell(_capital(OTHERS[line["metric"]].label)),
             Cell(f"{line['agreement']:.2f}", f"[{line['low']:.2f}, {line['high']:.2f}]", line["agreement"]),
+            Cell(f"{line['tau']:.2f}", f"[{line['tau_low']:.2f}, {line['tau_high']:.2f}]", line["tau"]),
             Cell(str(line["trials"]), value=line["trials"]),
             Cell(comparison.label(line["variant"]), variant=line["variant"]),
             Cell(str(line["place"]), value=line["place"]),
@@ -180,6 +184,7 @@ def _table(comparison: Comparison, data: pd.DataFrame) -> Table:
     columns = (
         "Metric",
         "Rank correlation with FID [95 %]",
+        "Kendall’s τ [95 %]",
         "Trials",
         "Its best trial is of",
         "Place of FID’s best",

@@ -21,7 +21,8 @@ PLACES = (0.44, 0.74, 1.0)  # right edges of the columns, as shares of their pan
 def effects_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """A line per confirmed variant, the leader first: variant, n (seeds), ratio of its FID to the leader's
     (Hodges-Lehmann) with its 95 % interval low and high, improvement (the probability that a seed of it is
-    better than one of the leader), p and p adjusted by Holm. All are missing for the leader itself."""
+    better than one of the leader) with its interval, p and p adjusted by Holm. All are missing for the leader
+    itself."""
     scores = comparison.confirmed_scores(dataset)
     leader = next(iter(scores))
     found = statistics.effects(scores, leader)
@@ -31,9 +32,12 @@ def effects_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
         if variant != leader:
             effect = found[variant]
             line |= {"ratio": effect.ratio.value, "low": effect.ratio.low, "high": effect.ratio.high}
+            share = statistics.improvement_interval(values, scores[leader])
             line |= {"improvement": effect.improvement, "p": effect.p, "adjusted": effect.adjusted}
+            line |= {"improvement_low": share.low, "improvement_high": share.high}
         lines.append(line)
-    columns = ["variant", "n", "ratio", "low", "high", "improvement", "p", "adjusted"]
+    shares = ["improvement", "improvement_low", "improvement_high"]
+    columns = ["variant", "n", "ratio", "low", "high", *shares, "p", "adjusted"]
     return pd.DataFrame(lines, columns=columns)
 
 
@@ -136,7 +140,7 @@ def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
 
 def _table(comparison: Comparison, dataset: str, effects: pd.DataFrame) -> Table:
     leader = comparison.label(effects["variant"].iloc[0])
-    columns = ("Variant", f"FID ÷ {leader} [95 %]", f"Better than {leader} in", "p", "Holm p", "Seeds")
+    columns = ("Variant", f"FID ÷ {leader} [95 %]", f"Better than {leader} in [95 %]", "p", "Holm p", "Seeds")
     rows = []
     for _, effect in effects.iterrows():
         name, seeds = Cell(comparison.label(effect["variant"]), variant=effect["variant"]), int(effect["n"])
@@ -146,7 +150,7 @@ def _table(comparison: Comparison, dataset: str, effects: pd.DataFrame) -> Table
         else:
             numbers = [
                 Cell(_ratio(effect["ratio"]), _interval(effect), effect["ratio"]),
-                Cell(_share(effect), value=effect["improvement"]),
+                Cell(_share(effect), _shares(effect), effect["improvement"]),
                 Cell(_p(effect["p"]), value=effect["p"]),
                 Cell(_p(effect["adjusted"]), value=effect["adjusted"]),
             ]
@@ -165,6 +169,11 @@ def _interval(effect: pd.Series) -> str:
 
 def _share(effect: pd.Series) -> str:
     return f"{100 * effect['improvement']:.0f} %"
+
+
+def _shares(effect: pd.Series) -> str:
+    low, high = (100 * effect[f"improvement_{end}"] for end in ("low", "high"))
+    return f"[{low:.0f}, {high:.0f}]"
 
 
 def _p(value: float) -> str:

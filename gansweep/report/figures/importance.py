@@ -121,7 +121,7 @@ def _caption(comparison: Comparison, data: pd.DataFrame) -> str:
         "Shares in % that add up to 100 for a variant, of ranks in which failed trials come last. Left: what "
         "explains the ranks anywhere in the space (fANOVA); right: what separates the best quarter of the "
         "trials from the rest (PED-ANOVA). The two may differ: a hyperparameter that kills matters anywhere, "
-        f"and less among survivors. Hatched: the middle 90 % of bootstrap resamples reaches below "
+        f"and less among survivors. Hatched: the range of 12 bootstrap resamples reaches below "
         f"{100 * LITTLE:.0f} %."
     )
     return " ".join(filter(None, (text, _left_out(comparison, data), dependence(comparison))))

@@ -122,7 +122,7 @@
     const links = [["sample_path", "samples"], ["log_path", "log"]].flatMap(([name, text]) =>
       known(name, (path) => make("a", `${text}: ${path}`, { href: address(path) })));
     one("#trial-files").replaceChildren(...links.flatMap((link) => [link, " "]), make("a", "link to this trial", { href: `#trial=${encodeURIComponent(at(row, "trial_id"))}` }));
-    one("#trial-command").textContent = `gansweep reproduce ${quoted(study)} ${quoted(at(row, "trial_id"))}`;
+    one("#trial-command").textContent = `gansweep reproduce ${quoted(`${study}/${at(row, "trial_id")}`)}`;
     one("#trial .command [role=status]").textContent = "";
   };
   const select = (row) => {
