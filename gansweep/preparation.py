@@ -21,8 +21,12 @@ from gansweep.training.train import array, draw_samples, grid
 from gansweep.variants import VARIANTS
 
 
-def prepare(folder: Path, resolved: dict[str, Any], datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+def prepare(
+    folder: Path, resolved: dict[str, Any], datasets: Mapping[str, Dataset], hardware: dict[str, Any]
+) -> dict[str, Any]:
     """Write all that workers and reports read, before anything trains; the manifest.
+
+    hardware: of the cluster that trains; a report of a study that still runs names it, too.
 
     Raises:
         UserError: an extractor's weights are not to be had.
@@ -33,7 +37,7 @@ def prepare(folder: Path, resolved: dict[str, Any], datasets: Mapping[str, Datas
     collapse_above = earlier.get("collapse_above") or {
         key: untrained_fid(resolved, datasets[key], references[key]) for key in datasets
     }
-    manifest = manifest_of(resolved, datasets, references, collapse_above)
+    manifest = manifest_of(resolved, datasets, references, collapse_above) | {"hardware": hardware}
     manifest["created"] = earlier.get("created", manifest["updated"])
     manifest["wall_seconds"] = earlier.get("wall_seconds", 0.0)
     write_atomically(folder / "study.json", dump_json(resolved))

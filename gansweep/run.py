@@ -71,7 +71,7 @@ def run_study(name: str, question: str, study: Study, options: Options) -> int:
             hardware = orchestrate.connect()
             gpus = gpus_per_pack(options, hardware["gpus"])
             storage = open_storage(folder, options.storage)
-            manifest = prepare(folder, resolved, datasets) | {"hardware": hardware}
+            manifest = prepare(folder, resolved, datasets, hardware)
             sizes = pack_sizes(resolved, datasets, options.pack_size, on_gpu=gpus > 0)
             if n_left:
                 say(f"{name}: {n_left} trials to run, results in {folder}")

@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
+from gansweep.formulas import RULE, each_text, guarded, unguarded
+
 Type: TypeAlias = Literal["string", "integer", "number", "boolean", "datetime"]
 
 DTYPES: dict[str, str] = {
@@ -186,8 +188,8 @@ def _text_of(value: Any) -> str | None:
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """A table as CSV: null is nothing between two commas, times are ISO 8601."""
-    return table.to_csv(index=False, date_format=DATE_FORMAT)
+    """A table as CSV: null is nothing between two commas, times are ISO 8601, no text is a formula."""
+    return each_text(table, guarded).to_csv(index=False, date_format=DATE_FORMAT)
 
 
 def read_csv(file: Path) -> pd.DataFrame:
@@ -202,6 +204,7 @@ def read_csv(file: Path) -> pd.DataFrame:
     table = pd.read_csv(
         file, dtype=dtypes | dict.fromkeys(times, "str"), keep_default_na=False, na_values=[""]
     )
+    table = each_text(table, unguarded)
     for name in times:
         table[name] = _cast(table[name], described[name])
     return table
@@ -212,6 +215,7 @@ def datapackage(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     return {
         "profile": "tabular-data-package",
         "name": "gansweep-results",
+        "description": RULE,
         "resources": [_resource(name, table) for name, table in tables.items()],
     }
 

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path("gansweep")
 # Each may import from those before it.
 LAYERS = (
-    ("errors",),
+    ("errors", "formulas"),
     ("rules", "files", "schema"),
     ("space", "results", "theory"),
     ("phases",),

@@ -261,12 +261,14 @@ def test_what_the_best_of_one_data_set_costs_on_another():
             "first": "x",
             "other": "y",
             "variant": ["a"] * 4 + ["b"] * 4,
+            "config_id": list("1234") * 2,
             "here": [1.0, 2.0, 3.0, math.inf, *[math.inf] * 4],
             "there": [6.0, 4.0, 8.0, math.inf, 1.0, 2.0, 3.0, 4.0],
         }
     )
     a, b = (line for _, line in transfer_summary(pairs).iterrows())
     assert (a["moved_there"], a["regret_there"], a["moved_here"], a["regret_here"]) == (6.0, 1.5, 2.0, 2.0)
+    assert (a["best_here"], a["best_there"]) == ("1", "2")
     assert a["correlation"] == pytest.approx(0.8)
     assert math.isnan(b["correlation"]) and math.isnan(b["regret_there"])
     ax = plot_transfer(pairs, {"a": A})

@@ -1,8 +1,11 @@
 """The winners on fresh seeds, as the report states them."""
 
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic import EVALUATIONS, STEPS, make_study
 
@@ -10,6 +13,7 @@ from gansweep import phases
 from gansweep.report import write_report
 from gansweep.report.comparison import read_comparison
 from gansweep.report.figures.confirmation import COLUMNS, confirmation_plot
+from gansweep.report.statistics import quantile
 from gansweep.report.verdict import cautions, verdict
 from gansweep.results import RowWriter, read_manifest, read_rows
 
@@ -77,3 +81,54 @@ def test_the_page_leads_with_them(study):
 def test_without_a_second_phase_there_is_nothing_to_show(tmp_path):
     comparison = read_comparison(make_study(tmp_path, variants=2, datasets=1, trials=4, samples=False))
     assert comparison.confirmed.empty and confirmation_plot(comparison, "digits") is None
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory):
+    """Four variants on six data sets, of which the last has no fresh seeds of vae."""
+    names = ("digits", "fashion", "polygons", "rings", "mnist", "ring")
+    options = {"trials": 8, "samples": False, "confirm": {"top": 1, "reruns": 1, "seeds": 3}}
+    variants = ("ns", "wgan_gp", "vae", "mm")
+    comparison = read_comparison(make_study(tmp_path_factory.mktemp("six"), variants, names, **options))
+    lost = (comparison.reruns["dataset"] == "ring") & (comparison.reruns["variant"] == "vae")
+    return replace(comparison, reruns=comparison.reruns[~lost])
+
+
+def mean_ranks(scores) -> pd.Series:
+    """The mean rank of the median, by variant, over data sets, the best first."""
+    medians = pd.DataFrame({name: {v: quantile(s, 0.5) for v, s in here.items()} for name, here in scores})
+    return medians.dropna().rank().mean(axis=1).sort_values()
+
+
+def test_six_data_sets_have_mean_ranks_of_their_fresh_seeds(six):
+    sentence = dict(verdict(six))["Across data sets"]
+    expected = mean_ranks([(name, six.confirmed_scores(name)) for name in six.datasets])
+    assert set(expected.index) == {"ns", "wgan_gp", "mm"}
+    words = [f"{six.label(name)} {rank:.2f}" for name, rank in expected.items()]
+    assert f"fresh seeds the mean ranks on 6 data sets are {words[0]}, {words[1]} and {words[2]};" in sentence
+    # Demšar (2006), table 5: q = 2.343 for three variants.
+    assert f"less than {2.343 * math.sqrt(3 * 4 / (6 * 6)):.2f} cannot be told apart" in sentence
+    assert re.search(r"\(Friedman p (< 0\.001|0\.\d{3})\)\.$", sentence)
+
+
+def test_without_fresh_seeds_everywhere_the_search_is_ranked_if_it_is_random(six):
+    searched = replace(six, reruns=six.reruns[six.reruns["dataset"] != "ring"])
+    sentence = dict(verdict(searched))["Across data sets"]
+    expected = mean_ranks([(name, six.started(name)) for name in six.datasets])
+    assert (
+        f"random configurations the mean ranks on 6 data sets are {six.label(expected.index[0])} " in sentence
+    )
+    learned = replace(searched, manifest=six.manifest | {"sampler": "tpe"})
+    assert "Across data sets" not in dict(verdict(learned))
+    assert "fresh seeds" in dict(verdict(replace(six, manifest=learned.manifest)))["Across data sets"]
+
+
+def test_few_data_sets_are_refused_with_the_reason(six):
+    two = replace(
+        six,
+        manifest=six.manifest | {"datasets": {k: six.manifest["datasets"][k] for k in ("digits", "mnist")}},
+    )
+    sentence = dict(verdict(two))["Across data sets"]
+    assert sentence.startswith("No mean ranks: with 4 variants on 2 data sets") and "it takes 6" in sentence
+    one = replace(six, manifest=six.manifest | {"datasets": {"digits": six.manifest["datasets"]["digits"]}})
+    assert "Across data sets" not in dict(verdict(one))

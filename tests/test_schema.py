@@ -37,7 +37,7 @@ def study(tmp_path_factory):
     rows = list(read_rows(folder))
     (folder / "rows.jsonl").unlink()
     messages = iter(
-        ['say "no", twice', "two\nlines", "carriage\rreturn", "NA", "", "half a \udce9", "None", "="]
+        ['say "no", twice', "two\nlines", "carriage\rreturn", "NA", "", "half a \udce9", "None", "=1+1"]
     )
     for row in rows:
         if row["failure"]:
@@ -55,6 +55,32 @@ def test_csv_and_parquet_give_the_same_table(study, name):
     parquet, csv = pd.read_parquet(study / f"{name}.parquet"), schema.read_csv(study / f"{name}.csv")
     assert_frame_equal(csv, parquet, check_exact=True)
     assert_frame_equal(getattr(gansweep.load(study), name), parquet, check_exact=True)
+
+
+FORMULAS = ["=cmd|' /C calc'!A0", "+1", "-1.5", "@SUM(A1)", "\t=1", "'=1", "''@a", "'", "'plain", "a=1"]
+
+
+def test_no_text_of_a_csv_file_is_a_formula_and_all_come_back(study, tmp_path):
+    """Names of variants and messages are what others wrote."""
+    folder = shutil.copytree(study, tmp_path / "hostile")
+    rows = list(read_rows(folder))
+    (folder / "rows.jsonl").unlink()
+    texts, last = iter(FORMULAS * 9), {row["trial_id"]: row for row in rows}
+    for row in last.values():
+        row["failure"] = {"kind": next(texts), "message": next(texts), "step": 3}
+        row["metrics"] |= {"kid": -1.5}
+    for row in rows:
+        row["variant"] = {"ns": "=1+1", "wgan_gp": "'-2"}[row["variant"]]
+    RowWriter(folder).append(rows)
+    tables = write_tables(folder, read_manifest(folder)["collapse_above"])
+    for name, table in tables.items():
+        written = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
+        assert set(written["variant"]) == {"'=1+1", "''-2"} and "-1.5" in set(written["kid"])
+        for column in written.columns.difference(table.select_dtypes("number").columns):
+            assert not written[column].str.match(r"[=+\-@\t\r]").any(), column
+        assert_frame_equal(schema.read_csv(folder / f"{name}.csv"), table, check_exact=True)
+    assert set(tables["trials"]["failure_message"]) | set(tables["trials"]["failure_kind"]) == set(FORMULAS)
+    assert "apostrophe" in json.loads((folder / "datapackage.json").read_text())["description"]
 
 
 def test_types(study):

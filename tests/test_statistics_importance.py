@@ -94,5 +94,5 @@ def test_too_few_trials_or_hyperparameters_are_refused_in_words():
     failing = np.where(np.arange(30) < 4, scores, INF)
     assert "5 trials that succeed, and 4 did" in importance(trials, failing, SPACE, "fanova")
     large = np.where(np.arange(900) < 6, 1.0 + np.arange(900), INF)
-    assert "of 300 did" in importance(cell(900), large, SPACE, "ped_anova")
+    assert "of 120 did" in importance(cell(900), large, SPACE, "ped_anova")
     assert "two or more" in importance(trials, scores, {"lr": SPACE["lr"], "z_dim": 64}, "fanova")

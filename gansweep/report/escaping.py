@@ -9,12 +9,14 @@ import unicodedata
 
 import pandas as pd
 
+from gansweep import schema
+from gansweep.formulas import each_text, guarded
+
 # Controls but tab and newlines; embedding, override and isolation of direction; surrogates; noncharacters.
 _UNREADABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 _ACCENTS = set("\u0300\u0301\u0302\u0303\u0308\u030c")  # grave, acute, hat, tilde, diaeresis, caron
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -102,14 +104,6 @@ def _is_latin(character: str) -> bool:
 
 
 def csv(table: pd.DataFrame) -> str:
-    """The table as CSV. A text that a spreadsheet would take for a formula has an apostrophe before it."""
-    texts = table.select_dtypes(exclude=["number", "bool", "boolean", "datetime", "datetimetz"])
-    guarded = table.assign(**{str(name): texts[name].map(_unformula) for name in texts})
-    return guarded.rename(columns=_unformula).to_csv(index=False)
-
-
-def _unformula(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    text = readable(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """The table as CSV of readable text, of which a spreadsheet takes none for a formula, also no name."""
+    shown = each_text(table, readable)
+    return schema.to_csv(shown.rename(columns=lambda name: guarded(readable(str(name)))))

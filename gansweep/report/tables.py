@@ -13,7 +13,7 @@ from gansweep.files import write_atomically
 from gansweep.report import statistics
 from gansweep.report.comparison import OUTCOMES, Comparison
 from gansweep.report.escaping import csv
-from gansweep.report.figures.base import Cell, Table, where
+from gansweep.report.figures.base import Cell, Table, draws, fresh_seeds, where
 from gansweep.report.numbers import fid_text
 from gansweep.report.statistics import Scores
 from gansweep.results import FAILED, finite
@@ -123,8 +123,7 @@ def _summary_cells(comparison: Comparison, line: dict[Any, Any], at: str) -> Ite
     dataset, variant = line["dataset"], line["variant"]
     cell = {"dataset": dataset, "variant": variant}
     search = cell | {"phase": phases.SEARCH}
-    draws = where(**search, is_default=False, status=("completed", "failed"))
-    seeds = where(**cell, phase=phases.CONFIRM)
+    finished, seeds = draws(**cell), fresh_seeds(**cell)
     leads = line["seeds_leading"] if line["seeds"] else line["leading"]
     yield "Data set", Cell(comparison.dataset_label(dataset))
     yield "Variant", Cell(comparison.label(variant), variant=variant, trials=where(**cell))
@@ -136,19 +135,19 @@ def _summary_cells(comparison: Comparison, line: dict[Any, Any], at: str) -> Ite
     bad = where(**cell, phase=phases.CONFIRM, outcome=BAD)
     yield "Bad seeds", Cell(f"{line['seeds_bad']} of {line['seeds']}", value=line["seeds_bad"], trials=bad)
     has_budget = line["n"] and not pd.isna(line["k"])
-    middle = _interval(line, "median_best_k", draws) if has_budget else Cell("–", value=math.nan)
+    middle = _interval(line, "median_best_k", finished) if has_budget else Cell("–", value=math.nan)
     if has_budget and at == "k":
         middle = replace(middle, note=f"{middle.note} k = {line['k']:.0f}")
     yield f"Median best FID at budget {at} [95 %]", middle
     best = _of(comparison.finished, dataset, variant).nsmallest(1, "score")["trial_id"]
     yield "Best FID", _fid(line["best_fid"], line["n"], where(trial_id=list(best)))
     yield "Default FID", _fid(line["default_fid"], line["n_default"], where(**search, is_default=True))
-    yield "Median FID", _fid(line["median_fid"], line["n"], draws)
+    yield "Median FID", _fid(line["median_fid"], line["n"], finished)
     failed = where(**search, is_default=False, status="failed")
     yield "Failed, % [95 %]", _share(line, failed) if line["n"] else Cell("–", value=math.nan)
     collapsed = where(**search, is_default=False, outcome="collapsed")
     yield "Collapsed", Cell(str(line["n_collapsed"]), value=line["n_collapsed"], trials=collapsed)
-    yield "Trials", Cell(str(line["n"]), value=line["n"], trials=draws)
+    yield "Trials", Cell(str(line["n"]), value=line["n"], trials=finished)
     running = where(**search, status="running")
     yield "Running", Cell(str(line["n_running"]), value=line["n_running"], trials=running)
     yield "Hours", Cell(f"{line['hours']:.2f}", value=line["hours"], trials=where(**search))

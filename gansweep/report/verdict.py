@@ -4,11 +4,14 @@ import math
 
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison, listing
+from gansweep.report.numbers import p_text
+from gansweep.report.statistics import MeanRanks
 from gansweep.results import FAILED
 
 
 def verdict(comparison: Comparison) -> list[tuple[str, str]]:
-    """Pairs of a heading and a sentence: what is confirmed, each data set, failures, the kind of scores."""
+    """Pairs of a heading and a sentence: what is confirmed, each data set, all data sets together, failures,
+    the kind of scores."""
     confirmed = [
         (f"{comparison.dataset_label(name)}, confirmed", confirmed_sentence(comparison, name))
         for name in comparison.datasets
@@ -18,6 +21,7 @@ def verdict(comparison: Comparison) -> list[tuple[str, str]]:
     return [
         *confirmed,
         *lines,
+        *_across(comparison),
         ("Robustness", _robustness(comparison)),
         ("Search scores", _kind_of_score(comparison)),
     ]
@@ -69,6 +73,32 @@ def _leaders(comparison: Comparison, dataset: str) -> str:
     if len(group) == others:
         return f"{budget.capitalize()} the data cannot tell the {others} variants apart ({test})."
     return f"{comparison.labels(group)} lead {budget} and cannot be told apart ({test})."
+
+
+def _across(comparison: Comparison) -> list[tuple[str, str]]:
+    """The mean ranks over the data sets, or why there are none; empty where nothing could be ranked."""
+    scores = {name: comparison.confirmed_scores(name) for name in comparison.datasets}
+    runs = "fresh seeds"
+    if not all(scores.values()) and comparison.is_random_search:
+        scores = {name: comparison.started(name) for name in comparison.datasets}
+        runs = "random configurations"
+    if min(len(comparison.datasets), len(comparison.variants)) < 2 or not all(scores.values()):
+        return []
+    found = statistics.critical_difference(scores)
+    sentence = found if isinstance(found, str) else _mean_ranks(comparison, found, runs)
+    return [("Across data sets", sentence)]
+
+
+def _mean_ranks(comparison: Comparison, found: MeanRanks, runs: str) -> str:
+    ranks = [
+        f"{comparison.label(name)} {rank:.2f}" for name, rank in zip(found.names, found.ranks, strict=True)
+    ]
+    differ = "the variants differ" if found.p < statistics.ALPHA else "no difference is established"
+    return (
+        f"By the median FID of {runs} the mean ranks on {found.n_datasets} data sets are {listing(ranks)}; "
+        f"two that differ by less than {found.difference:.2f} cannot be told apart (Nemenyi, "
+        f"α = {statistics.ALPHA}). Over all, {differ} (Friedman p {p_text(found.p)})."
+    )
 
 
 def _robustness(comparison: Comparison) -> str:

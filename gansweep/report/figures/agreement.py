@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from gansweep import phases
 from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison, listing
-from gansweep.report.figures.base import Cell, Plot, Table, dependence
+from gansweep.report.figures.base import Cell, Plot, Table, dependence, linked, where
 from gansweep.report.measures import MEASURES, measurements
 from gansweep.report.style import Look
 from gansweep.results import FAILED, slug
@@ -44,9 +45,9 @@ def agreement_points(comparison: Comparison, dataset: str, name: str) -> pd.Data
 def agreement_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """One line per metric: its rank correlation with FID, +1 full agreement, and what each calls best.
 
-    agreement is Spearman's with its 95 % interval low and high, tau Kendall's. `variant` holds the metric's
-    best trial, `place` is the place by that metric, 1 the best, of the trial of lowest FID. Metrics of too
-    few trials, or that are the same in all, are left out.
+    agreement is Spearman's with its 95 % interval low and high, tau Kendall's. `variant` and `best_trial` are
+    of the metric's best trial, `place` is the place by that metric, 1 the best, of the trial of lowest FID.
+    Metrics of too few trials, or that are the same in all, are left out.
     """
     lines = []
     for name in comparison.measured(dataset, OTHERS):
@@ -56,7 +57,8 @@ def agreement_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
             pair = points["fid"].to_numpy(float), worth.to_numpy(float)
             estimate, tau = statistics.rank_correlation(*pair), statistics.kendall(*pair)
             place = int((worth < worth.iloc[points["fid"].argmin()]).sum()) + 1
-            best = {"variant": points["variant"].iloc[worth.argmin()], "place": place}
+            first = points.iloc[worth.argmin()]
+            best = {"variant": first["variant"], "best_trial": first["trial_id"], "place": place}
             interval = {"agreement": estimate.value, "low": estimate.low, "high": estimate.high}
             kendall = {"tau": tau.value, "tau_low": tau.low, "tau_high": tau.high}
             lines.append({"metric": name, "trials": len(points)} | interval | kendall | best)
@@ -139,7 +141,7 @@ def agreement_plot(comparison: Comparison, dataset: str) -> Plot | None:
         f"scatter plot of FID and {OTHERS[name].label}, a marker per trial.",
         figure=figure,
         data=data,
-        table=_table(comparison, data),
+        table=_table(comparison, dataset, data),
     )
 
 
@@ -169,18 +171,9 @@ def _interval(line: Any) -> str:
     return f"{line['agreement']:.2f} [{line['low']:.2f}, {line['high']:.2f}]"
 
 
-def _table(comparison: Comparison, data: pd.DataFrame) -> Table:
-    rows = [
-        (
-            Cell(_capital(OTHERS[line["metric"]].label)),
-            Cell(f"{line['agreement']:.2f}", f"[{line['low']:.2f}, {line['high']:.2f}]", line["agreement"]),
-            Cell(f"{line['tau']:.2f}", f"[{line['tau_low']:.2f}, {line['tau_high']:.2f}]", line["tau"]),
-            Cell(str(line["trials"]), value=line["trials"]),
-            Cell(comparison.label(line["variant"]), variant=line["variant"]),
-            Cell(str(line["place"]), value=line["place"]),
-        )
-        for line in data.to_dict("records")
-    ]
+def _table(comparison: Comparison, dataset: str, data: pd.DataFrame) -> Table:
+    trials = where(dataset=dataset, phase=phases.SEARCH, is_default=False, status="completed")
+    rows = [linked(_cells(comparison, line), trials) for line in data.to_dict("records")]
     columns = (
         "Metric",
         "Rank correlation with FID [95 %]",
@@ -190,3 +183,15 @@ def _table(comparison: Comparison, data: pd.DataFrame) -> Table:
         "Place of FID’s best",
     )
     return Table(columns, tuple(rows))
+
+
+def _cells(comparison: Comparison, line: dict[Any, Any]) -> tuple[Cell, ...]:
+    best = where(trial_id=str(line["best_trial"]))
+    return (
+        Cell(_capital(OTHERS[line["metric"]].label)),
+        Cell(f"{line['agreement']:.2f}", f"[{line['low']:.2f}, {line['high']:.2f}]", line["agreement"]),
+        Cell(f"{line['tau']:.2f}", f"[{line['tau_low']:.2f}, {line['tau_high']:.2f}]", line["tau"]),
+        Cell(str(line["trials"]), value=line["trials"]),
+        Cell(comparison.label(line["variant"]), variant=line["variant"], trials=best),
+        Cell(str(line["place"]), value=line["place"]),
+    )

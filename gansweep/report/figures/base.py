@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from gansweep import phases
 from gansweep.report import style
 from gansweep.report.comparison import Comparison
 
@@ -20,6 +21,8 @@ STAR: dict[str, Any] = {  # marks the default configuration
     "markeredgecolor": style.INK,
     "markeredgewidth": 0.8,
 }
+
+FINISHED = ("completed", "failed")  # the status of trials that no longer run
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def dependence(comparison: Comparison) -> str:
     return "The trials of this sampler depend on each other: intervals and shares are only indications."
 
 
-def where(**fields: str | bool | Iterable[str]) -> str:
+def where(**fields: str | float | Iterable[str]) -> str:
     """The trials with these values in the columns of the trials table, as a filter of the trial browser.
 
     Several values of a column are alternatives. A value with spaces or quotes is written as in JSON.
@@ -88,11 +91,34 @@ def where(**fields: str | bool | Iterable[str]) -> str:
     )
 
 
-def _alternatives(values: str | bool | Iterable[str]) -> list[str]:
+def _alternatives(values: str | float | Iterable[str]) -> list[str]:
     if isinstance(values, bool):
         return [str(values).lower()]
-    return [values] if isinstance(values, str) else list(values)
+    return [str(values)] if isinstance(values, str | int | float) else list(values)
 
 
 def _quoted(value: str) -> str:
     return value if re.fullmatch(r'[^\s"]+', value) else json.dumps(value, ensure_ascii=False)
+
+
+def draws(**fields: str | Iterable[str]) -> str:
+    """Of the trials with these values, the finished ones of the search, as `where` writes it: no default."""
+    return where(**fields, phase=phases.SEARCH, is_default=False, status=FINISHED)
+
+
+def fresh_seeds(**fields: str | Iterable[str]) -> str:
+    """Of the trials with these values, the finished ones that confirm a winner, as `where` writes it."""
+    return where(**fields, phase=phases.CONFIRM, status=FINISHED)
+
+
+def linked(cells: Iterable[Cell], trials: str) -> tuple[Cell, ...]:
+    """The cells, those with a number that has no filter yet with this one.
+
+    >>> [cell.trials for cell in linked([Cell("a"), Cell("1", value=1.0), Cell("–", value=9.0)], "seed:3")]
+    ['', 'seed:3', '']
+    """
+    return tuple(replace(cell, trials=cell.trials or trials) if _has_number(cell) else cell for cell in cells)
+
+
+def _has_number(cell: Cell) -> bool:
+    return cell.value is not None and cell.text != "–"

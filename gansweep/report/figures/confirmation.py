@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table
+from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked, where
 from gansweep.report.figures.distribution import plot_distribution
 from gansweep.report.statistics import Scores
 from gansweep.report.verdict import confirmed_sentence
@@ -63,7 +63,7 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
         alt="Strip plot of the FID of fresh seeds, a row per variant, on a logarithmic axis.",
         figure=_figure(comparison, points, order),
         data=points,
-        table=_table(comparison, points, scores, leading),
+        table=_table(comparison, dataset, points, scores, leading),
     )
 
 
@@ -82,6 +82,7 @@ def _figure(comparison: Comparison, points: pd.DataFrame, order: list[str]) -> F
 
 def _table(
     comparison: Comparison,
+    dataset: str,
     points: pd.DataFrame,
     scores: dict[str, Scores],
     leading: tuple[str, ...],
@@ -90,36 +91,39 @@ def _table(
     for name in scores:
         mine = points[(points["variant"] == name) & ~points["is_search"]]
         search = points[(points["variant"] == name) & points["is_search"]]
-        rows.append(_line(comparison, name, scores[name], mine, search, name in leading))
+        names = (
+            Cell(comparison.label(name), variant=name),
+            Cell("●" if name in leading else "", value=0 if name in leading else 1),
+        )
+        seeds = _seeds(scores[name], mine, fresh_seeds(dataset=dataset, variant=name, outcome="ok"))
+        cells = (*linked(seeds, fresh_seeds(dataset=dataset, variant=name)), *_found(search))
+        rows.append((*names, *cells))
     return Table(COLUMNS, tuple(rows))
 
 
-def _line(
-    comparison: Comparison,
-    variant: str,
-    scores: Scores,
-    seeds: pd.DataFrame,
-    search: pd.DataFrame,
-    leads: bool,
-) -> tuple[Cell, ...]:
+def _seeds(scores: Scores, seeds: pd.DataFrame, good_seeds: str) -> tuple[Cell, ...]:
+    """What the seeds of one variant score; good_seeds: the filter of those that ended well."""
     estimate, n = statistics.median_best(scores, 1), len(scores)
     bad = int((seeds["outcome"] != "ok").sum())
     low, high = statistics.wilson(bad, n)
     good = seeds.loc[seeds["outcome"] == "ok", "score"].to_numpy(float)
     spread = f" ± {_text(float(good.std(ddof=1)))}" if len(good) > 1 else ""
-    found = float(search["score"].min())
+    mean = f"{_text(float(good.mean()))}{spread}" if len(good) else "–"
     return (
-        Cell(comparison.label(variant), variant=variant),
-        Cell("●" if leads else "", value=0 if leads else 1),
         Cell(_text(estimate.value), f"[{_text(estimate.low)}, {_text(estimate.high)}]", estimate.value),
         Cell(f"{100 * bad / n:.0f}", f"[{100 * low:.0f}, {100 * high:.0f}]", bad / n),
-        Cell(f"{_text(float(good.mean()))}{spread}" if len(good) else "–", value=_mean(good)),
+        *linked([Cell(mean, value=_mean(good))], good_seeds),
         Cell(_text(scores[0]), value=float(scores[0])),
         Cell(_text(scores[-1]), value=float(scores[-1])),
         Cell(str(n), value=n),
-        Cell(_text(found), value=found),
-        Cell(str(search["trial_id"].iloc[0])),
     )
+
+
+def _found(search: pd.DataFrame) -> tuple[Cell, Cell]:
+    """The trial of the search whose configuration was confirmed."""
+    score, trial_id = float(search["score"].min()), str(search["trial_id"].iloc[0])
+    trial = where(trial_id=trial_id)
+    return Cell(_text(score), value=score, trials=trial), Cell(trial_id, trials=trial)
 
 
 def _mean(values: Scores) -> float:

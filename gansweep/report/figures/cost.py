@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from gansweep.report import labels, statistics, style
 from gansweep.report.comparison import Comparison
 from gansweep.report.costs import COUNTS, PRICES, TIMES, device, equal_cost, time_text, trial_costs, unit
-from gansweep.report.figures.base import Cell, Plot, Table
+from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.figures.budget import BANDED, budgets, highlighted, limits, refusal, thinning
 from gansweep.report.measures import MEASURES
 from gansweep.report.style import Look
@@ -133,7 +133,7 @@ def _table(comparison: Comparison, dataset: str) -> Table:
             cells += [Cell(fid.text(estimate.value), fid.interval(estimate), estimate.value)]
         elif medians:
             cells += [Cell("–", value=math.inf)] * 2
-        rows.append(tuple(cells))
+        rows.append(linked(cells, draws(dataset=dataset, variant=variant)))
     return Table(tuple(columns), tuple(rows))
 
 

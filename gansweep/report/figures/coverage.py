@@ -126,5 +126,5 @@ def coverage_plot(comparison: Comparison, dataset: str) -> Plot | None:
         f"{label} against training step.",
         figure=figure,
         data=curves,
-        table=metric_table(comparison, points, names, order),
+        table=metric_table(comparison, dataset, points, names, order),
     )

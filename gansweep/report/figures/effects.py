@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table, where
+from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked
+from gansweep.report.numbers import p_text
 from gansweep.report.style import Look
 from gansweep.results import slug
 
@@ -105,7 +106,11 @@ def effects_figure(comparison: Comparison, effects: pd.DataFrame) -> Figure:
         if math.isnan(effect["ratio"]):
             texts = ["the leader", "", ""]
         else:
-            texts = [f"{_ratio(effect['ratio'])} {_interval(effect)}", _share(effect), _p(effect["adjusted"])]
+            texts = [
+                f"{_ratio(effect['ratio'])} {_interval(effect)}",
+                _share(effect),
+                p_text(effect["adjusted"]),
+            ]
         for place, text in zip(PLACES, texts, strict=True):
             right.text(
                 place, row, text, transform=right.get_yaxis_transform(), ha="right", va="center", fontsize=7
@@ -139,22 +144,26 @@ def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
 
 
 def _table(comparison: Comparison, dataset: str, effects: pd.DataFrame) -> Table:
-    leader = comparison.label(effects["variant"].iloc[0])
+    first = str(effects["variant"].iloc[0])
+    leader = comparison.label(first)
     columns = ("Variant", f"FID ÷ {leader} [95 %]", f"Better than {leader} in [95 %]", "p", "Holm p", "Seeds")
     rows = []
     for _, effect in effects.iterrows():
-        name, seeds = Cell(comparison.label(effect["variant"]), variant=effect["variant"]), int(effect["n"])
-        found = where(dataset=dataset, variant=str(effect["variant"]), phase="confirm")
+        variant, n = str(effect["variant"]), int(effect["n"])
+        seeds = fresh_seeds(dataset=dataset, variant=variant)
         if math.isnan(effect["ratio"]):
-            numbers = [Cell("1", "the leader", 1.0), *[Cell("–", value=math.inf)] * 3]
+            numbers = [Cell("1", "the leader", 1.0, trials=seeds), *[Cell("–", value=math.inf)] * 3]
         else:
+            holm = Cell(p_text(effect["adjusted"]), value=effect["adjusted"])
             numbers = [
                 Cell(_ratio(effect["ratio"]), _interval(effect), effect["ratio"]),
                 Cell(_share(effect), _shares(effect), effect["improvement"]),
-                Cell(_p(effect["p"]), value=effect["p"]),
-                Cell(_p(effect["adjusted"]), value=effect["adjusted"]),
+                Cell(p_text(effect["p"]), value=effect["p"]),
+                *linked([holm], fresh_seeds(dataset=dataset)),
             ]
-        rows.append((name, *numbers, Cell(str(seeds), value=seeds, trials=found)))
+        both = fresh_seeds(dataset=dataset, variant=(first, variant))
+        name, count = Cell(comparison.label(variant), variant=variant), Cell(str(n), value=n, trials=seeds)
+        rows.append((name, *linked(numbers, both), count))
     return Table(columns, tuple(rows))
 
 
@@ -174,10 +183,6 @@ def _share(effect: pd.Series) -> str:
 def _shares(effect: pd.Series) -> str:
     low, high = (100 * effect[f"improvement_{end}"] for end in ("low", "high"))
     return f"[{low:.0f}, {high:.0f}]"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _takeaway(comparison: Comparison, effects: pd.DataFrame) -> str:

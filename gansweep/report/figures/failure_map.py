@@ -11,8 +11,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch, Rectangle
 
 from gansweep.report import style
-from gansweep.report.comparison import OUTCOMES, Comparison
-from gansweep.report.figures.base import Cell, Plot, Table, dependence, where
+from gansweep.report.comparison import Comparison
+from gansweep.report.figures.base import Cell, Plot, Table, dependence, draws, linked
 from gansweep.report.figures.failure_regions import (
     binned,
     deadliest,
@@ -224,9 +224,11 @@ def _table(comparison: Comparison, dataset: str, points: pd.DataFrame) -> Table:
         mine = points[points["variant"] == variant]
         if len(mine):
             region = deadliest(mine, shared(comparison))
-            chosen = where(dataset=dataset, variant=variant, outcome=OUTCOMES[1:])
-            cells = _shares(share(mine.drop_duplicates("trial_id")["bad"].to_numpy(bool)), chosen)
-            there = _shares(region) if region else (Cell("–"), Cell("–"))
+            trials = draws(dataset=dataset, variant=variant)
+            cells = _shares(share(mine.drop_duplicates("trial_id")["bad"].to_numpy(bool)), trials)
+            there: tuple[Cell, ...] = (Cell("–"), Cell("–"))
+            if region:
+                there = _shares(region, f"{trials} {region['inside']}")
             place = Cell(region["text"] if region and region["bad"] else "–")
             rows.append((Cell(comparison.label(variant), variant=variant), *cells, place, *there))
     columns = (
@@ -240,9 +242,7 @@ def _table(comparison: Comparison, dataset: str, points: pd.DataFrame) -> Table:
     return Table(columns, tuple(rows))
 
 
-def _shares(region: dict[str, Any], chosen: str = "") -> tuple[Cell, Cell]:
+def _shares(region: dict[str, Any], trials: str) -> tuple[Cell, ...]:
     interval = f"[{100 * region['low_95']:.0f}, {100 * region['high_95']:.0f}]"
-    return (
-        Cell(f"{100 * region['share']:.0f}", interval, region["share"], trials=chosen),
-        Cell(str(region["trials"]), value=region["trials"]),
-    )
+    bad = Cell(f"{100 * region['share']:.0f}", interval, region["share"])
+    return linked((bad, Cell(str(region["trials"]), value=region["trials"])), trials)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
+from gansweep.report.figures.base import where
 from gansweep.report.figures.hyperparameters import hyperparameter_data
 from gansweep.report.figures.scales import ENOUGH, Scale, option, searched
 
@@ -98,8 +99,8 @@ def decisive(points: pd.DataFrame) -> dict[str, float]:
 
 
 def deadliest(points: pd.DataFrame, scales: dict[str, Scale]) -> dict[str, Any] | None:
-    """The option, or end of a range, whose interval lies highest: its `text` and `share`, and the shares of
-    bad trials `elsewhere` and `overall`.
+    """The option, or end of a range, whose interval lies highest: its `text` and `share`, the filter of the
+    trials `inside`, and the shares of bad trials `elsewhere` and `overall`.
 
     points: parameter, value, bad. None if no region has enough trials.
     """
@@ -107,18 +108,22 @@ def deadliest(points: pd.DataFrame, scales: dict[str, Scale]) -> dict[str, Any] 
     for name, scale in scales.items():
         mine = points[points["parameter"] == name]
         bad, edges = mine["bad"].to_numpy(bool), scale.edges(len(mine))
-        for text, inside in _regions(name, scale, edges, bins(scale, edges, mine["value"])):
+        for text, term, inside in _regions(name, scale, edges, bins(scale, edges, mine["value"])):
             if ENOUGH <= inside.sum() < len(inside):
                 others = {"elsewhere": float(bad[~inside].mean()), "overall": float(bad.mean())}
-                regions.append({"text": text} | others | share(bad[inside]))
+                regions.append({"text": text, "inside": term} | others | share(bad[inside]))
     return max(regions, key=lambda region: float(region["low_95"]), default=None)
 
 
 def _regions(
     name: str, scale: Scale, edges: NDArray[np.float64], places: NDArray[np.int64]
-) -> list[tuple[str, NDArray[np.bool_]]]:
+) -> list[tuple[str, str, NDArray[np.bool_]]]:
+    """The name of each region, the filter of its trials, and which trials it has: [n]."""
+    column = f"hp_{name}"
     if scale.kind == "choice":
-        return [(f"{name} = {option(value)}", places == index) for index, value in enumerate(scale.values)]
-    inner = list(enumerate(edges[1:-1], 1))
-    below = [(f"{name} below {edge:.2g}", places < index) for index, edge in inner]
-    return below + [(f"{name} above {edge:.2g}", places >= index) for index, edge in inner]
+        options = enumerate(scale.values)
+        return [(f"{name} = {option(v)}", where(**{column: v}), places == index) for index, v in options]
+    inner = [(index, float(edge)) for index, edge in enumerate(edges[1:-1], 1)]
+    below = [(f"{name} below {edge:.2g}", f"{column}<{edge}", places < index) for index, edge in inner]
+    above = [(f"{name} above {edge:.2g}", f"{column}>{edge}", places >= index) for index, edge in inner]
+    return below + above

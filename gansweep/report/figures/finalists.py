@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report import style
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table
+from gansweep.report.figures.base import Cell, Plot, Table, linked, where
 from gansweep.report.style import Look
 from gansweep.results import slug
 
@@ -179,7 +179,8 @@ def _table(comparison: Comparison, data: pd.DataFrame) -> Table:
 def _cells(comparison: Comparison, line: dict[Any, Any]) -> tuple[Cell, ...]:
     bias = line["fid"] - line["fid_infinity"]
     sd = "–" if math.isnan(line["sd"]) else f"{line['sd']:.2g}"
-    return (
+    trial = where(trial_id=line["trial_id"])
+    cells = (
         Cell(comparison.label(line["variant"]), variant=line["variant"]),
         Cell(f"{line['fid']:.4g}", value=line["fid"]),
         Cell(sd, value=line["sd"]),
@@ -187,5 +188,6 @@ def _cells(comparison: Comparison, line: dict[Any, Any]) -> tuple[Cell, ...]:
         Cell(f"{line['fid_infinity']:.4g}", value=line["fid_infinity"]),
         Cell(f"{bias:.3g}", value=bias),
         Cell(f"{line['slope']:.4g}", value=line["slope"]),
-        Cell(line["trial_id"]),
+        Cell(line["trial_id"], trials=trial),
     )
+    return linked(cells, trial)

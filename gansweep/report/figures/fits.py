@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report import style
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table
+from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.measures import measurements
 from gansweep.report.style import Look
 from gansweep.theory import DIVERGENCES, FGAN_MIXTURE, Gaussian, Mixture1D, fit_gaussian
@@ -113,16 +113,17 @@ def fits_figure(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Fig
     return figure
 
 
-def fits_table(comparison: Comparison, fits: pd.DataFrame) -> Table:
-    """Learned mean and sd (median, lowest to highest) beside the optimum."""
+def fits_table(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Table:
+    """Learned mean and sd (median, lowest to highest) beside the optimum, which no trials lead to."""
     columns = ("Variant", "Trials", "Mean, learned [range]", "optimal", "SD, learned [range]", "optimal")
     rows = []
     for _, fit in fits.iterrows():
         cells = [Cell(comparison.label(fit["variant"]), variant=fit["variant"])]
-        cells.append(Cell(f"{fit['n']} of {fit['trials']}", value=fit["n"]))
+        trials = draws(dataset=dataset, variant=str(fit["variant"]))
+        cells += linked([Cell(f"{fit['n']} of {fit['trials']}", value=fit["n"])], trials)
         for name in ("mean", "sd"):
             spread = f"[{fit[f'{name}_low']:.2f}, {fit[f'{name}_high']:.2f}]" if fit["n"] else ""
-            cells += [_value(fit[name], spread), _value(fit[f"optimal_{name}"])]
+            cells += [*linked([_value(fit[name], spread)], trials), _value(fit[f"optimal_{name}"])]
         rows.append(tuple(cells))
     return Table(columns, tuple(rows))
 
@@ -149,7 +150,7 @@ def fits_plot(comparison: Comparison, dataset: str) -> Plot | None:
         alt=f"Small charts, one per variant: the density of {label}, the Gaussians learned and the best one.",
         figure=figure,
         data=fits,
-        table=fits_table(comparison, fits),
+        table=fits_table(comparison, dataset, fits),
     )
 
 

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from gansweep.report import style
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table, dependence
+from gansweep.report.figures.base import Cell, Plot, Table, dependence, draws, linked
 from gansweep.report.figures.scales import searched
 from gansweep.report.statistics.importance import Method, importance
 from gansweep.results import slug
@@ -112,7 +112,7 @@ def importance_plot(comparison: Comparison, dataset: str) -> Plot | None:
         alt=f"Two heat maps, variants in rows and hyperparameters in columns: importance for FID on {label}.",
         figure=figure,
         data=data,
-        table=_table(comparison, data) if drawn else None,
+        table=_table(comparison, dataset, data) if drawn else None,
     )
 
 
@@ -155,13 +155,14 @@ def _takeaway(comparison: Comparison, data: pd.DataFrame) -> str:
     return f"{text} The two disagree on {comparison.labels(differ)}." if differ else text
 
 
-def _table(comparison: Comparison, data: pd.DataFrame) -> Table:
+def _table(comparison: Comparison, dataset: str, data: pd.DataFrame) -> Table:
     """A line per variant and hyperparameter: both shares with their ranges."""
     shares = data.dropna(subset=["share"]).set_index(["variant", "parameter", "method"])
     rows = []
     for variant, name in dict.fromkeys((key[0], key[1]) for key in shares.index):
         cells = [_share(shares, (variant, name, method)) for method in METHODS]
-        rows.append((Cell(comparison.label(variant), variant=variant), Cell(name), *cells))
+        names = Cell(comparison.label(variant), variant=variant), Cell(name)
+        rows.append((*names, *linked(cells, draws(dataset=dataset, variant=variant))))
     return Table(("Variant", "Hyperparameter", "Anywhere, % [90 %]", "Among the best, % [90 %]"), tuple(rows))
 
 

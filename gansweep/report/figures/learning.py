@@ -10,11 +10,20 @@ from matplotlib.figure import Figure
 
 from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Plot
+from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
+from gansweep.report.numbers import fid_text
 from gansweep.report.style import Look
 from gansweep.results import FAILED
 
 COLUMNS = 4
+STOPPING = (
+    "Variant",
+    "Median last FID",
+    "Median lowest FID",
+    "Last ÷ lowest, median",
+    "Lowest is the last, %",
+    "Trials that did not fail",
+)
 
 
 def learning_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -134,11 +143,38 @@ def learning_plot(comparison: Comparison, dataset: str) -> Plot:
         caption="FID of one evaluation against discriminator steps. Median and quartiles over all trials "
         "of a variant; from its failure on a trial counts as worse than any FID, so a band that leaves "
         "the top means that a quarter of the trials has failed. The best trial is chosen by its lowest "
-        "FID, which flatters it.",
+        "FID, which flatters it. The table compares the last FID of a trial with the lowest of its "
+        "evaluations, which is what counts as its score.",
         alt=f"Line charts, one panel per variant: FID on {label} against training step.",
         figure=figure,
         data=curves,
+        table=stopping_table(comparison, dataset) if len(curves) else None,
     )
+
+
+def stopping_table(comparison: Comparison, dataset: str) -> Table:
+    """What it gains to keep the best checkpoint of a trial instead of the last: a line per variant with
+    trials that did not fail."""
+    rows = []
+    for variant in comparison.variants:
+        mine = comparison.finished[
+            (comparison.finished["dataset"] == dataset)
+            & (comparison.finished["variant"] == variant)
+            & ~comparison.finished["outcome"].isin(FAILED)
+        ].dropna(subset=["fid", "fid_best"])
+        if len(mine):
+            last, lowest = mine["fid"].to_numpy(float), mine["fid_best"].to_numpy(float)
+            ratio, kept = float(np.median(last / lowest)), float((last == lowest).mean())
+            cells = [
+                Cell(fid_text(float(np.median(last))), value=float(np.median(last))),
+                Cell(fid_text(float(np.median(lowest))), value=float(np.median(lowest))),
+                Cell(f"{ratio:.2f}", value=ratio),
+                Cell(f"{100 * kept:.0f}", value=kept),
+                Cell(str(len(mine)), value=len(mine)),
+            ]
+            trials = draws(dataset=dataset, variant=variant, outcome=("ok", "collapsed"))
+            rows.append((Cell(comparison.label(variant), variant=variant), *linked(cells, trials)))
+    return Table(STOPPING, tuple(rows))
 
 
 def _takeaway(comparison: Comparison, curves: pd.DataFrame) -> str:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report import labels, statistics, style
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table
+from gansweep.report.figures.base import Cell, Plot, Table, draws, fresh_seeds, linked
 from gansweep.report.figures.budget import BANDED, highlighted
 from gansweep.report.statistics import Scores
 from gansweep.report.style import Look
@@ -167,7 +167,8 @@ def _table(comparison: Comparison, curves: pd.DataFrame) -> Table:
             n, chosen = int(mine["n"].iloc[0]), mine[mine["ratio"].isin([*TABLED, math.inf])]
             cells = [_share(point, n) for point in chosen[["share", "low", "high"]].to_numpy(float)]
             name = Cell(comparison.label(variant), variant=variant)
-            rows.append((name, Cell(NAMES[str(runs)]), *cells, Cell(str(n), value=n)))
+            trials = (draws if runs == CONFIGURATIONS else fresh_seeds)(variant=variant)
+            rows.append((name, Cell(NAMES[str(runs)]), *linked([*cells, Cell(str(n), value=n)], trials)))
     return Table(tuple(columns), tuple(rows))
 
 

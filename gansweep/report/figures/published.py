@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison, listing
-from gansweep.report.figures.base import Cell, Plot, Table
+from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked
 from gansweep.report.published import ARCHITECTURE, EXTRACTOR, N_IMAGES, RESULTS, STEPS
 from gansweep.report.style import Look
 from gansweep.results import slug
@@ -146,7 +146,7 @@ def published_plot(comparison: Comparison, dataset: str) -> Plot | None:
         alt=f"Dot plot, a row per variant: FID on {label} on fresh seeds here, and in Lucic et al. (2018).",
         figure=figure,
         data=data,
-        table=_table(comparison, data, not reasons),
+        table=_table(comparison, dataset, data, not reasons),
     )
 
 
@@ -193,22 +193,29 @@ def _caption(comparison: Comparison, dataset: str, data: pd.DataFrame) -> str:
     return " ".join([text, *[f"{listing(names)}: {note}." for note, names in notes.items()]])
 
 
-def _table(comparison: Comparison, data: pd.DataFrame, comparable: bool) -> Table:
+def _table(comparison: Comparison, dataset: str, data: pd.DataFrame, comparable: bool) -> Table:
     columns = ("Variant", "Median FID here [95 %]", "Mean ± sd of good seeds", "Bad seeds", "Lucic et al.")
-    rows = [_cells(comparison, line, comparable) for line in data.to_dict("records")]
+    rows = [_cells(comparison, dataset, line)[: 6 if comparable else 5] for line in data.to_dict("records")]
     return Table((*columns, *(["Ratio"] if comparable else [])), tuple(rows))
 
 
-def _cells(comparison: Comparison, line: dict[Any, Any], comparable: bool) -> tuple[Cell, ...]:
+def _cells(comparison: Comparison, dataset: str, line: dict[Any, Any]) -> tuple[Cell, ...]:
+    """The cells of a variant; no trials lead to the paper's."""
+    cell = {"dataset": dataset, "variant": line["variant"]}
+    good = fresh_seeds(**cell, outcome="ok")
     spread = "" if math.isnan(line["sd"]) else f" ± {line['sd']:.2g}"
-    cells = (
-        Cell(comparison.label(line["variant"]), variant=line["variant"]),
+    mean = "–" if math.isnan(line["mean"]) else f"{line['mean']:.3g}{spread}"
+    ours = (
         Cell(_text(line["median"]), f"[{_text(line['low'])}, {_text(line['high'])}]", line["median"]),
-        Cell("–" if math.isnan(line["mean"]) else f"{line['mean']:.3g}{spread}", value=line["mean"]),
+        *linked([Cell(mean, value=line["mean"])], good),
         Cell(f"{line['bad']} of {line['seeds']}", value=line["bad"] / line["seeds"]),
-        Cell(f"{line['paper_mean']} ± {line['paper_sd']}", line["note"], line["paper_mean"]),
     )
-    return (*cells, Cell(_text(line["ratio"]), value=line["ratio"])) if comparable else cells
+    return (
+        Cell(comparison.label(line["variant"]), variant=line["variant"]),
+        *linked(ours, fresh_seeds(**cell)),
+        Cell(f"{line['paper_mean']} ± {line['paper_sd']}", line["note"], line["paper_mean"]),
+        *linked([Cell(_text(line["ratio"]), value=line["ratio"])], fresh_seeds(**cell)),
+    )
 
 
 def _text(value: float) -> str:

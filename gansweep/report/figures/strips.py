@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report import style
 from gansweep.report.comparison import Comparison, listing
-from gansweep.report.figures.base import Cell, Plot, Table
+from gansweep.report.figures.base import Cell, Plot, Table, draws, linked, where
 from gansweep.report.measures import MEASURES, Measure, median, per_trial
 from gansweep.report.statistics import quantile
 from gansweep.report.style import Look
@@ -111,7 +111,9 @@ def with_best(table: pd.DataFrame, at: str) -> pd.DataFrame:
     return table.assign(is_best=table.index.isin(best), failed=table["outcome"].isin(FAILED))
 
 
-def metric_table(comparison: Comparison, points: pd.DataFrame, names: list[str], order: list[str]) -> Table:
+def metric_table(
+    comparison: Comparison, dataset: str, points: pd.DataFrame, names: list[str], order: list[str]
+) -> Table:
     """A line per variant: each metric of its best trial, and its median over trials."""
     columns = ["Variant", "Trials"]
     for name in names:
@@ -120,16 +122,17 @@ def metric_table(comparison: Comparison, points: pd.DataFrame, names: list[str],
     rows = []
     for variant in order:
         mine = points[points["variant"] == variant]
+        best = mine[mine["is_best"]].iloc[0]
         cells = [Cell(comparison.label(variant), variant=variant), Cell(str(len(mine)), value=len(mine))]
         for name in names:
-            measure, best = MEASURES[name], float(mine.loc[mine["is_best"], name].iloc[0])
+            measure, value = MEASURES[name], float(best[name])
             estimate = median(mine[name], measure.higher)
             note = measure.interval(estimate) if comparison.is_random_search else ""
             cells += [
-                Cell(measure.text(best), value=best),
+                Cell(measure.text(value), value=value, trials=where(trial_id=str(best["trial_id"]))),
                 Cell(measure.text(estimate.value), note, estimate.value),
             ]
-        rows.append(tuple(cells))
+        rows.append(linked(cells, draws(dataset=dataset, variant=variant)))
     return Table(tuple(columns), tuple(rows))
 
 
@@ -175,7 +178,7 @@ def strips_plot(comparison: Comparison, dataset: str, group: Group) -> Plot | No
         alt=f"Strip plots, a row per variant, of {listing([MEASURES[n].label for n in names])} on {label}.",
         figure=figure,
         data=points.drop(columns="score"),
-        table=metric_table(comparison, points, names, order),
+        table=metric_table(comparison, dataset, points, names, order),
     )
 
 

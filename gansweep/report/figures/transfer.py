@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table
+from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.figures.budget import highlighted
 from gansweep.report.figures.distribution import overall_order
 from gansweep.report.measures import MEASURES
@@ -21,6 +21,7 @@ from gansweep.report.style import Look
 
 DRAWN = 600  # dots of a panel
 ENOUGH = 3  # configurations for a rank correlation
+REGRETS = ["moved_there", "regret_there", "moved_here", "regret_here"]
 
 
 def transfer_data(comparison: Comparison) -> pd.DataFrame:
@@ -39,7 +40,8 @@ def transfer_data(comparison: Comparison) -> pd.DataFrame:
 def transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
     """A line per pair of data sets and variant: n, Spearman's correlation with its 95 % interval, and the
     regrets: FID on the other data set of the best configuration of the first, divided by the best there
-    (`regret_there`), and the reverse (`regret_here`). NaN where all configurations fail on either."""
+    (`regret_there`), and the reverse (`regret_here`). NaN where all configurations fail on either.
+    `best_here` and `best_there` are the configurations."""
     lines = []
     for (other, variant), mine in pairs.groupby(["other", "variant"], sort=False):
         here, there = mine["here"].to_numpy(float), mine["there"].to_numpy(float)
@@ -49,10 +51,11 @@ def transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
             line |= {"correlation": found.value, "low": found.low, "high": found.high}
         line["moved_there"], line["regret_there"] = _moved(here, there)
         line["moved_here"], line["regret_here"] = _moved(there, here)
+        configurations = mine["config_id"].to_numpy()
+        line["best_here"], line["best_there"] = configurations[[here.argmin(), there.argmin()]]
         lines.append(line)
     columns = ["other", "variant", "n", "correlation", "low", "high"]
-    columns += ["moved_there", "regret_there", "moved_here", "regret_here"]
-    return pd.DataFrame(lines, columns=columns)
+    return pd.DataFrame(lines, columns=[*columns, *REGRETS, "best_here", "best_there"])
 
 
 def _moved(tuned: np.ndarray, used: np.ndarray) -> tuple[float, float]:
@@ -163,11 +166,23 @@ def _table(comparison: Comparison, summary: pd.DataFrame) -> Table:
         cells.append(Cell(comparison.dataset_label(line["other"])))
         value, note = line["correlation"], f"[{line['low']:.2f}, {line['high']:.2f}]"
         cells.append(Cell("–", value=-2.0) if math.isnan(value) else Cell(f"{value:.2f}", note, value))
-        for score in line[["moved_there", "regret_there", "moved_here", "regret_here"]]:
-            known = not math.isnan(score)
-            cells.append(Cell(fid.text(score) if known else "–", value=score if known else math.inf))
-        rows.append((*cells, Cell(str(line["n"]), value=line["n"])))
+        for score, trials in zip(line[REGRETS], _moves(comparison, line), strict=True):
+            nothing = Cell("–", value=math.inf)
+            cells += linked([nothing if math.isnan(score) else Cell(fid.text(score), value=score)], trials)
+        both = draws(dataset=(comparison.datasets[0], line["other"]), variant=line["variant"])
+        rows.append(linked([*cells, Cell(str(line["n"]), value=line["n"])], both))
     return Table(tuple(columns), tuple(rows))
+
+
+def _moves(comparison: Comparison, line: pd.Series) -> list[str]:
+    """The filters of the trials that each of REGRETS is made of."""
+    here, there = line["best_here"], line["best_there"]
+    sides = ((line["other"], here, (here, there)), (comparison.datasets[0], there, (there, here)))
+    return [
+        draws(dataset=dataset, variant=line["variant"], config_id=configurations)
+        for dataset, *moved in sides
+        for configurations in moved
+    ]
 
 
 def _takeaway(comparison: Comparison, summary: pd.DataFrame) -> str:

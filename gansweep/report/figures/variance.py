@@ -11,9 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gansweep import phases
 from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table
+from gansweep.report.figures.base import FINISHED, Cell, Plot, Table, linked, where
 from gansweep.report.figures.distribution import overall_order
 from gansweep.report.style import Look
 from gansweep.results import FAILED
@@ -137,8 +138,20 @@ def _table(comparison: Comparison, splits: pd.DataFrame) -> Table:
             both = math.sqrt(2) * split["sd_seed"]  # the sd of a difference of two
             cells += [Cell(_percent(sd), value=sd) for sd in (split["sd_seed"], both)]
         counts = [int(split[name]) for name in ("configurations", "runs", "failed")]
-        rows.append((*cells, *[Cell(str(count), value=count) for count in counts]))
+        finite = linked(cells, _runs(comparison, split, "completed"))
+        rows.append(
+            (*finite, *linked([Cell(str(n), value=n) for n in counts], _runs(comparison, split, FINISHED)))
+        )
     return Table(tuple(columns), tuple(rows))
+
+
+def _runs(comparison: Comparison, split: pd.Series, status: str | tuple[str, ...]) -> str:
+    """The filter of the runs of a data set and variant: of the search, and again on fresh seeds."""
+    cell = {name: str(split[name]) for name in ("dataset", "variant")}
+    runs = comparison.replicates
+    mine = runs[(runs["dataset"] == cell["dataset"]) & (runs["variant"] == cell["variant"])]
+    both = (phases.SEARCH, phases.REPLICATE)
+    return where(**cell, phase=both, is_default=False, status=status, config_id=mine["config_id"].unique())
 
 
 def _takeaway(comparison: Comparison, splits: pd.DataFrame) -> str:

@@ -85,6 +85,7 @@
     if (!value.startsWith('"')) return value;
     try { return JSON.parse(value); } catch (error) { return value; }
   };
+  const equal = (text, value) => text === String(value) || (typeof value === "number" && Number(text) === value);
   const matching = (text) => {
     const words = [], wanted = new Map(), bounds = [];
     for (const [term, name, sign, value] of text.matchAll(TERM)) {
@@ -95,7 +96,7 @@
     }
     const fits = (row, i) =>
       words.every((word) => texts[i].includes(word)) &&
-      [...wanted].every(([place, values]) => values.includes(String(row[place]))) &&
+      [...wanted].every(([place, values]) => values.some((value) => equal(value, row[place]))) &&
       bounds.every(([place, sign, bound]) => row[place] !== null && (sign === "<" ? row[place] < bound : row[place] > bound));
     return rows.flatMap((row, i) => (fits(row, i) ? [row] : []));
   };
