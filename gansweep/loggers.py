@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from gansweep.errors import UserError, unknown
-from gansweep.results import FAILED, IDENTITY, Row, read_manifest, slug
+from gansweep.outlines import read_outlined
+from gansweep.results import FAILED, IDENTITY, Row, slug
 
 MOST_OPEN = 100  # runs that a logger keeps open: a file and a thread each
 
@@ -42,7 +43,7 @@ class RunPerTrial(ABC):
     def __init__(self, study: dict[str, Any], folder: Path) -> None:
         """study: as resolved; folder: the study's, with its manifest."""
         self.study, self.folder = study, folder
-        self.created = str(read_manifest(folder)["created"])
+        self.created = read_outlined(folder / "manifest.json", {"created": str})["created"]
         self.runs: dict[str, Any] = {}  # by trial_id, the one used last at the end
         for name, value in self.environment.items():
             os.environ.setdefault(name, value)

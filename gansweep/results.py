@@ -34,6 +34,7 @@ import pandas as pd
 from gansweep import schema
 from gansweep.errors import UserError
 from gansweep.files import dump_json, write_atomically
+from gansweep.outlines import MANIFEST, ROW, misfit, read_outlined
 
 Row: TypeAlias = dict[str, Any]
 
@@ -53,6 +54,12 @@ IDENTITY = (
 )
 METRICS = ("fid", "isc", "kid", "precision", "recall")
 FAILED = ("diverged", "crashed", "timeout")
+DESCRIBED = {  # of a manifest: what has an entry for each of which names
+    "collapse_above": "datasets",
+    "selection": "datasets",
+    "spaces": "variants",
+    "defaults": "variants",
+}
 
 
 def config_id(hp: dict[str, Any]) -> str:
@@ -166,14 +173,37 @@ def read_rows(folder: Path) -> Iterator[Row]:
     path = folder / "rows.jsonl"
     if not path.exists():
         return
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return
             try:
                 yield json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise UserError(f"{path}, line {number}, is not a JSON row: restore the file") from None
+
+
+def checked_rows(folder: Path) -> list[Row]:
+    """The rows of a study whose folder may come from somebody else.
+
+    Raises:
+        UserError: a line is not a row, or lacks something that a row has.
+    """
+    rows = list(read_rows(folder))
+    for number, row in enumerate(rows, 1):
+        if wrong := misfit(row, ROW, "row"):
+            raise UserError(f"{folder / 'rows.jsonl'}, line {number}, is damaged: {wrong}; restore the file")
+    return rows
+
+
+def require_known(folder: Path, cells: Iterable[tuple[str, str]], manifest: dict[str, Any]) -> None:
+    """Raise UserError if rows are of a (data set, variant) that the manifest does not have."""
+    for dataset, variant in cells:
+        if dataset not in manifest["datasets"] or variant not in manifest["variants"]:
+            raise UserError(
+                f"{folder} holds rows of {variant} on {dataset}, which its manifest.json does not know: "
+                "restore the one or the other"
+            )
 
 
 def evaluations_table(rows: Iterable[Row]) -> pd.DataFrame:
@@ -249,7 +279,7 @@ def load(folder: str | Path, collapse_above: dict[str, float] | None = None) -> 
     folder = Path(folder)
     if collapse_above is None:
         collapse_above = read_manifest(folder)["collapse_above"]
-    rows = list(read_rows(folder))
+    rows = checked_rows(folder)
     return {"trials": trials_table(rows, collapse_above), "evaluations": evaluations_table(rows)}
 
 
@@ -270,10 +300,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a study.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is damaged.
     """
     path = folder / "manifest.json"
     if not path.exists():
         raise UserError(f"{folder} holds no results: {path.name} is missing; run the study first")
-    manifest: dict[str, Any] = json.loads(path.read_text())
+    manifest: dict[str, Any] = read_outlined(path, MANIFEST)
+    for place, names in DESCRIBED.items():
+        if missing := manifest[names].keys() - manifest[place].keys():
+            raise UserError(f"{path} is damaged: {place} has nothing of {min(missing)}; restore the file")
     return manifest

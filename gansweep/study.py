@@ -12,6 +12,7 @@ from gansweep.evaluation import Evaluation, check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
 from gansweep.networks import ARCHITECTURES, architecture_for, check_fits
 from gansweep.networks.options import CONDITIONALS
+from gansweep.outlines import STUDY, read_outlined
 from gansweep.phases import Confirm, Replicate
 from gansweep.results import slug
 from gansweep.rules import Count, Names, Positive, Seed, check_fields, whole
@@ -237,12 +238,12 @@ def read(folder: Path) -> dict[str, Any]:
     """The resolved study of a results folder.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is damaged.
     """
     file = folder / "study.json"
     if not file.exists():
         raise UserError(f"there are no results in {folder}: {file.name} is missing; run the study first")
-    resolved: dict[str, Any] = json.loads(file.read_text())
+    resolved: dict[str, Any] = read_outlined(file, STUDY)
     return resolved
 
 

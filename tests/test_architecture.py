@@ -9,7 +9,7 @@ ROOT = Path("gansweep")
 # Each may import from those before it.
 LAYERS = (
     ("errors", "formulas"),
-    ("rules", "files", "schema"),
+    ("rules", "files", "outlines", "schema"),
     ("space", "results", "theory"),
     ("phases",),
     ("progress", "loggers"),

@@ -128,6 +128,13 @@ def test_each_panel_has_a_band_two_dashed_lines_and_the_leader_in_grey(whole):
     np.testing.assert_array_equal(grey.get_ydata(), leader["median"])
 
 
+def test_a_profile_of_runs_that_are_nearly_equal_has_each_ratio_once(whole):
+    alike = whole.trials.assign(score=10.0 + 0.01 * np.arange(len(whole.trials)))
+    plot = profile_plot(replace(whole, trials=alike, reruns=whole.reruns.iloc[:0]))
+    assert plot.table.rows and all(len(row) == len(plot.table.columns) for row in plot.table.rows)
+    assert not plot.data.duplicated(["runs", "variant", "ratio"]).any()
+
+
 def test_profiles_rise_to_the_share_of_runs_that_did_not_fail(whole):
     curves = profile_data(whole)
     mine = curves[(curves["runs"] == "configurations") & (curves["variant"] == "ns")]

@@ -19,7 +19,7 @@ from gansweep.report.documents import best_fid, latex_table, markdown_report, ma
 from gansweep.report.escaping import csv, latex, markdown, readable
 from gansweep.report.figures.base import Cell, Plot, Table
 from gansweep.report.figures.distribution import distribution_plot
-from gansweep.report.numbers import fid_text
+from gansweep.report.numbers import mean_text
 from gansweep.report.page import write_formats
 
 HOSTILE = (
@@ -142,7 +142,7 @@ def test_the_best_fid_is_that_of_the_good_seeds(comparison):
     mine = comparison.confirmed.query("dataset == 'digits' and variant == 'ns'")
     good = mine.loc[mine["outcome"] == "ok", "reported"]
     row = next(row for row in table.rows if row[0].text == "NS GAN")
-    assert row[1].text == f"{fid_text(good.mean())} ± {fid_text(good.std())}"
+    assert row[1].text == mean_text(good.mean(), good.std())
     assert row[1].value == pytest.approx(good.mean())
     assert row[3].text == f"{len(mine) - len(good)} of 5"
     unconfirmed = dataclasses.replace(comparison, reruns=comparison.reruns.iloc[:0])

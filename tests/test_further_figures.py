@@ -191,6 +191,15 @@ def finalists(draws: dict[str, list[float]], infinity: dict[str, float]) -> tupl
     )
 
 
+def test_finalists_stand_beside_training_images_measured_as_they_are(study):
+    """Finalists are measured against the test images, whoever selects."""
+    (metric_id,) = {e["metric_id"] for e in study.finalists if e["dataset"] == "mnist"}
+    known = study.manifest["metrics"][metric_id]
+    metrics = {metric_id: known | {"floor": {"fid": 2.0, "test_fid": 5.0}}}
+    manifest = study.manifest | {"metrics": study.manifest["metrics"] | metrics}
+    assert finalists_plot(replace(study, manifest=manifest), "mnist").takeaway.endswith("training images, 5.")
+
+
 def test_finalists_are_ranked_with_their_noise(study):
     draws = {"vae": [19.0, 20.0, 21.0], "ns": [10.0, 10.0, 10.0], "wgan_gp": [10.1, 10.2, 10.3]}
     entries = finalists(draws, {"vae": 15.0, "ns": 9.5, "wgan_gp": 9.0})

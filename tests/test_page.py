@@ -453,9 +453,10 @@ def test_hostile_text_is_only_text(tmp_path):
 def test_a_folder_without_results_is_a_users_mistake(tmp_path):
     with pytest.raises(UserError, match="holds no results"):
         write_report(tmp_path)
-    (tmp_path / "manifest.json").write_text(json.dumps({"collapse_above": {}}))
+    with pytest.raises(UserError, match="got none"):
+        write_report(tmp_path, formats=())
     with pytest.raises(UserError, match="no trial has reported yet"):
-        write_report(tmp_path)
+        write_report(make_study(tmp_path, 1, 1, empty=("mm",)))
 
 
 def test_text_stands_out_from_what_is_behind_it(page):

@@ -6,10 +6,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from gansweep import data
+from gansweep import study as studies
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.phases import Confirm
-from gansweep.results import load
+from gansweep.preparation import prepare
+from gansweep.results import load, read_manifest
 from gansweep.run import Options, run_study
 from gansweep.study import Study
 
@@ -65,6 +68,14 @@ def test_the_manifest_says_where_the_numbers_come_from(finished):
     assert manifest["hardware"]["cpus"] == 2 and manifest["packages"]["torch"]
     assert manifest["collapse_above"]["digits"] > manifest["metrics"][metric_id]["floor"]["fid"]
     assert manifest["planned_trials"] == 6 and manifest["wall_seconds"] > 0
+
+
+def test_a_study_that_still_runs_has_a_whole_manifest(tmp_path):
+    """A report of what there is so far needs all of it."""
+    datasets = {"digits": data.load("digits")}
+    resolved = studies.resolve("small", "Which is better?", STUDY, datasets)
+    prepare(tmp_path, resolved, datasets, {"nodes": 1, "cpus": 2, "gpus": 0})
+    assert read_manifest(tmp_path)["hardware"]["cpus"] == 2
 
 
 def test_the_same_command_again_changes_nothing(finished, capsys):

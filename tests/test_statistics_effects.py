@@ -16,6 +16,7 @@ from gansweep.report.statistics import (
     improvement,
     improvement_interval,
     improvement_matrix,
+    leading_group,
     pareto,
     profile,
 )
@@ -124,12 +125,22 @@ def test_the_interval_of_the_improvement_covers_it(shift):
     assert 0.92 <= np.mean(held) <= 0.985
 
 
+@pytest.mark.parametrize(("n", "m", "k"), [(6, 6, 1), (10, 14, 1), (20, 12, 3)])
+def test_better_and_worse_are_one_test(n, m, k):
+    """Else a verdict could separate what the figure beside it does not."""
+    generator = np.random.default_rng(6)
+    x, y = draws(generator, n, 0.6, 0.1), draws(generator, m, 1.0, 0.1)
+    (share, p), (reverse, q) = improvement(x, y, k), improvement(y, x, k)
+    assert p == q < 1 and share + reverse == pytest.approx(1)
+    assert leading_group({"x": x, "y": y}, k) == (("x",) if p < 0.05 else ("x", "y"))
+
+
 def test_the_interval_of_the_improvement_solves_its_equation():
     """At each end the estimate is 1.96 of that end's standard errors away (Newcombe's formula)."""
     generator = np.random.default_rng(5)
     x, y = draws(generator, 25, 0.8, 0.1), draws(generator, 20, 1.0, 0.1)
     estimate = improvement_interval(x, y)
-    assert estimate.value == improvement(x, y)[0]
+    assert estimate.value == pytest.approx(improvement(x, y)[0], abs=1e-12)
     for end in (estimate.low, estimate.high):
         sizes = 1 + 21.5 * (1 - end) / (2 - end) + 21.5 * end / (1 + end)
         error = math.sqrt(end * (1 - end) * sizes / 500)

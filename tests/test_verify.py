@@ -260,9 +260,9 @@ def test_rows_that_are_not_finite_or_not_whole(study):
     sentences = verify(study)
     assert sentences[:2] == [
         "rows.jsonl, line 2: metrics.fid is not finite",
-        "rows.jsonl, line 3: seed is missing",
+        "rows.jsonl, line 3: row.seed is missing",
     ]
-    assert sentences[2:] == ["no tables can be made of rows.jsonl: KeyError('seed')"]
+    assert len(sentences) == 2
 
 
 def test_a_line_that_is_no_row(study):

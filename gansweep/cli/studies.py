@@ -97,14 +97,15 @@ def report(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     """Say how far a study has come, from its rows; it may be running elsewhere."""
     from gansweep.progress import Progress
-    from gansweep.results import read_manifest, read_rows
+    from gansweep.results import checked_rows, read_manifest, require_known
 
     folder = folder_of(options.study, options.results)
-    manifest = read_manifest(folder)
+    manifest, rows = read_manifest(folder), checked_rows(folder)
+    require_known(folder, ((row["dataset"], row["variant"]) for row in rows), manifest)
     labels = {name: variant["label"] for name, variant in manifest["variants"].items()}
     cells = {"datasets": list(manifest["datasets"]), "variants": list(labels)}
     progress = Progress(cells | manifest["budget"], labels)
-    for row in read_rows(folder):
+    for row in rows:
         progress.note(row, earlier=True)
     print("\n".join([*progress.table()[:-1], f"{progress.count()} trials"]))
     return 0

@@ -54,10 +54,6 @@ def trial_browser(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _readable(labels: dict[str, str]) -> dict[str, str]:
-    return {readable(name): readable(label) for name, label in labels.items()}
-
-
 def embedded(comparison: Comparison, trials: pd.DataFrame) -> pd.DataFrame:
     """All trials; of more than MOST those that matter, as `embedding` says, in the order they were in.
 

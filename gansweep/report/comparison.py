@@ -1,6 +1,5 @@
 """A study's results, read once and ready to be reported."""
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pandas as pd
 
 from gansweep import phases, results
 from gansweep.errors import UserError
+from gansweep.outlines import FINALISTS, read_outlined
 from gansweep.report import statistics
 from gansweep.report.statistics import Estimate, Scores
 from gansweep.results import FAILED
@@ -183,13 +183,14 @@ def read_comparison(folder: Path) -> Comparison:
     """Read a study's folder.
 
     Raises:
-        UserError: the folder holds no results, or no trial has reported yet.
+        UserError: the folder holds no results, no trial has reported yet, or a file is damaged.
     """
     manifest = results.read_manifest(folder)
     tables = results.load(folder, manifest["collapse_above"])
     if tables["trials"].empty:
         raise UserError(f"{folder} holds no results: no trial has reported yet; run the study first")
     trials = tables["trials"]
+    results.require_known(folder, zip(trials["dataset"], trials["variant"], strict=True), manifest)
     trials = trials.assign(score=_score(trials, "fid_best"), reported=_score(trials, "fid_reported"))
     search = trials[trials["phase"] == phases.SEARCH]
     evaluations = tables["evaluations"]
@@ -197,12 +198,14 @@ def read_comparison(folder: Path) -> Comparison:
         evaluations[name] = evaluations.get(name)  # nothing was measured yet
     mine = evaluations[evaluations["trial_id"].isin(search["trial_id"])]
     reruns = trials[trials["phase"] != phases.SEARCH]
-    return Comparison(folder, manifest, search, mine, reruns, _read_finalists(folder))
+    return Comparison(folder, manifest, search, mine, reruns, _read_finalists(folder, manifest))
 
 
-def _read_finalists(folder: Path) -> tuple[dict[str, Any], ...]:
+def _read_finalists(folder: Path, manifest: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     file = folder / "finalists.json"
-    return tuple(json.loads(file.read_text())["finalists"]) if file.exists() else ()
+    entries = read_outlined(file, FINALISTS)["finalists"] if file.exists() else []
+    results.require_known(folder, ((entry["dataset"], entry["variant"]) for entry in entries), manifest)
+    return tuple(entries)
 
 
 def _score(trials: pd.DataFrame, column: str) -> pd.Series:

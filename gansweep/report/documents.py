@@ -13,7 +13,7 @@ from gansweep.report import statistics, tables, verdict
 from gansweep.report.comparison import Comparison
 from gansweep.report.escaping import csv, latex, markdown
 from gansweep.report.figures.base import Cell, Plot, Table
-from gansweep.report.numbers import fid_text
+from gansweep.report.numbers import fid_text, mean_text
 from gansweep.report.statistics import Scores
 
 FORMATS = ("html", "md", "latex", "csv")
@@ -160,13 +160,13 @@ def _seed_cells(comparison: Comparison, dataset: str, variant: str) -> tuple[Cel
         return (Cell("–", value=math.nan), Cell("–", value=math.nan), Cell("–", value=math.nan))
     scores: Scores = np.sort(mine["reported"].to_numpy(float))
     good = mine.loc[mine["outcome"] == "ok", "reported"].to_numpy(float)
-    spread = f" ± {fid_text(float(good.std(ddof=1)))}" if len(good) > 1 else ""
+    sd = float(good.std(ddof=1)) if len(good) > 1 else math.nan
     mean = float(good.mean()) if len(good) else math.nan
     median = statistics.median_best(scores, 1)
     low, high = (fid_text(end) if math.isfinite(end) else "none" for end in (median.low, median.high))
     middle = fid_text(median.value) if math.isfinite(median.value) else "fail"
     return (
-        Cell(f"{fid_text(mean)}{spread}", value=mean),
+        Cell(mean_text(mean, sd), value=mean),
         Cell(middle, f"[{low}, {high}]", value=median.value),
         Cell(f"{len(mine) - len(good)} of {len(mine)}", value=len(mine) - len(good)),
     )

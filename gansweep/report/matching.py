@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gansweep.outlines import read_outlined
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.statistics import Scores
 
@@ -119,4 +120,4 @@ def _differing(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
 def _resolved(folder: Path) -> dict[str, Any]:
     """The resolved study; nothing if it was not handed on with the results."""
     file = folder / "study.json"
-    return json.loads(file.read_text()) if file.exists() else {}
+    return dict(read_outlined(file, dict.fromkeys(COMMON, object))) if file.exists() else {}

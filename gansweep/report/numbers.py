@@ -16,6 +16,18 @@ def fid_text(value: float | None, missing: str = "–") -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def mean_text(mean: float, sd: float) -> str:
+    """A mean of FIDs and the standard deviation, if it is known, with as many decimals.
+
+    >>> mean_text(21.04, 1.854), mean_text(6.2, 0.9), mean_text(6.2, math.nan), mean_text(math.nan, math.nan)
+    ('21.0 ± 1.9', '6.20 ± 0.90', '6.20', '–')
+    """
+    text = fid_text(mean)
+    if math.isnan(sd) or math.isnan(mean):
+        return text
+    return f"{text} ± {sd:.{len(text.partition('.')[2])}f}"
+
+
 def p_text(p: float) -> str:
     """A p-value.
 

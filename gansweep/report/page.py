@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gansweep.errors import unknown
+from gansweep.errors import UserError, unknown
 from gansweep.files import dump_json, write_atomically
 from gansweep.report import browser, origin, samples, style, svg, tables, verdict
 from gansweep.report.comparison import Comparison, read_comparison
@@ -41,8 +41,10 @@ def write_report(folder: Path, formats: Sequence[str] = ("html",)) -> Path:
         The first two come with figures/ and data/.
 
     Raises:
-        UserError: the folder holds no results yet, or a format is unknown.
+        UserError: the folder holds no results yet, or a format is unknown, or there is none.
     """
+    if not formats:
+        raise UserError(f"a report has one format or more of {', '.join(FORMATS)}, but got none")
     for name in formats:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS)

@@ -8,15 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from gansweep import phases
+from gansweep.outlines import ROW, misfit
 from gansweep.results import FAILED, IDENTITY, Row, config_id
 from gansweep.space import Distribution, contains, from_json
 
-FIELDS = (
-    *IDENTITY,
-    *("hp", "step", "steps_planned", "images_seen", "metric_id", "n_images", "metrics", "terms", "outcome"),
-    *("failure", "train_seconds", "eval_seconds", "pack", "pack_size", "host", "device", "started_at"),
-    *("time", "files"),
-)
 NAMED = 5  # of many, how many are named
 
 
@@ -38,9 +33,8 @@ def check_rows(rows: list[Row], manifest: dict[str, Any]) -> list[str]:
 
 def _check_row(row: Any, number: int) -> Iterator[str]:
     where = f"rows.jsonl, line {number}"
-    missing = [name for name in FIELDS if name not in row] if isinstance(row, dict) else FIELDS
-    if missing:
-        yield f"{where}: {missing[0]} is missing"
+    if wrong := misfit(row, ROW, "row"):
+        yield f"{where}: {wrong}"
     else:
         yield from (f"{where}: {name} is not finite" for name in _not_finite(row))
 
@@ -135,7 +129,7 @@ def _check_search(trials: list[Row], manifest: dict[str, Any]) -> Iterator[str]:
         number = trial["trial_number"]
         if not 0 <= number < n_trials:
             yield f"trial {trial['trial_id']}: its number is {number}, but a search has {n_trials} trials"
-        if int(trial["trial_id"].rpartition("-")[2]) != number:
+        if trial["trial_id"].rpartition("-")[2].lstrip("0") != str(number or ""):
             yield f"trial {trial['trial_id']}: its number is {number}"
         if trial["seed"] != manifest["sampler_seed"] * 100_000 + number:
             yield f"trial {trial['trial_id']}: its seed is {trial['seed']}, which is not that of its number"

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -70,7 +71,8 @@ def _gallery(comparison: Comparison, dataset: str, ladder: list[pd.Series]) -> G
     usable = [trial for trial in ladder if _has_samples(comparison, trial["sample_path"])]
     rungs = [_rung(comparison, label, trial) for trial in usable]
     groups: list[tuple[str, tuple[Grid, ...]]] = []
-    if real := own_file(comparison.folder, f"samples/real-{slug(dataset)}.png"):
+    real = own_file(comparison.folder, f"samples/real-{slug(dataset)}.png")
+    if real and is_readable(real):
         rows = RUNG_ROWS if rungs else ROWS
         shown = Grid("test set", "", f"Grid of real images of {label}", *_embed(real, rows))
         rungs = [replace(shown, title="real images", caption="test set"), *rungs] if rungs else []
@@ -122,7 +124,20 @@ def _three(
 
 
 def _has_samples(comparison: Comparison, path: object) -> bool:
-    return str(path).endswith((".png", ".npy")) and own_file(comparison.folder, path) is not None
+    file = own_file(comparison.folder, path)
+    return file is not None and is_readable(file)
+
+
+def is_readable(file: Path) -> bool:
+    """Whether a file is a picture, or an array of vectors."""
+    try:
+        if file.suffix == ".npy":
+            return np.load(file, mmap_mode="r", allow_pickle=False).ndim == 2
+        with Image.open(file, formats=["PNG"]) as image:
+            image.verify()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # whatever a damaged file is
+        return False
+    return file.suffix == ".png"
 
 
 def last_fid(comparison: Comparison, trial: pd.Series) -> float:
@@ -130,13 +145,20 @@ def last_fid(comparison: Comparison, trial: pd.Series) -> float:
     return float(trial["fid"]) if pd.notna(trial["fid"]) else math.nan
 
 
+def _reported(trial: pd.Series) -> tuple[float, float]:
+    """The FIDs of a fresh seed to the test images: of its last evaluation, and of the selected checkpoint."""
+    test_fid = trial.get("test_fid")
+    return float(trial["fid"] if test_fid is None or pd.isna(test_fid) else test_fid), trial["reported"]
+
+
 def _grid(comparison: Comparison, dataset: str, variant: str, kind: str, trial: pd.Series) -> Grid:
-    fid = fid_text(last_fid(comparison, trial))
-    seed = f"seed {trial['seed']}" if kind.endswith("seed") else f"trial {trial['trial_number']}"
+    of_seed = kind.endswith("seed")
+    last, best = _reported(trial) if of_seed else (last_fid(comparison, trial), float(trial["score"]))
+    fid, seed = fid_text(last), f"seed {trial['seed']}" if of_seed else f"trial {trial['trial_number']}"
     samples = f"Grid of uncurated samples of {comparison.label(variant)}"
     return Grid(
         kind,
-        f"FID {fid} at step {trial['steps']}, its lowest {fid_text(trial['score'])}; {seed}",
+        f"FID {fid} at step {trial['steps']}, its best {fid_text(best)}; {seed}",
         f"{samples} on {comparison.dataset_label(dataset)}, {kind}, FID {fid}",
         *_embed(comparison.folder / trial["sample_path"]),
         trial_id=str(trial["trial_id"]),
@@ -168,7 +190,7 @@ def _neighbours(comparison: Comparison, dataset: str, variant: str) -> list[Grid
             trial_id=str(entry["trial_id"]),
         )
         for entry, file in found
-        if file
+        if file and file.suffix == ".png" and is_readable(file)
     ]
 
 

@@ -166,11 +166,11 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def log_axis(axis: Axis, low: float, high: float, most: int = 7) -> None:
-    """A logarithmic axis from low to high with round, plainly written ticks."""
+def log_axis(axis: Axis, low: float, high: float, most: int = 7, last: float = math.inf) -> None:
+    """A logarithmic axis from low to high with round, plainly written ticks, none above `last`."""
     name = "x" if axis is axis.axes.xaxis else "y"
     axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
-    axis.set_major_locator(FixedLocator(log_ticks(low, high, most)))
+    axis.set_major_locator(FixedLocator(log_ticks(low, min(high, last), most)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axis.set_minor_locator(NullLocator())
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from gansweep import results, schema
 from gansweep.errors import UserError
+from gansweep.outlines import read_outlined
 from gansweep.report.comparison import read_comparison
 from gansweep.report.escaping import csv
 from gansweep.report.row_checks import check_rows
@@ -29,7 +30,7 @@ def verify(folder: Path) -> list[str]:
     finished is not sound, nor is one whose report is older than its rows.
 
     Raises:
-        UserError: the folder holds no results.
+        UserError: the folder holds no results, or its manifest or study are damaged.
     """
     folder = Path(folder)
     manifest = results.read_manifest(folder)
@@ -43,8 +44,8 @@ def verify(folder: Path) -> list[str]:
     broken = check_rows(rows, manifest)
     try:
         return [*wrong, *broken, *_check_tables(folder, manifest)]
-    except (LookupError, TypeError, ValueError) as error:  # of rows that no table can be made of
-        return [*wrong, *broken, f"no tables can be made of rows.jsonl: {error!r}"]
+    except UserError as error:  # of a damaged file, as `broken` may have said already
+        return [*wrong, *(broken or [str(error)])]
 
 
 def _check_manifest(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
@@ -60,7 +61,7 @@ def _check_manifest(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
         if file.exists() and _reference(file) != {"description": description, "floor": known.get("floor")}:
             yield f"{file.relative_to(folder)} is not the reference of metric {metric_id} in manifest.json"
     if (folder / "study.json").exists():
-        study = json.loads((folder / "study.json").read_text())
+        study = read_outlined(folder / "study.json", {"variants": [str], "datasets": [str]})
         yield from (f"manifest.json and study.json differ in {name}" for name in _unlike(manifest, study))
 
 
@@ -73,7 +74,7 @@ def _unlike(manifest: dict[str, Any], study: dict[str, Any]) -> Iterator[str]:
         if here.get(name) != study.get(name):
             yield name
     for name in ("variants", "datasets"):
-        if sorted(here[name]) != sorted(study.get(name, [])):
+        if sorted(here[name]) != sorted(study[name]):
             yield name
 
 
@@ -97,7 +98,7 @@ def _check_tables(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
     package = folder / "datapackage.json"
     if not package.exists():
         yield "datapackage.json is missing"
-    elif json.loads(package.read_text()) != schema.datapackage(tables):
+    elif read_outlined(package, dict) != schema.datapackage(tables):
         yield "datapackage.json does not describe the tables that the rows give"
     summary = csv(summary_table(read_comparison(folder)))
     for suffix in ("csv", "parquet"):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from gansweep import data
 from gansweep.data import Dataset
-from gansweep.errors import unknown
+from gansweep.errors import UserError, unknown
 from gansweep.evaluation import Evaluation
 from gansweep.files import require_writable
 from gansweep.report import style
@@ -57,10 +57,13 @@ def run(experiment: str, dataset: str, evaluation: Evaluation, n_repeats: int, o
         figures/<name>.png, .pdf and .svg, and data/<name>.csv with all numbers.
 
     Raises:
-        UserError: there is no such experiment or data set, or the data set does not suit it.
+        UserError: there is no such experiment or data set, the data set does not suit it, or the repeats
+            are too few to have a spread.
     """
     if experiment not in EXPERIMENTS:
         raise unknown("experiment", experiment, EXPERIMENTS)
+    if n_repeats < 2:
+        raise UserError(f"n_repeats must be at least 2, or nothing is known of chance, but got {n_repeats}")
     require_writable(out)
     chosen = EXPERIMENTS[experiment]
     table = chosen.measure(data.load(dataset), evaluation, n_repeats, evaluation.seed)

@@ -44,7 +44,7 @@ def plots(comparison: Comparison) -> list[Plot]:
 def _groups(comparison: Comparison) -> dict[str, Iterator[Plot | None]]:
     """What is confirmed comes first, then what the study measures besides FID."""
     return {
-        "Fresh seeds": _each(
+        "Fresh seeds" if len(comparison.confirmed) else "Differences": _each(
             comparison, confirmation_plot, effects_plot, improvement_plot, published_plot, finalists_plot
         ),
         "What is known of the data": _each(

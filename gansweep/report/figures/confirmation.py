@@ -33,12 +33,13 @@ COLUMNS = (
 
 
 def confirmation_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
-    """One line per seed, and one per variant for the score its configuration had in the search."""
+    """One line per seed, and one per variant for the trial of the search whose configuration it has. Every
+    score is the FID to the images that are reported, of the checkpoint that was selected."""
     seeds = comparison.confirmed[comparison.confirmed["dataset"] == dataset]
     winners = seeds[["variant", "trial_number"]].drop_duplicates()
     search = comparison.trials[comparison.trials["dataset"] == dataset].merge(winners)
     seeds = seeds.assign(is_default=False, score=seeds["reported"])
-    points = pd.concat([seeds, search.assign(is_default=True)])
+    points = pd.concat([seeds, search.assign(is_default=True, score=search["reported"])])
     columns = ["dataset", "variant", "trial_id", "trial_number", "seed", "outcome", "score", "is_default"]
     points = points.sort_values(["variant", "is_default", "trial_id"])[columns].reset_index(drop=True)
     return points.rename(columns={"is_default": "is_search"})
@@ -57,9 +58,10 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
         question=f"What do the winners score on fresh seeds on {comparison.dataset_label(dataset)}?",
         takeaway=confirmed_sentence(comparison, dataset),
         caption=f"Dots: fresh seeds of the configuration chosen for each variant, {_range(sizes)} each; bar "
-        "and tick: quartiles and median, a failed seed counting as worst; star: the FID of the configuration "
-        "in the search, which chose it and so flatters it; triangle: the lowest. Failed seeds have no dot. "
-        "Bad seeds are those that failed or collapsed.",
+        "and tick: quartiles and median, a failed seed counting as worst; star: the trial of the search that "
+        "the configuration was chosen for, its luck included; triangle: the lowest. Failed seeds have no "
+        "dot. Bad seeds are those that failed or collapsed. All FIDs are to the test images; "
+        f"{_chosen_on(comparison, dataset)}.",
         alt="Strip plot of the FID of fresh seeds, a row per variant, on a logarithmic axis.",
         figure=_figure(comparison, points, order),
         data=points,
@@ -134,6 +136,12 @@ def _text(value: float) -> str:
     if math.isinf(value):
         return "fail" if value > 0 else "none"
     return f"{value:.3g}"
+
+
+def _chosen_on(comparison: Comparison, dataset: str) -> str:
+    also = comparison.selects_on(dataset) == "test"
+    images = "they also" if also else "a validation set, to which the FIDs of the search are,"
+    return f"{images} choose{'' if also else 's'} checkpoints and configurations"
 
 
 def _range(sizes: list[int]) -> str:

@@ -38,7 +38,7 @@ def plot_distribution(
     low, high = (float(finite.min()) * 0.88, float(finite.max()) * 1.04) if len(finite) else (1.0, 10.0)
     gutter = high * (high / low) ** 0.07
     edge = high * (high / low) ** 0.14
-    style.log_axis(ax.xaxis, low, edge, most=6)
+    style.log_axis(ax.xaxis, low, edge, most=6, last=high)
     ax.axvspan(high, edge, color=style.BAND, linewidth=0, zorder=0)
     ax.text(
         gutter, 1.005, "fail", transform=ax.get_xaxis_transform(), fontsize=6.5, color=style.MUTE, ha="center"

@@ -48,7 +48,7 @@ def plot_effects(effects: pd.DataFrame, looks: dict[str, Look], ax: Axes | None 
     low, high = _limits(effects)
     gutter, edge = high * (high / low) ** 0.07, high * (high / low) ** 0.14
     unbounded = bool(np.isinf(effects[["ratio", "high"]].to_numpy(float)).any())
-    style.log_axis(ax.xaxis, low, edge if unbounded else high, most=6)
+    style.log_axis(ax.xaxis, low, edge if unbounded else high, most=6, last=high)
     if unbounded:
         lane: dict[str, Any] = {
             "transform": ax.get_xaxis_transform(),

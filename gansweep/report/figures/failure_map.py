@@ -172,7 +172,7 @@ def failure_plot(comparison: Comparison, dataset: str) -> Plot | None:
         figure = None if refusal else failure_figure(comparison, dataset, cells, points)
     return Plot(
         name=f"failure-map-{slug(dataset)}",
-        question=f"Where in the search space do trials fail on {label}?",
+        question=f"Where in the search space do trials go bad on {label}?",
         takeaway=refusal or _takeaway(comparison, points),
         caption=f"{_caption(points)} {dependence(comparison)}".strip(),
         alt=f"Heat strips of the share of bad trials on {label} along each hyperparameter, a row per "
@@ -208,7 +208,7 @@ def _refusal(cells: pd.DataFrame, label: str) -> str:
 def _takeaway(comparison: Comparison, points: pd.DataFrame) -> str:
     region = deadliest(points, shared(comparison))
     if region is None or region["low_95"] <= region["overall"]:
-        return "No region of the space is clearly deadlier than the rest."
+        return "Over all variants no region of the space is clearly deadlier than the rest."
     name, explained = next(iter(decisive(points).items()))
     return (
         f"Deadliest is {region['text']}: {100 * region['share']:.0f} % of {region['trials']} trials are bad "

@@ -132,8 +132,9 @@ def finalists_plot(comparison: Comparison, dataset: str) -> Plot | None:
 
 
 def _floor(comparison: Comparison, data: pd.DataFrame) -> float | None:
+    """The FID of training images to those that the finalists are measured against."""
     floor = comparison.manifest["metrics"][data["metric_id"].iloc[0]]["floor"]
-    return floor.get("fid") if floor else None
+    return floor.get("test_fid", floor.get("fid")) if floor else None
 
 
 def _sentences(comparison: Comparison, data: pd.DataFrame, floor: float | None) -> list[str]:

@@ -158,7 +158,7 @@ def _takeaway(comparison: Comparison, fits: pd.DataFrame) -> str:
     """The nearest and the farthest variant from its optimum."""
     known = fits.dropna(subset=["mean", "optimal_mean"])
     if known.empty:
-        return "No variant with a known optimum has a finished trial."
+        return "No optimum is known here for any variant with finished trials."
     values = known[["mean", "sd", "optimal_mean", "optimal_sd"]].to_numpy(float)
     off = np.hypot(values[:, 0] - values[:, 2], values[:, 1] - values[:, 3])
     near = int((off <= 0.1).sum())

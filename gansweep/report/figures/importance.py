@@ -16,7 +16,7 @@ from gansweep.report import style
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, dependence, draws, linked
 from gansweep.report.figures.scales import searched
-from gansweep.report.statistics.importance import Method, importance
+from gansweep.report.statistics.importance import RESAMPLES_OF_TRIALS, Method, importance
 from gansweep.results import slug
 
 LITTLE = 0.1  # a share that a hyperparameter may have by chance
@@ -25,7 +25,8 @@ METHODS: dict[Method, str] = {"fanova": "anywhere (fANOVA)", "ped_anova": "among
 
 
 def importance_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
-    """One line per variant, method and hyperparameter: its share and 90 % range; or `refusal`, a sentence."""
+    """One line per variant, method and hyperparameter: its share with low and high, the range of
+    bootstrap resamples; or `refusal`, a sentence."""
     finished = comparison.finished[comparison.finished["dataset"] == dataset]
     lines: list[dict[str, Any]] = []
     for variant in comparison.ranked(dataset):
@@ -58,7 +59,8 @@ def plot_importance(
         edge: dict[str, Any] = {"edgecolor": style.FAINT, "linewidth": 0.4}
         ax.add_patch(Rectangle((x - 0.5, y - 0.45), 1, 0.9, facecolor=shade, **edge))
         if line["low"] < LITTLE:
-            ax.add_patch(Rectangle((x - 0.5, y - 0.45), 1, 0.9, fill=False, hatch="////", **edge))
+            hatch: dict[str, Any] = {"hatch": "////", "edgecolor": style.MUTE, "linewidth": 0}
+            ax.add_patch(Rectangle((x - 0.5, y - 0.45), 1, 0.9, fill=False, alpha=0.55, **hatch))
         text = f"{100 * line['share']:.0f}"
         ax.text(x, y, text, ha="center", va="center_baseline", fontsize=6.3)
     ax.set_xlim(-0.5, len(names) - 0.5)
@@ -91,7 +93,9 @@ def importance_figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
         )
         for share in (0.0, 0.5, 1.0)
     ]
-    entries.append(Patch(fill=False, hatch="////", edgecolor=style.FAINT, label="may be below 10 %"))
+    entries.append(
+        Patch(fill=False, hatch="////", edgecolor=style.MUTE, alpha=0.55, label="may be below 10 %")
+    )
     figure.legend(handles=entries, loc="outside lower center", ncol=4)
     return figure
 
@@ -121,8 +125,8 @@ def _caption(comparison: Comparison, data: pd.DataFrame) -> str:
         "Shares in % that add up to 100 for a variant, of ranks in which failed trials come last. Left: what "
         "explains the ranks anywhere in the space (fANOVA); right: what separates the best quarter of the "
         "trials from the rest (PED-ANOVA). The two may differ: a hyperparameter that kills matters anywhere, "
-        f"and less among survivors. Hatched: the range of 12 bootstrap resamples reaches below "
-        f"{100 * LITTLE:.0f} %."
+        f"and less among survivors. Hatched: the range of {RESAMPLES_OF_TRIALS} bootstrap resamples "
+        f"reaches below {100 * LITTLE:.0f} %."
     )
     return " ".join(filter(None, (text, _left_out(comparison, data), dependence(comparison))))
 
@@ -163,7 +167,9 @@ def _table(comparison: Comparison, dataset: str, data: pd.DataFrame) -> Table:
         cells = [_share(shares, (variant, name, method)) for method in METHODS]
         names = Cell(comparison.label(variant), variant=variant), Cell(name)
         rows.append((*names, *linked(cells, draws(dataset=dataset, variant=variant))))
-    return Table(("Variant", "Hyperparameter", "Anywhere, % [90 %]", "Among the best, % [90 %]"), tuple(rows))
+    return Table(
+        ("Variant", "Hyperparameter", "Anywhere, % [range]", "Among the best, % [range]"), tuple(rows)
+    )
 
 
 def _share(shares: pd.DataFrame, key: tuple[str, str, str]) -> Cell:

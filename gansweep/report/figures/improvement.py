@@ -108,7 +108,7 @@ def _takeaway(comparison: Comparison, pairs: pd.DataFrame, what: str) -> str:
     apart = pairs[(pairs["adjusted"] < statistics.ALPHA) & (pairs["share"] > 0.5)]
     first = str(pairs["variant"].iloc[0])
     beaten = [str(name) for name in apart.loc[apart["variant"] == first, "rival"]]
-    text = f"{len(apart)} of {len(pairs) // 2} pairs of variants are separable by their {what}s"
+    text = f"With all pairs tested at once {len(apart)} of {len(pairs) // 2} are separable by their {what}s"
     if not beaten:
         return f"{text}; {comparison.label(first)}, of the lowest median, from none of the others."
     return f"{text}; {comparison.label(first)}, of the lowest median, from {comparison.labels(beaten)}."

@@ -36,7 +36,7 @@ def profile_data(comparison: Comparison) -> pd.DataFrame:
     lines = []
     for runs, groups in _groups(comparison).items():
         best = _best(comparison, runs)
-        ratios = np.sort([*np.geomspace(1, _widest(groups, best), POINTS), *TABLED, ANY])
+        ratios = np.unique([*np.geomspace(1, _widest(groups, best), POINTS), *TABLED, ANY])
         for variant, scores in groups.items():
             share, low, high = statistics.profile(scores, best, ratios)
             curve = {

@@ -98,8 +98,12 @@ def _set_axis(ax: Axes, measure: Measure, values: np.ndarray) -> None:
 
 def _draw_quartiles(ax: Axes, y: float, values: np.ndarray) -> None:
     first, middle, third = (quantile(np.sort(values), p) for p in (0.25, 0.5, 0.75))
-    ends = [value for value in (first, third) if math.isfinite(value)]
-    ax.plot(ends, [y] * len(ends), color=style.INK, linewidth=1.2, solid_capstyle="butt", zorder=5)
+    if math.isfinite(third):
+        ax.plot([first, third], [y, y], color=style.INK, linewidth=1.2, solid_capstyle="butt", zorder=5)
+    elif math.isfinite(first):
+        arrow = {"arrowstyle": "-|>", "lw": 1.2, "color": style.INK, "shrinkA": 0, "mutation_scale": 7}
+        edge = ax.get_yaxis_transform()
+        ax.annotate("", (1, y), (first, y), edge, "data", arrowprops=arrow | {"shrinkB": 0}, zorder=5)
     if math.isfinite(middle):
         ax.plot(middle, y, "|", color=style.INK, markersize=6.5, markeredgewidth=2, zorder=6)
 
@@ -174,7 +178,8 @@ def strips_plot(comparison: Comparison, dataset: str, group: Group) -> Plot | No
         takeaway=takeaway(comparison, points, names),
         caption=f"{group.caption} Dots: the {int((~points['failed']).sum())} trials that did not fail; "
         f"marker: the variant’s trial of {_chosen_by(group)}. Bar and tick: quartiles and median over all "
-        f"{len(points)} trials, a failed one counting as worst.",
+        f"{len(points)} trials, a failed one counting as worst; an arrow to the edge means that the upper "
+        "quartile is a failure.",
         alt=f"Strip plots, a row per variant, of {listing([MEASURES[n].label for n in names])} on {label}.",
         figure=figure,
         data=points.drop(columns="score"),

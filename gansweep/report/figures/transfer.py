@@ -95,7 +95,7 @@ def _set_axis(axis: Any, scores: pd.Series) -> tuple[float, float]:
     finite = scores[np.isfinite(scores)]
     low, high = (0.9 * float(finite.min()), 1.08 * float(finite.max())) if len(finite) else (1.0, 10.0)
     edge = high * (high / low) ** 0.1
-    style.log_axis(axis, low, edge, most=6)
+    style.log_axis(axis, low, edge, most=6, last=high)
     return high, edge
 
 

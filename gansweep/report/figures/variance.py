@@ -154,15 +154,19 @@ def _runs(comparison: Comparison, split: pd.Series, status: str | tuple[str, ...
     return where(**cell, phase=both, is_default=False, status=status, config_id=mine["config_id"].unique())
 
 
+def _share_of(comparison: Comparison, split: pd.Series) -> str:
+    share, low, high = (f"{100 * split[name]:.0f}" for name in ("share", "low", "high"))
+    return f"{share} [{low}, {high}] % ({comparison.label(split['variant'])})"
+
+
 def _takeaway(comparison: Comparison, splits: pd.DataFrame) -> str:
     known, sentences = splits[splits["share"].notna()], []
     for dataset, here in known.groupby("dataset", sort=False):
         ordered = here.sort_values("share", kind="stable")
         least, most = ordered.iloc[0], ordered.iloc[-1]
-        text = f"{100 * most['share']:.0f} % ({comparison.label(most['variant'])})"
+        text = _share_of(comparison, most)
         if len(here) > 1:
-            low = f"{100 * least['share']:.0f} % ({comparison.label(least['variant'])})"
-            text = f"from {low} to {text}"
+            text = f"from {_share_of(comparison, least)} to {text}"
         middle = _percent(float(np.median(here["sd_seed"])))
         of = ", median of variants" if len(here) > 1 else ""
         sentences.append(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gansweep.report import style
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot
-from gansweep.report.samples import chosen, last_fid
+from gansweep.report.samples import chosen, is_readable, last_fid
 from gansweep.report.style import Look
 from gansweep.results import slug
 
@@ -31,7 +31,7 @@ def vectors_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """The samples shown, one line each: variant ("" for real ones), kind, trial_id, fid, x0, and x1 in two
     dimensions; empty where the data are no vectors of one or two dimensions."""
     real_file = comparison.folder / "samples" / f"real-{slug(dataset)}.npy"
-    if not real_file.is_file():
+    if not real_file.is_file() or not is_readable(real_file):
         return pd.DataFrame()
     real = _read(real_file)
     if real.shape[1] > 2:

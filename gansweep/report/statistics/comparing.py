@@ -41,8 +41,11 @@ def improvement(x: Scores, y: Scores, k: int = 1) -> tuple[float, float]:
 
     For k = 1 this is the test of Mann and Whitney (1947), ties included; two failures are a tie. The test
     asks whether both sets of scores could be draws from one distribution; its 10,000 permutations are drawn
-    with a fixed seed.
+    with a fixed seed, the same ones for x against y as for y against x.
     """
+    if (len(y), y.tolist()) < (len(x), x.tolist()):
+        value, p = improvement(y, x, k)
+        return 1 - value, p
     from_x, ties = _sorted_pool(x, y)
     # Of the best of k only the lowest scores matter: those after them weigh less than exp(-60).
     reach = min(len(ties), math.ceil(REACH * len(ties) / k))

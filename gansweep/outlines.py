@@ -1,0 +1,157 @@
+"""What the JSON files of a results folder hold. Others may have written them, so what is read is held to it.
+
+An outline is a type or a union of types; {name: outline} for an object with these names and perhaps more;
+{str: outline} for an object of any names; [outline] for a list; (outline, ...) for alternatives; or a
+function that says whether a value will do.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, TypeAlias
+
+from gansweep.errors import UserError
+
+Outline: TypeAlias = (
+    type | UnionType | dict[Any, "Outline"] | list["Outline"] | tuple["Outline", ...] | Callable[[Any], bool]
+)
+
+NUMBER = float | int
+SCALAR = float | int | str | None  # bool is an int
+LARGEST = 2**63  # what a column of whole numbers cannot hold
+
+
+def is_time(value: Any) -> bool:
+    """Whether it is a time as `results.now` writes it."""
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def is_searched(value: Any) -> bool:
+    """Whether it is a distribution of a space as JSON."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    ((kind, values),) = value.items()
+    if not isinstance(values, list) or not all(isinstance(each, SCALAR) for each in values):
+        return False
+    if kind == "choice":
+        return len(values) > 1
+    is_range = len(values) == 2 and all(isinstance(each, NUMBER) for each in values)
+    return (
+        is_range and (kind == "uniform" or (kind == "loguniform" and values[0] > 0)) and values[0] < values[1]
+    )
+
+
+MANIFEST: Outline = {
+    **dict.fromkeys(("study", "question", "command", "gansweep", "python", "platform", "sampler"), str),
+    **{"created": is_time, "updated": is_time, "wall_seconds": NUMBER, "sampler_seed": int},
+    "planned_trials": int,
+    "git": ({"commit": str, "dirty": bool}, NoneType),
+    "packages": {str: str},
+    "hardware": {str: object},
+    "datasets": {
+        str: {
+            "label": str,
+            "n_train": int,
+            "n_test": int,
+            "shape": [int],
+            "preprocessing": str,
+            "sha256": str,
+        }
+    },
+    "metrics": {
+        str: {
+            **{"dataset": str, "extractor": str, "split": str, "n_images": int, "n_real": int},
+            "floor": ({str: NUMBER}, NoneType),
+        }
+    },
+    "collapse_above": {str: NUMBER},
+    "variants": {str: {"label": str, "source": str, "deviations": [str], "hue": str, "marker": str}},
+    "spaces": {str: {str: (SCALAR, is_searched)}},
+    "defaults": {str: {str: SCALAR}},
+    "selection": {str: str},
+    "same_configurations": bool,
+    "budget": {
+        **dict.fromkeys(("trials", "steps", "evaluations"), int),
+        "confirm": ({"top": int, "reruns": int, "seeds": int}, NoneType),
+        "replicate": ({"configurations": int, "seeds": int}, NoneType),
+    },
+}
+ROW: Outline = {
+    **dict.fromkeys(("study", "phase", "dataset", "variant", "architecture", "trial_id", "config_id"), str),
+    **dict.fromkeys(("trial_number", "seed", "sampler_seed", "step", "steps_planned", "images_seen"), int),
+    **{"sampler": str, "is_default": bool, "n_images": int, "pack": str},
+    **{"hp": {str: SCALAR}, "metrics": {str: NUMBER | None}, "terms": {str: NUMBER | None}},
+    **{"metric_id": str | None, "outcome": str | None, "host": str | None, "device": str | None},
+    "failure": ({"kind": str, "message": str, "step": int}, NoneType),
+    **{"train_seconds": NUMBER, "eval_seconds": NUMBER, "pack_size": int | None},
+    **{"started_at": (is_time, NoneType), "time": is_time, "files": {str: str | None}},
+}
+FINALISTS: Outline = {
+    "finalists": [
+        {
+            **dict.fromkeys(("dataset", "variant", "trial_id", "phase", "metric_id"), str),
+            **{"draws": [NUMBER], "sizes": [int], "fids": [NUMBER], "fid_infinity": NUMBER, "slope": NUMBER},
+            "neighbours": str | None,
+        }
+    ]
+}
+STUDY: Outline = {
+    **dict.fromkeys(("name", "optimizer", "conditional", "sampler"), str),
+    **dict.fromkeys(("batch_size", "evaluations", "seed", "steps", "trials"), int),
+    **{"architectures": {str: str}, "data_sha256": {str: str}, "evaluation": {str: {str: object}}},
+    **{"defaults": {str: {str: SCALAR}}, "spaces": {str: {str: (SCALAR, is_searched)}}},
+    **{"datasets": [str], "variants": [str]},
+}
+
+
+def misfit(value: Any, outline: Outline, place: str = "it") -> str | None:
+    """The first thing about a value that is not as an outline says, in words; None if all is.
+
+    >>> misfit({"n": 1, "names": ["a", 3]}, {"n": int, "names": [str]})
+    'it.names[1] is 3'
+    >>> misfit({"n": 1}, {"n": int, "names": [str]})
+    'it.names is missing'
+    """
+    if isinstance(outline, tuple):
+        every = [misfit(value, each, place) for each in outline]
+        return None if None in every else every[0]
+    if isinstance(outline, list):
+        if not isinstance(value, list):
+            return f"{place} is no list"
+        parts = [(each, outline[0], f"{place}[{i}]") for i, each in enumerate(value)]
+    elif isinstance(outline, dict):
+        if not isinstance(value, dict):
+            return f"{place} is no object"
+        wanted = dict.fromkeys(value, outline[str]) if str in outline else outline
+        if missing := wanted.keys() - value.keys():
+            return f"{place}.{min(missing)} is missing"
+        parts = [(value[name], each, f"{place}.{name}") for name, each in wanted.items()]
+    else:
+        return None if _fits(value, outline) else f"{place} is {value!r:.60}"
+    return next((found for part in parts if (found := misfit(*part))), None)
+
+
+def _fits(value: Any, outline: Any) -> bool:
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        return False
+    return isinstance(value, outline) if isinstance(outline, type | UnionType) else bool(outline(value))
+
+
+def read_outlined(file: Path, outline: Outline) -> Any:
+    """The JSON value in a file, which is as an outline says.
+
+    Raises:
+        UserError: it is not, or the file holds no JSON.
+    """
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file} is damaged ({error}): restore the file") from None
+    if wrong := misfit(value, outline, file.stem):
+        raise UserError(f"{file} is damaged: {wrong}; restore the file")
+    return value
