@@ -53,11 +53,11 @@ def load(folder: str | Path) -> Results:
     Raises:
         UserError: the folder holds no results; the nearest one that does is named.
     """
-    from gansweep import results
+    from gansweep import results, tables
     from gansweep.errors import unknown
 
     folder = Path(folder)
     if not (folder / "manifest.json").exists():
         near = [*folder.parent.glob("*/manifest.json"), *Path("results").glob("*/manifest.json")]
         raise unknown("folder of results", str(folder), {str(file.parent) for file in near})
-    return Results(folder, results.read_manifest(folder), **results.load(folder))
+    return Results(folder, results.read_manifest(folder), **tables.load(folder))

@@ -25,12 +25,12 @@ from gansweep.results import (
     now,
     read_manifest,
     read_rows,
-    write_tables,
 )
 from gansweep.rules import Count, check_fields, number
 from gansweep.samplers import open_storage
 from gansweep.search import Search
 from gansweep.study import Study
+from gansweep.tables import write_tables
 from gansweep.training.sizes import pack_size_for
 
 Share: TypeAlias = Annotated[float, number("a number of at least 0", lambda x: 0 <= x < math.inf)]

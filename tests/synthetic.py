@@ -10,7 +10,8 @@ from PIL import Image
 
 from gansweep import phases
 from gansweep.files import dump_json, write_atomically
-from gansweep.results import RowWriter, config_id, finite, read_rows, write_tables
+from gansweep.results import RowWriter, config_id, finite, read_rows
+from gansweep.tables import write_tables
 
 FIRST_EIGHT = {
     "mm": ("MM GAN", "blue", "diamond"),

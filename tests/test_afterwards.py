@@ -18,10 +18,11 @@ from gansweep.evaluation.fidelity import Evaluator, to_uint8
 from gansweep.evaluation.reference import Reference, build_reference, describe
 from gansweep.phases import Confirm
 from gansweep.reproduce import Repetition
-from gansweep.results import load, read_manifest, read_rows, reference_file
+from gansweep.results import read_manifest, read_rows, reference_file
 from gansweep.run import Options, run_study
 from gansweep.space import loguniform
 from gansweep.study import Study
+from gansweep.tables import load
 from gansweep.training.trained import load_trained
 
 STUDY = Study(

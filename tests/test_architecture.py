@@ -11,7 +11,7 @@ LAYERS = (
     ("errors", "formulas"),
     ("rules", "files", "outlines", "schema"),
     ("space", "results", "theory"),
-    ("phases",),
+    ("phases", "tables"),
     ("progress", "loggers"),
     ("variants",),
     ("networks",),

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gansweep.results import load, read_rows
+from gansweep.results import read_rows
+from gansweep.tables import load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

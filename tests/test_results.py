@@ -12,13 +12,11 @@ from gansweep.results import (
     RowWriter,
     blank_row,
     config_id,
-    evaluations_table,
     finite,
     read_rows,
     slug,
-    trials_table,
-    write_tables,
 )
+from gansweep.tables import evaluations_table, trials_table, write_tables
 
 STUDY = {"steps": 100, "evaluation": {"digits": {"n_images": 200}}}
 

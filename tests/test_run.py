@@ -12,9 +12,10 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.phases import Confirm
 from gansweep.preparation import prepare
-from gansweep.results import load, read_manifest
+from gansweep.results import read_manifest
 from gansweep.run import Options, run_study
 from gansweep.study import Study
+from gansweep.tables import load
 
 STUDY = Study(
     variants=("ns", "vae"),

@@ -17,7 +17,8 @@ from gansweep import phases, schema
 from gansweep.errors import UserError
 from gansweep.evaluation.settings import METRICS
 from gansweep.report.comparison import OUTCOMES
-from gansweep.results import RowWriter, read_manifest, read_rows, write_tables
+from gansweep.results import RowWriter, read_manifest, read_rows
+from gansweep.tables import write_tables
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,10 @@ SMALL = Study(variants=("ns",), datasets=("digits",), trials=2, steps=10, evalua
         ({"evaluation": Evaluation(metrics=("isc",))}, "metrics must have 'fid'"),
         ({"evaluation": None}, "evaluation must be of type Evaluation, but got None"),
         ({"space": None}, "space must be of type str or of type dict, but got None"),
-        ({"architecture": ["mlp"]}, r"architecture must be of type str, but got \['mlp'\]"),
+        (
+            {"architecture": ["mlp"]},
+            r"architecture must be of type str or of type Mapping, but got \['mlp'\]",
+        ),
         ({"smoke": 5}, "smoke must be of type Mapping, but got 5"),
         ({"confirm": 3}, "confirm must be of type Confirm or None, but got 3"),
     ],

@@ -14,7 +14,8 @@ from gansweep.files import dump_json
 from gansweep.report.comparison import read_comparison
 from gansweep.report.tables import summary_table, write_summary
 from gansweep.report.verify import verify
-from gansweep.results import config_id, read_manifest, reference_file, write_tables
+from gansweep.results import config_id, read_manifest, reference_file
+from gansweep.tables import write_tables
 
 TRIAL = "digits-ns-003"  # which ends well
 

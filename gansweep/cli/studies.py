@@ -86,7 +86,8 @@ def _options(options: argparse.Namespace) -> "Options":
 def report(options: argparse.Namespace) -> int:
     """Write the report of a study from its rows, finished or not."""
     from gansweep.report import write_report
-    from gansweep.results import read_manifest, write_tables
+    from gansweep.results import read_manifest
+    from gansweep.tables import write_tables
 
     folder = folder_of(options.study, options.results)
     write_tables(folder, read_manifest(folder)["collapse_above"])

@@ -16,6 +16,7 @@ from gansweep.outlines import FINALISTS, read_outlined
 from gansweep.report import statistics
 from gansweep.report.statistics import Estimate, Scores
 from gansweep.results import FAILED
+from gansweep.tables import load
 
 OUTCOMES = ("ok", "collapsed", "diverged", "crashed", "timeout")
 
@@ -186,7 +187,7 @@ def read_comparison(folder: Path) -> Comparison:
         UserError: the folder holds no results, no trial has reported yet, or a file is damaged.
     """
     manifest = results.read_manifest(folder)
-    tables = results.load(folder, manifest["collapse_above"])
+    tables = load(folder, manifest["collapse_above"])
     if tables["trials"].empty:
         raise UserError(f"{folder} holds no results: no trial has reported yet; run the study first")
     trials = tables["trials"]

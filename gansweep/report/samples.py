@@ -57,8 +57,11 @@ def own_file(folder: Path, path: object) -> Path | None:
 
 
 def galleries(comparison: Comparison, ladders: dict[str, list[pd.Series]]) -> list[Gallery]:
-    """By data set: real images and, for each variant, the samples of its best, median and worst trial, those
-    of its fresh seeds, and the training images next to its best. ladders: the trials of each ladder."""
+    """By data set: real images and, for each variant, the samples of its best, median and worst fresh seed,
+    or trial where nothing is confirmed, and the training images nearest to its best.
+
+    ladders: the trials of each data set's ladder.
+    """
     return [
         _gallery(comparison, dataset, ladders[dataset])
         for dataset in comparison.datasets
@@ -95,9 +98,10 @@ def _is_conditional(comparison: Comparison, dataset: str) -> bool:
 
 def _of_variant(comparison: Comparison, dataset: str, variant: str) -> tuple[Grid, ...]:
     cell = (dataset, variant)
-    search = [_grid(comparison, *cell, f"{k} trial", t) for k, t in chosen(comparison, *cell).items()]
-    seeds = [_grid(comparison, *cell, f"{k} seed", t) for k, t in chosen_seeds(comparison, *cell).items()]
-    return (*search, *seeds, *_neighbours(comparison, *cell))
+    shown = [_grid(comparison, *cell, f"{k} seed", t) for k, t in chosen_seeds(comparison, *cell).items()]
+    if not shown:
+        shown = [_grid(comparison, *cell, f"{k} trial", t) for k, t in chosen(comparison, *cell).items()]
+    return (*shown, *_neighbours(comparison, *cell))
 
 
 def chosen(comparison: Comparison, dataset: str, variant: str) -> dict[str, pd.Series]:
@@ -204,7 +208,7 @@ def _embed(path: Path, rows: int = ROWS) -> tuple[str, int, int]:
     if rows < ROWS:
         image = image.crop((0, 0, image.width, rows * image.height // ROWS))
     packed, plain = io.BytesIO(), io.BytesIO()
-    image.save(packed, "WEBP", lossless=image.width * image.height < LOSSLESS_BELOW, quality=85, method=6)
+    image.save(packed, "WEBP", lossless=image.width * image.height < LOSSLESS_BELOW, quality=75, method=6)
     image.save(plain, "PNG", optimize=True)
     kind, file = ("webp", packed) if packed.tell() < plain.tell() else ("png", plain)
     uri = f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -17,7 +17,10 @@ def verdict(comparison: Comparison) -> list[tuple[str, str]]:
         for name in comparison.datasets
         if comparison.confirmed_scores(name)
     ]
-    lines = [(comparison.dataset_label(name), _on_dataset(comparison, name)) for name in comparison.datasets]
+    lines = [
+        (f"{comparison.dataset_label(name)}, search", _on_dataset(comparison, name))
+        for name in comparison.datasets
+    ]
     return [
         *confirmed,
         *lines,
@@ -119,8 +122,8 @@ def _kind_of_score(comparison: Comparison) -> str:
     if len(comparison.confirmed):
         unconfirmed = "; those of fresh seeds are not selected among configurations"
     return (
-        "every FID here is the lowest of a trial’s evaluations, measured on the very images that select "
-        f"among checkpoints and configurations. It is therefore optimistic{unconfirmed}."
+        "the FID of a trial of the search is the lowest of its evaluations, measured on the very images that "
+        f"select among checkpoints and configurations. It is therefore optimistic{unconfirmed}."
     )
 
 

@@ -18,6 +18,7 @@ from gansweep.report.comparison import read_comparison
 from gansweep.report.escaping import csv
 from gansweep.report.row_checks import check_rows
 from gansweep.report.tables import summary_table
+from gansweep.tables import load
 
 MOST = 10  # differences that are named for each file
 ROUNDING = 1e-9  # a sum may round differently on another machine
@@ -90,7 +91,7 @@ def _reference(file: Path) -> Any:
 
 
 def _check_tables(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
-    tables = results.load(folder, manifest["collapse_above"])
+    tables = load(folder, manifest["collapse_above"])
     for name, table in tables.items():
         yield from schema.violations(name, table)
         for suffix in ("csv", "parquet"):

@@ -17,6 +17,7 @@ from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked,
 from gansweep.report.figures.distribution import plot_distribution
 from gansweep.report.statistics import Scores
 from gansweep.report.verdict import confirmed_sentence
+from gansweep.results import slug
 
 COLUMNS = (
     "Variant",
@@ -54,7 +55,7 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
     leading = statistics.leading_group(scores, 1)
     sizes = sorted({len(values) for values in scores.values()})
     return Plot(
-        name=f"confirmed-{dataset}",
+        name=f"confirmed-{slug(dataset)}",
         question=f"What do the winners score on fresh seeds on {comparison.dataset_label(dataset)}?",
         takeaway=confirmed_sentence(comparison, dataset),
         caption=f"Dots: fresh seeds of the configuration chosen for each variant, {_range(sizes)} each; bar "

@@ -16,7 +16,7 @@ from gansweep.report.figures.strips import Group, metric_table, order_of, takeaw
 from gansweep.report.measures import per_trial
 from gansweep.report.statistics import quantile
 from gansweep.report.style import Look
-from gansweep.results import FAILED
+from gansweep.results import FAILED, slug
 
 COLUMNS = 4
 COVERAGE = Group(
@@ -117,7 +117,7 @@ def coverage_plot(comparison: Comparison, dataset: str) -> Plot | None:
         figure = coverage_figure(curves, n_modes, order, style.looks(comparison.manifest))
     label = comparison.dataset_label(dataset)
     return Plot(
-        name=f"coverage-{dataset}",
+        name=f"coverage-{slug(dataset)}",
         question=f"{COVERAGE.question} on {label}?",
         takeaway=takeaway(comparison, points, names),
         caption=f"{COVERAGE.caption} Lines: medians over all trials of a variant, bands: quartiles; a failed "

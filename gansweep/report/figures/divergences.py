@@ -15,6 +15,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot
 from gansweep.report.figures.fits import FGAN, TARGETS, divergence_of, fits_data, optimum
 from gansweep.report.style import Look
+from gansweep.results import slug
 from gansweep.theory import cross_divergences
 
 SAME = 1e-3  # two optima this near, in mean and sd, are one: the divergences rank models alike
@@ -91,7 +92,7 @@ def cross_plot(comparison: Comparison, dataset: str) -> Plot | None:
         figure = ax.get_figure(root=True)
     label = comparison.dataset_label(dataset)
     return Plot(
-        name=f"cross-divergences-{dataset}",
+        name=f"cross-divergences-{slug(dataset)}",
         question=f"Is each variant best at its own divergence on {label}?",
         takeaway=_takeaway(comparison, table, dataset),
         caption="Rows: a divergence, from the target to the Gaussian of a variant’s median trial, by "

@@ -17,6 +17,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.measures import measurements
 from gansweep.report.style import Look
+from gansweep.results import slug
 from gansweep.theory import DIVERGENCES, FGAN_MIXTURE, Gaussian, Mixture1D, fit_gaussian
 
 COLUMNS = 4
@@ -141,7 +142,7 @@ def fits_plot(comparison: Comparison, dataset: str) -> Plot | None:
         figure = fits_figure(comparison, dataset, fits)
     label = comparison.dataset_label(dataset)
     return Plot(
-        name=f"fits-{dataset}",
+        name=f"fits-{slug(dataset)}",
         question=f"Which Gaussian does each variant fit to {label}?",
         takeaway=_takeaway(comparison, fits),
         caption="Mean and standard deviation of the samples at the last evaluation of each trial: median "

@@ -18,6 +18,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import STAR, Plot
 from gansweep.report.figures.scales import ENOUGH, Scale, option, searched
 from gansweep.report.style import Look
+from gansweep.results import slug
 
 STRIP_LOW, STRIP_HEIGHT = 1.05, 0.26  # of a panel's height: the strip of failures above it
 ROW, MARGINS = 1.2, (0.75, 0.1, 0.42, 0.25)  # inches: a variant's row; left, right, top, bottom
@@ -186,7 +187,7 @@ def hyperparameter_plot(comparison: Comparison, dataset: str) -> Plot:
     with style.house_style():
         figure = hyperparameter_figure(comparison, dataset, points) if len(points) else None
     return Plot(
-        name=f"hyperparameters-{dataset}",
+        name=f"hyperparameters-{slug(dataset)}",
         question=f"Which hyperparameters matter on {label}?",
         takeaway=_takeaway(comparison, dataset, points),
         caption="A row per variant, the best first; a column per searched hyperparameter. Below: the "

@@ -13,7 +13,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.numbers import fid_text
 from gansweep.report.style import Look
-from gansweep.results import FAILED
+from gansweep.results import FAILED, slug
 
 COLUMNS = 4
 STOPPING = (
@@ -137,7 +137,7 @@ def learning_plot(comparison: Comparison, dataset: str) -> Plot:
     with style.house_style():
         figure = learning_figure(comparison, dataset, curves) if len(curves) else None
     return Plot(
-        name=f"learning-{dataset}",
+        name=f"learning-{slug(dataset)}",
         question=f"How does training proceed on {label}?",
         takeaway=_takeaway(comparison, curves),
         caption="FID of one evaluation against discriminator steps. Median and quartiles over all trials "

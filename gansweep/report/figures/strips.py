@@ -14,7 +14,7 @@ from gansweep.report.figures.base import Cell, Plot, Table, draws, linked, where
 from gansweep.report.measures import MEASURES, Measure, median, per_trial
 from gansweep.report.statistics import quantile
 from gansweep.report.style import Look
-from gansweep.results import FAILED
+from gansweep.results import FAILED, slug
 
 ABOVE, BELOW = -0.12, 0.26  # of a row: where its dots and its median lie
 
@@ -173,7 +173,7 @@ def strips_plot(comparison: Comparison, dataset: str, group: Group) -> Plot | No
         figure = strips_figure(points, names, order, style.looks(comparison.manifest))
     label = comparison.dataset_label(dataset)
     return Plot(
-        name=f"{group.name}-{dataset}",
+        name=f"{group.name}-{slug(dataset)}",
         question=f"{group.question} on {label}?",
         takeaway=takeaway(comparison, points, names),
         caption=f"{group.caption} Dots: the {int((~points['failed']).sum())} trials that did not fail; "

@@ -129,7 +129,7 @@ def vectors_plot(comparison: Comparison, dataset: str) -> Plot | None:
     label = comparison.dataset_label(dataset)
     n_trials = data.loc[data["variant"] != "", "trial_id"].nunique()
     return Plot(
-        name=f"samples-{dataset}",
+        name=f"samples-{slug(dataset)}",
         question=f"What do the samples look like on {label}?",
         takeaway=f"Real samples in grey, those of {n_trials} trials in the colours of their variants.",
         caption=f"Uncurated: the first {SHOWN} samples of the last evaluation of each variant’s best, median "
