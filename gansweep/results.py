@@ -1,7 +1,7 @@
 """Rows: one measurement of one trial at one step, append-only.
 
-`rows.jsonl` is written by the driver alone and is the only truth about results; tables (`gansweep.tables`) can
-be rebuilt from it at any time. Reading results imports neither torch nor Ray.
+`rows.jsonl` is written by the driver alone and is the only truth about results. The tables of
+`gansweep.tables` can be rebuilt from it at any time. Reading results imports neither torch nor Ray.
 
 A row is one JSON object:
 
