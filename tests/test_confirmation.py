@@ -10,9 +10,10 @@ import pytest
 from synthetic import EVALUATIONS, STEPS, make_study
 
 from gansweep import phases
-from gansweep.report import write_report
 from gansweep.report.comparison import read_comparison
+from gansweep.report.figures import plots
 from gansweep.report.figures.confirmation import COLUMNS, confirmation_plot
+from gansweep.report.page import write_formats
 from gansweep.report.statistics import quantile
 from gansweep.report.verdict import cautions, verdict
 from gansweep.results import RowWriter, read_manifest, read_rows
@@ -72,9 +73,11 @@ def test_seeds_are_no_trials_of_the_search(study):
 
 
 def test_the_page_leads_with_them(study):
-    page = write_report(study).read_text()
-    first = page.index('id="figure-')
-    assert page[first:].startswith('id="figure-confirmed-digits"')
+    comparison = read_comparison(study)
+    first, *_ = plots(comparison)
+    assert first.name == "confirmed-digits"
+    page = write_formats(comparison, [first], ("html",)).read_text()
+    assert page[page.index('id="figure-') :].startswith('id="figure-confirmed-digits"')
     assert read_manifest(study)["budget"]["confirm"] == CONFIRM
 
 

@@ -29,6 +29,7 @@ def connect(cluster_file, **environment) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_gone_does_not_hang_the_start(tmp_path):
     (tmp_path / "remembered").write_text("127.0.0.1:1")
     done = connect(tmp_path / "remembered")
@@ -42,7 +43,6 @@ def test_a_cluster_that_was_asked_for_must_answer(tmp_path):
 
 
 def test_a_pack_whose_trials_have_all_ended_is_not_trained_again(tmp_path):
-    (tmp_path / "study.json").write_text("{}")
     (tmp_path / "rows.jsonl").write_text('{"trial_id": "a", "outcome": "diverged"}\n')
     config = {"folder": str(tmp_path), "pack": "p", "trials": [{"trial_id": "a"}], "device": "cpu"}
     train_pack(config)

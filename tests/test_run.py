@@ -107,6 +107,7 @@ def test_more_trials_extend_a_study(finished):
     assert len(load(results / "small")["trials"]) == 8
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_how_the_study_is_run(finished, tmp_path):
     storage = f"sqlite:///{tmp_path}/optuna.db"
     options = Options(results=tmp_path, storage=storage, pack_size=1)

@@ -27,12 +27,11 @@ def train_pack(config: dict[str, Any]) -> None:
     log.parent.mkdir(exist_ok=True)
     try:
         torch.set_num_threads(1)
-        study = studies.read(folder)
         ended = {row["trial_id"] for row in read_rows(folder) if row["outcome"] is not None}
         trials = [trial for trial in config["trials"] if trial["trial_id"] not in ended]
         if not trials:  # all had ended before the worker was lost
             return
-        job = Job(config["pack"], trials, study, folder)
+        job = Job(config["pack"], trials, studies.read(folder), folder)
         device = torch.device(config["device"])
         _log(log, f"{len(job.trials)} trials on {device} of {socket.gethostname()}")
         name = job.trials[0]["dataset"]
