@@ -274,7 +274,7 @@ def test_samples_are_those_of_the_best_median_and_worst_seed_or_trial(study, pag
         assert f"Grid of uncurated samples of WGAN GP on Fashion-MNIST, {kind}" in page
     comparison = read_comparison(study)
     searched = dataclasses.replace(comparison, reruns=comparison.reruns.iloc[:0])
-    shown = samples.galleries(searched, dict.fromkeys(comparison.datasets, []))
+    shown = samples.galleries(searched, {name: [] for name in comparison.datasets})
     titles = {grid.title for _, grids in shown[1].groups for grid in grids}
     assert {"best trial", "median trial", "worst trial"} < titles and "best seed" not in titles
     assert "Samples of VAE on Digits 8×8, a sample in each row, then the training images nearest" in page
