@@ -154,6 +154,26 @@ def test_complete_separation_is_no_certainty():
     assert worse.value == worse.low == 0.0 and worse.high == pytest.approx(1 - better.low)
 
 
+@pytest.mark.parametrize(("x", "y"), [([1, 2, 5], [3, 4, 6, 7]), ([1, 2, INF], [2, 2, 3, INF, INF])])
+def test_the_p_value_of_few_runs_counts_all_permutations(x, y):
+    """Of all ways to call len(x) of the pooled scores x, the share with a rank sum as extreme, doubled."""
+    pooled = np.array([*x, *y], float)
+    ranks = stats.rankdata(pooled)
+    sums = [ranks[list(chosen)].sum() for chosen in itertools.combinations(range(len(pooled)), len(x))]
+    observed = ranks[: len(x)].sum()
+    tails = np.mean(np.array(sums) <= observed + 1e-9), np.mean(np.array(sums) >= observed - 1e-9)
+    found = improvement(np.array(x, float), np.array(y, float))[1]
+    assert found == pytest.approx(min(1, 2 * min(tails)), abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [10, 50])
+def test_the_p_value_is_that_of_mann_and_whitney(n):
+    generator = np.random.default_rng(n)
+    x, y = np.sort(generator.normal(0, 1, n)), np.sort(generator.normal(0.6, 1, n))
+    exact = stats.mannwhitneyu(x, y, method="exact").pvalue
+    assert improvement(x, y)[1] == pytest.approx(exact, rel=1e-9)
+
+
 def test_permutations_of_many_trials_fit_into_memory_and_agree_with_mann_and_whitney():
     generator = np.random.default_rng(5)
     x, y = draws(generator, 500, 0.95, 0.1), draws(generator, 400, 1.0, 0.1)

@@ -15,6 +15,7 @@ from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked, where
 from gansweep.report.figures.distribution import plot_distribution
+from gansweep.report.numbers import fid_text, mean_text
 from gansweep.report.statistics import Scores
 from gansweep.report.verdict import confirmed_sentence
 from gansweep.results import slug
@@ -110,8 +111,8 @@ def _seeds(scores: Scores, seeds: pd.DataFrame, good_seeds: str) -> tuple[Cell, 
     bad = int((seeds["outcome"] != "ok").sum())
     low, high = statistics.wilson(bad, n)
     good = seeds.loc[seeds["outcome"] == "ok", "score"].to_numpy(float)
-    spread = f" ± {_text(float(good.std(ddof=1)))}" if len(good) > 1 else ""
-    mean = f"{_text(float(good.mean()))}{spread}" if len(good) else "–"
+    sd = float(good.std(ddof=1)) if len(good) > 1 else math.nan
+    mean = mean_text(float(good.mean()), sd) if len(good) else "–"
     return (
         Cell(_text(estimate.value), f"[{_text(estimate.low)}, {_text(estimate.high)}]", estimate.value),
         Cell(f"{100 * bad / n:.0f}", f"[{100 * low:.0f}, {100 * high:.0f}]", bad / n),
@@ -136,7 +137,7 @@ def _mean(values: Scores) -> float:
 def _text(value: float) -> str:
     if math.isinf(value):
         return "fail" if value > 0 else "none"
-    return f"{value:.3g}"
+    return fid_text(value)
 
 
 def _chosen_on(comparison: Comparison, dataset: str) -> str:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked
+from gansweep.report.numbers import fid_text, mean_text
 from gansweep.report.published import ARCHITECTURE, EXTRACTOR, N_IMAGES, RESULTS, STEPS
 from gansweep.report.style import Look
 from gansweep.results import slug
@@ -203,8 +204,7 @@ def _cells(comparison: Comparison, dataset: str, line: dict[Any, Any]) -> tuple[
     """The cells of a variant; no trials lead to the paper's."""
     cell = {"dataset": dataset, "variant": line["variant"]}
     good = fresh_seeds(**cell, outcome="ok")
-    spread = "" if math.isnan(line["sd"]) else f" ± {line['sd']:.2g}"
-    mean = "–" if math.isnan(line["mean"]) else f"{line['mean']:.3g}{spread}"
+    mean = mean_text(line["mean"], line["sd"])
     ours = (
         Cell(_text(line["median"]), f"[{_text(line['low'])}, {_text(line['high'])}]", line["median"]),
         *linked([Cell(mean, value=line["mean"])], good),
@@ -219,4 +219,4 @@ def _cells(comparison: Comparison, dataset: str, line: dict[Any, Any]) -> tuple[
 
 
 def _text(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "fail" if value > 0 else "none"
+    return fid_text(value) if math.isfinite(value) else "fail" if value > 0 else "none"
