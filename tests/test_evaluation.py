@@ -34,7 +34,7 @@ from gansweep.evaluation.published import PUBLISHED
 from gansweep.evaluation.reference import describe
 from gansweep.evaluation.train_extractors import accuracy, train
 
-INCEPTION = PUBLISHED["inception"].library_name
+INCEPTION = PUBLISHED["inception"].fidelity_name
 LIBRARY_NAMES = {
     "fid": "frechet_inception_distance",
     "isc": "inception_score_mean",

@@ -127,7 +127,7 @@ UNLEARNT_CLASSES: dict[str, type[Registered]] = {"raw": RawExtractor, "pixels": 
 def registered_name(extractor: str) -> str:
     """torch-fidelity's name of an extractor in EXTRACTORS; the first call in a process registers it."""
     if extractor in PUBLISHED:
-        return PUBLISHED[extractor].library_name
+        return PUBLISHED[extractor].fidelity_name
     weights = weights_file(extractor, None)
     name = f"gansweep-{extractor}" + (f"-{file_hash(weights)[:12]}" if weights else "")
     if name not in FEATURE_EXTRACTORS_REGISTRY:
@@ -186,7 +186,7 @@ def _published(network: Published, layers: Sequence[str], weights: Path) -> Any:
         if not file_hash(weights).startswith(network.sha256):
             torch.load(weights, weights_only=True)
         return create_feature_extractor(
-            network.library_name,
+            network.fidelity_name,
             list(layers),
             cuda=False,
             verbose=False,
@@ -214,7 +214,7 @@ def features_by(
 @torch.no_grad()
 def extract(network: Any, samples: Tensor, batch_size: int, device: str | torch.device) -> dict[str, Tensor]:
     """Every layer of an extractor, float64 [N, D] on the CPU; published ones see grey images in colour."""
-    if network.get_name() in {published.library_name for published in PUBLISHED.values()}:
+    if network.get_name() in {published.fidelity_name for published in PUBLISHED.values()}:
         samples = samples.expand(-1, 3, -1, -1)
     parts = [network(part.to(device)) for part in samples.split(batch_size)]
     layers = network.convert_features_tuple_to_dict(

@@ -17,7 +17,7 @@ class Published:
     """A network whose weights others have published."""
 
     owner: str  # as a sentence names it
-    library_name: str  # torch-fidelity's
+    fidelity_name: str  # torch-fidelity's
     url: str
     sha256: str  # its first digits, which the publishers put into the file's name
     variable: str  # of the environment: a file to take instead

@@ -1,6 +1,7 @@
 """Numbers as a reader compares them."""
 
 import math
+from collections.abc import Iterable
 
 
 def fid_text(value: float | None, missing: str = "–") -> str:
@@ -26,6 +27,16 @@ def mean_text(mean: float, sd: float) -> str:
     if math.isnan(sd) or math.isnan(mean):
         return text
     return f"{text} ± {sd:.{len(text.partition('.')[2])}f}"
+
+
+def range_text(counts: Iterable[int]) -> str:
+    """From the least to the most of some counts.
+
+    >>> range_text([5, 3, 4]), range_text([3, 3])
+    ('3 to 5', '3')
+    """
+    least, most = min(ends := list(counts)), max(ends)
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def p_text(p: float) -> str:

@@ -15,7 +15,7 @@ from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked, where
 from gansweep.report.figures.distribution import plot_distribution
-from gansweep.report.numbers import fid_text, mean_text
+from gansweep.report.numbers import fid_text, mean_text, range_text
 from gansweep.report.statistics import Scores
 from gansweep.report.verdict import confirmed_sentence
 from gansweep.results import slug
@@ -59,8 +59,8 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
         name=f"confirmed-{slug(dataset)}",
         question=f"What do the winners score on fresh seeds on {comparison.dataset_label(dataset)}?",
         takeaway=confirmed_sentence(comparison, dataset),
-        caption=f"Dots: fresh seeds of the configuration chosen for each variant, {_range(sizes)} each; bar "
-        "and tick: quartiles and median, a failed seed counting as worst; star: the trial of the search that "
+        caption=f"Dots: fresh seeds of the configuration chosen for each variant, {range_text(sizes)} each; "
+        "bar and tick: quartiles and median, a failed seed counting as worst; star: the trial of the search that "
         "the configuration was chosen for, its luck included; triangle: the lowest. Failed seeds have no "
         "dot. Bad seeds are those that failed or collapsed. All FIDs are to the test images; "
         f"{_chosen_on(comparison, dataset)}.",
@@ -144,7 +144,3 @@ def _chosen_on(comparison: Comparison, dataset: str) -> str:
     also = comparison.selects_on(dataset) == "test"
     images = "they also" if also else "a validation set, to which the FIDs of the search are,"
     return f"{images} choose{'' if also else 's'} checkpoints and configurations"
-
-
-def _range(sizes: list[int]) -> str:
-    return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked
-from gansweep.report.numbers import p_text
+from gansweep.report.numbers import p_text, range_text
 from gansweep.report.style import Look
 from gansweep.results import slug
 
@@ -135,7 +135,7 @@ def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
         "than any; an arrow means that the seeds give no bound. “Better in” is the share of pairs in which "
         f"the variant’s seed has the lower FID. Permutation tests, adjusted by Holm for "
         f"{len(effects) - 1} comparison{'s' if len(effects) > 2 else ''}; "
-        f"{' to '.join(str(n) for n in sizes[:: len(sizes) - 1 or 1])} seeds a variant.",
+        f"{range_text(sizes)} seeds a variant.",
         alt=f"Forest plot, a row per variant: ratio of FID to that of {leader} on {label} with its interval.",
         figure=figure,
         data=effects,

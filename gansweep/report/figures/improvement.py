@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot
+from gansweep.report.numbers import range_text
 from gansweep.report.statistics import Scores
 from gansweep.report.style import Look
 from gansweep.results import slug
@@ -96,7 +97,7 @@ def improvement_plot(comparison: Comparison, dataset: str) -> Plot | None:
         caption=f"Probability, in %, that a {what} of the variant of the row has a lower FID than one of the "
         "variant of the column; ties, such as two failures, count half. Blue: separable, with p < "
         f"{statistics.ALPHA} after Holm’s adjustment for all {len(pairs) // 2} pairs; grey italics: the runs "
-        f"cannot tell the two apart. {' to '.join(str(n) for n in sizes[:: len(sizes) - 1 or 1])} runs a "
+        f"cannot tell the two apart. {range_text(sizes)} runs a "
         "variant; the lowest median comes first.",
         alt=f"Matrix of percentages: how often the variant of a row beats that of a column on {label}.",
         figure=figure,

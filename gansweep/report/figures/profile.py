@@ -17,6 +17,7 @@ from gansweep.report import labels, statistics, style
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, draws, fresh_seeds, linked
 from gansweep.report.figures.budget import BANDED, highlighted
+from gansweep.report.numbers import range_text
 from gansweep.report.statistics import Scores
 from gansweep.report.style import Look
 
@@ -152,7 +153,7 @@ def _sizes(curves: pd.DataFrame) -> str:
     parts = []
     for runs, here in curves.groupby("runs", sort=False):
         sizes = sorted(set(here["n"]))
-        parts.append(f"{' to '.join(map(str, sizes[:: len(sizes) - 1 or 1]))} {NAMES[str(runs)]}")
+        parts.append(f"{range_text(sizes)} {NAMES[str(runs)]}")
     return " and ".join(parts) + " a variant"
 
 

@@ -16,6 +16,7 @@ from gansweep.report import statistics, style
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import FINISHED, Cell, Plot, Table, linked, where
 from gansweep.report.figures.distribution import overall_order
+from gansweep.report.numbers import range_text
 from gansweep.report.style import Look
 from gansweep.results import FAILED
 
@@ -99,8 +100,8 @@ def variance_plot(comparison: Comparison) -> Plot | None:
         if drawn
         else "No figure: fewer than two configurations of any variant have two runs that did not fail.",
         caption="Random configurations of each search, run again on fresh seeds: "
-        f"{_range(splits['configurations'])} configurations, {_range(splits['runs'])} runs a variant and "
-        "data set. Coloured: the share of the variance of log FID between configurations, with its "
+        f"{range_text(splits['configurations'])} configurations, {range_text(splits['runs'])} runs a variant "
+        "and data set. Coloured: the share of the variance of log FID between configurations, with its "
         "95 % bootstrap interval over configurations; the rest lies between seeds of one configuration. "
         f"Failed runs have no log FID and are left out, {int(splits['failed'].sum())} of "
         f"{int(splits['runs'].sum())}; the table counts them.",
@@ -110,11 +111,6 @@ def variance_plot(comparison: Comparison) -> Plot | None:
         data=splits,
         table=_table(comparison, splits),
     )
-
-
-def _range(counts: pd.Series) -> str:
-    low, high = int(counts.min()), int(counts.max())
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _percent(sd: float) -> str:
