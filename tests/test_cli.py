@@ -113,8 +113,8 @@ def test_status_and_report_of_what_there_is(capsys, results):
 
 def test_reading_results_needs_neither_torch_nor_ray(results):
     code = (
-        "import sys; from gansweep.cli import main; import gansweep.results as r; "
-        f"main(['status', 'demo', '--results', {str(results)!r}]); r.load({str(results / 'demo')!r}); "
+        "import sys; from gansweep.cli import main; import gansweep; "
+        f"main(['status', 'demo', '--results', {str(results)!r}]); gansweep.load({str(results / 'demo')!r}); "
         "print([m for m in ('torch', 'ray', 'optuna') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

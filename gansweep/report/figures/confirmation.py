@@ -60,9 +60,9 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
         question=f"What do the winners score on fresh seeds on {comparison.dataset_label(dataset)}?",
         takeaway=confirmed_sentence(comparison, dataset),
         caption=f"Dots: fresh seeds of the configuration chosen for each variant, {range_text(sizes)} each; "
-        "bar and tick: quartiles and median, a failed seed counting as worst; star: the trial of the search that "
-        "the configuration was chosen for, its luck included; triangle: the lowest. Failed seeds have no "
-        "dot. Bad seeds are those that failed or collapsed. All FIDs are to the test images; "
+        "bar and tick: quartiles and median, a failed seed counting as worst; star: the trial of the search "
+        "that the configuration was chosen for, its luck included; triangle: the lowest. Failed seeds have "
+        "no dot. Bad seeds are those that failed or collapsed. All FIDs are to the test images; "
         f"{_chosen_on(comparison, dataset)}.",
         alt="Strip plot of the FID of fresh seeds, a row per variant, on a logarithmic axis.",
         figure=_figure(comparison, points, order),
