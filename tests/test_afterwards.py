@@ -212,6 +212,7 @@ def _kept(folder: Path) -> set[str]:
     return {file.parent.name for file in folder.glob("checkpoints/*/generator.pt")}
 
 
+@pytest.mark.slow
 def test_finalists_that_were_not_measured_are_measured_by_the_same_command(results, folder, capsys):
     file = folder / finalists.FILE
     before = json.loads(file.read_text())

@@ -40,7 +40,7 @@ def test_drawing_leaves_matplotlibs_settings_alone(comparison):
     assert dict(mpl.rcParams) == before
 
 
-@pytest.mark.parametrize("trials", [2, 6, 30])
+@pytest.mark.parametrize("trials", [2, 6, pytest.param(30, marks=pytest.mark.slow)])
 def test_every_takeaway_and_caption_is_whole_sentences(tmp_path, trials):
     study = make_study(tmp_path, variants=3, datasets=2, trials=trials, samples=False)
     for plot in plots(read_comparison(study)):

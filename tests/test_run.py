@@ -99,6 +99,7 @@ def test_a_changed_study_is_refused_with_its_differences(finished):
     assert rows_file(results) == before
 
 
+@pytest.mark.slow
 def test_more_trials_extend_a_study(finished):
     results, _ = finished
     before = rows_file(results)
