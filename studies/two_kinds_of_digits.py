@@ -3,7 +3,7 @@
 The whole protocol at the scale of a CPU: 30 random configurations of each model, the same on small digits
 and on MNIST; the best three are run again on three fresh seeds, the one that stands best on ten more; a
 validation set selects, the test set reports; six random configurations are run again to tell luck from
-settings. Three quarters of an hour on two free cores.
+settings. It took an hour and a half on two busy cores.
 
 Source: Lucic et al., "Are GANs Created Equal? A Large-Scale Study", 2018, arXiv:1711.10337.
 Deviations: those of the protocol listed in docs/architecture.md; a bundled extractor; small networks, batches
