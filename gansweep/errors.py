@@ -1,4 +1,4 @@
-"""What a user did wrong, said in one sentence."""
+"""What a user did wrong, or what stopped a run, said in one sentence."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -8,6 +8,13 @@ MANY = 40  # names: more are not listed
 
 class UserError(Exception):
     """A user's mistake. The command line prints its message and exits with code 2, without a traceback."""
+
+
+class Stopped(Exception):
+    """Something outside a run does not let it go on: a full disk, a cluster that is gone. Nothing is lost.
+
+    The command line says that the same command goes on, and exits with code 3.
+    """
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:

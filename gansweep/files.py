@@ -1,5 +1,6 @@
 """Files that a reader always finds whole, whatever crashes while they are written."""
 
+import fcntl
 import json
 import os
 import tempfile
@@ -43,6 +44,20 @@ def require_writable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise UserError(f"files cannot be written to {folder}: {error.strerror}") from None
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Wait until nobody else is in a block with this lock file: no other process, here or on another machine
+    that shares the storage.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -2,17 +2,27 @@
 
 import math
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gansweep.errors import Stopped, UserError
+from gansweep.failures import Failure, answer
+from gansweep.incidents import note_incident
+from gansweep.lock import STOP
 from gansweep.loggers import Logger
+from gansweep.patience import patiently
 from gansweep.progress import Progress
 from gansweep.queue import Queue
 from gansweep.results import Row, RowWriter, blank_row, now, read_rows
 from gansweep.training.checkpoints import Checkpoints
+from gansweep.training.train import Job
 from gansweep.variants import VARIANTS
+
+OUTCOMES = {"hang": ("timeout", "time_limit")}  # of a trial whose failure has this kind; else crashed
 
 
 class Ledger:
@@ -27,10 +37,12 @@ class Ledger:
         loggers: Iterable[Logger] = (),
     ) -> None:
         self.study, self.writer, self.queue, self.loggers = study, writer, queue, list(loggers)
-        self.checkpoints = Checkpoints(folder)
+        self.folder, self.checkpoints = folder, Checkpoints(folder)
         self.progress = Progress(study, {name: VARIANTS[name].label for name in study["variants"]})
         self.scores: dict[str, float] = {}  # the best FID of every trial so far
         self.best: dict[tuple[str, str, str], str] = {}  # the best finished trial of a cell in a phase
+        self.losses: Counter[tuple[tuple[str, ...], int]] = Counter()  # by trials and how far they had come
+        self.looked = time.monotonic()
         for row in read_rows(folder):
             self.progress.note(row, earlier=True)
             self._tidy(row)
@@ -57,15 +69,57 @@ class Ledger:
             self.loggers.remove(logger)
             print(f"logger {logger.name} is switched off: {type(error).__name__}: {error}", file=sys.stderr)
 
-    def crashed(self, trials: list[Row], pack: str, kind: str, message: str) -> None:
-        """End trials whose worker failed again and again."""
+    def failed(self, job: Job, failure: Failure) -> None:
+        """Queue a failed pack once more, as a whole or in halves, or end its only trial.
+
+        Raises:
+            Stopped, UserError: no trial is to blame; all go on when the run goes on.
+        """
+        trials = self.queue.going(job)
+        if not trials:
+            return
+        where = tuple(trial["trial_id"] for trial in trials), sum(map(self._step, trials))
+        self.losses[where] += 1
+        action = answer(failure, len(trials), self.losses[where])
+        about = {"time": now(), "pack": job.pack, "trials": list(where[0])}
+        incident = about | failure._asdict() | {"action": action}
+        note_incident(self.folder, incident)
+        self.progress.incident(incident)
+        if action == "stopped":
+            raise (Stopped if failure.kind == "Stopped" else UserError)(failure.message)
+        if action == "ended":
+            self._end(trials, job.pack, failure)
+            return
+        self.queue.hand_back(job, halved=action == "halved")
+        if failure.kind == "oom":
+            self.queue.shrink(job, max(1, len(trials) // 2))
+
+    def _step(self, trial: Row) -> int:
+        """The step at which a trial was last measured."""
+        latest = self.writer.latest.get(trial["trial_id"])
+        return latest["step"] if latest else -1
+
+    def _end(self, trials: list[Row], pack: str, failure: Failure) -> None:
+        outcome, kind = OUTCOMES.get(failure.kind, ("crashed", failure.kind))
         rows = []
         for trial in trials:
             latest = self.writer.latest.get(trial["trial_id"]) or blank_row(trial, self.study, pack)
-            failure = {"kind": kind, "message": message, "step": latest["step"]}
-            end = {"metrics": {}, "terms": {}, "outcome": "crashed", "failure": failure, "time": now()}
+            reason = {"kind": kind, "message": failure.message, "step": latest["step"]}
+            end = {"metrics": {}, "terms": {}, "outcome": outcome, "failure": reason, "time": now()}
             rows.append(latest | end)
         self.record(rows)
+
+    def asked_to_stop(self) -> bool:
+        """Whether somebody has asked this driver to end; looks at most once a second."""
+        if time.monotonic() - self.looked < 1:
+            return False
+        self.looked = time.monotonic()
+        file = self.folder / STOP
+        try:
+            file.unlink()
+        except OSError:  # it is not there, or the storage is away
+            return False
+        return True
 
     def draw(self) -> None:
         self.progress.draw()
@@ -77,7 +131,7 @@ class Ledger:
         self.scores[trial] = min(self.scores.get(trial, math.inf), math.inf if fid is None else fid)
         if row["outcome"] is None:
             return
-        self.checkpoints.forget_training(trial)
+        patiently(lambda: self.checkpoints.forget_training(trial), "checkpoints cannot be deleted")
         best = self.best.get(cell)
         loser: str | None = trial
         if row["outcome"] == "ok" and (best is None or self.scores[trial] < self.scores[best]):

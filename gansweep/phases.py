@@ -61,12 +61,19 @@ def stages(study: dict[str, Any]) -> list[tuple[str, ...]]:
 
 def n_planned(study: dict[str, Any]) -> int:
     """How many trials a cell has in all phases, if any trial of its search ends well."""
+    return sum(n_by_phase(study).values())
+
+
+def n_by_phase(study: dict[str, Any]) -> dict[str, int]:
+    """How many trials a cell has in each phase, if any trial of its search ends well."""
     confirm, replicate = study["confirm"], study["replicate"]
-    n: int = study["trials"]
+    n: dict[str, int] = {SEARCH: study["trials"]}
+    if confirm and confirm["top"] > 1:
+        n[SELECT] = confirm["reruns"] * _n_top(study)
     if confirm:
-        n += confirm["seeds"] + (confirm["reruns"] * _n_top(study) if confirm["top"] > 1 else 0)
+        n[CONFIRM] = confirm["seeds"]
     if replicate:
-        n += replicate["seeds"] * min(replicate["configurations"], study["trials"] - 1)
+        n[REPLICATE] = replicate["seeds"] * min(replicate["configurations"], study["trials"] - 1)
     return n
 
 

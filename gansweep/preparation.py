@@ -40,6 +40,7 @@ def prepare(
     manifest = manifest_of(resolved, datasets, references, collapse_above) | {"hardware": hardware}
     manifest["created"] = earlier.get("created", manifest["updated"])
     manifest["wall_seconds"] = earlier.get("wall_seconds", 0.0)
+    manifest["packing"] = earlier.get("packing", {})
     write_atomically(folder / "study.json", dump_json(resolved))
     write_atomically(file, dump_json(manifest))
     return manifest

@@ -4,38 +4,59 @@ import math
 import shutil
 import sys
 import time
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, TextIO
 
-from gansweep.phases import n_planned
-from gansweep.results import FAILED, Row
+from gansweep.results import Row
+from gansweep.tally import Tally
+
+WIDEST_NAME, WIDEST_BAR = 26, 20
+JUDGED_SECONDS = 5.0  # between two estimates of the time that is left
+
+
+class Screen:
+    """Lines that are drawn over the ones before, as far as a terminal has room for them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.n_lines = stream, 0
+
+    def draw(self, lines: list[str]) -> None:
+        """Draw lines; of too many those in the middle are left out."""
+        width, height = shutil.get_terminal_size()
+        if len(lines) >= height:  # what has left the screen could not be drawn over
+            hidden = len(lines) - height + 2
+            lines = [*lines[: height - 3], f"... and {hidden} more", lines[-1]]
+        up = f"\033[{self.n_lines}A\033[J" if self.n_lines else ""
+        print(up + "\n".join(line[: width - 1] for line in lines), file=self.stream, flush=True)
+        self.n_lines = len(lines)
 
 
 class Progress:
     """Counts trials and keeps the best FID of every cell; draws at most twice a second."""
 
     def __init__(self, study: dict[str, Any], labels: dict[str, str], stream: TextIO | None = None) -> None:
-        self.study, self.labels, self.stream = study, labels, stream or sys.stdout
-        self.live = self.stream.isatty()
-        self.cells = [(v, d) for d in study["datasets"] for v in study["variants"]]
-        self.n_trials = n_planned(study)  # of a cell, in all phases
-        self.done = dict.fromkeys(self.cells, 0)
-        self.failed = dict.fromkeys(self.cells, 0)
-        self.best = dict.fromkeys(self.cells, math.inf)
-        self.started, self.drawn, self._before, self._lines = time.monotonic(), 0.0, 0, 0
+        self.labels, self.stream = labels, stream or sys.stdout
+        self.live, self.screen = self.stream.isatty(), Screen(self.stream)
+        self.tally = Tally(study, since=math.floor(time.time()))
+        self.incidents: Counter[str] = Counter()  # of this run, by what was done about them
+        self.started = self.drawn = time.monotonic()
+        self.judged, self.left = 0.0, "no estimate yet"
 
     def note(self, row: Row, earlier: bool = False) -> None:
-        """Count a row; `earlier`: it is from a run before this one and says nothing about speed."""
-        cell = (row["variant"], row["dataset"])
-        fid = row["metrics"].get("fid")
-        self.best[cell] = min(self.best[cell], math.inf if fid is None else fid)
-        if row["outcome"] is None:
+        """Count a row; `earlier`: it is from a run before this one."""
+        self.tally.note(row)
+        if row["outcome"] is None or earlier or self.live:
             return
-        self.done[cell] += 1
-        self.failed[cell] += row["outcome"] in FAILED
-        self._before += earlier
-        if not earlier and not self.live:
-            shown = f"FID {fid:.2f}" if fid is not None else row["failure"]["message"]
-            self._print(f"{self.count()}  {row['trial_id']}  {row['outcome']}, {shown}")
+        fid = row["metrics"].get("fid")
+        shown = f"FID {fid:.2f}" if fid is not None else first_line(row["failure"]["message"])
+        self._say(f"{self.count()}  {row['trial_id']}  {row['outcome']}, {shown}")
+
+    def incident(self, incident: Mapping[str, Any]) -> None:
+        """Count an incident, as incidents.jsonl has it."""
+        self.incidents[incident["kind"]] += 1
+        if not self.live:
+            self._say(f"{self.count()}  {incident_line(incident)}")
 
     def draw(self, force: bool = False) -> None:
         """Redraw the table, on a terminal."""
@@ -43,47 +64,93 @@ class Progress:
         if not self.live or (now - self.drawn < 0.5 and not force):
             return
         self.drawn = now
-        width, height = shutil.get_terminal_size()
-        lines = self.table(width)
-        if len(lines) >= height:  # what has left the screen could not be drawn over
-            hidden = len(lines) - height + 2
-            lines = [*lines[: height - 3], f"... and {hidden} more", lines[-1]]
-        up = f"\033[{self._lines}A" if self._lines else ""
-        self._print(up + "\n".join(f"\033[2K{line[: width - 1]}" for line in lines))
-        self._lines = len(lines)
+        self.screen.draw(self.table(shutil.get_terminal_size().columns))
 
-    def table(self, width: int = 100) -> list[str]:
-        """One line a cell, and one for the whole study."""
-        several = len(self.study["datasets"]) > 1
-        wide = 24 if several else 10
-        bar_width = min(20, max(4, width - wide - 50))
-        lines = []
-        for variant, dataset in self.cells:
-            cell = (variant, dataset)
-            done, total = self.done[cell], self.n_trials
-            bar = "█" * round(bar_width * done / total)
-            best = f"best FID {self.best[cell]:8.2f}" if math.isfinite(self.best[cell]) else ""
-            failed = f"{self.failed[cell]} failed" if self.failed[cell] else ""
-            label = f"{self.labels[variant]}{f' on {dataset}' if several else ''}"[:wide]
-            line = f"{label:<{wide}} {bar:<{bar_width}} {done:>4}/{total}  {best:<18} {failed}"
-            lines.append(line.rstrip())
-        return [*lines, f"{self.count()} trials, {self._eta()}"]
+    def table(self, width: int = 80) -> list[str]:
+        """One line a cell, and one or two for the whole study."""
+        trouble = {"failed": counted(self.tally.outcomes, skip="ok"), "incidents": counted(self.incidents)}
+        told = [f"{name}: {text}" for name, text in trouble.items() if text]
+        so_far = duration(time.monotonic() - self.started)
+        summary = f"{self.count()} trials, {so_far} so far{self._time_left()}"
+        return [*cell_lines(self.tally, self.labels, width), *told, summary]
 
     def count(self) -> str:
         """Finished trials of all planned ones."""
-        return f"{sum(self.done.values())}/{len(self.cells) * self.n_trials}"
+        n_ended, n_planned = self.tally.count()
+        return f"{n_ended}/{n_planned}"
 
-    def _eta(self) -> str:
-        elapsed = time.monotonic() - self.started
-        here = sum(self.done.values()) - self._before
-        left = len(self.cells) * self.n_trials - sum(self.done.values())
-        if not left:
-            return f"{duration(elapsed)} so far"
-        eta = f"about {duration(elapsed / here * left)} left" if here else "no estimate yet"
-        return f"{duration(elapsed)} so far, {eta}"
+    def _time_left(self) -> str:
+        n_ended, n_planned = self.tally.count()
+        if n_ended == n_planned:
+            return ""
+        if not self.judged or time.monotonic() - self.judged > JUDGED_SECONDS:
+            self.judged, self.left = time.monotonic(), time_left(self.tally.seconds_left(time.time()))
+        return f", {self.left}"
 
-    def _print(self, text: str) -> None:
+    def _say(self, text: str) -> None:
         print(text, file=self.stream, flush=True)
+
+
+def cell_lines(tally: Tally, labels: Mapping[str, str], width: int) -> list[str]:
+    """A line for each cell: its name, a bar, how many trials have ended, the best FID, how many failed."""
+    several = len(tally.study["datasets"]) > 1
+    names = [f"{labels[v]}{f' on {d}' if several else ''}"[:WIDEST_NAME] for v, d in tally.cells]
+    wide = max(map(len, names))
+    digits = max((len(str(tally.planned(cell))) for cell in tally.cells), default=1)
+    bar_width = min(WIDEST_BAR, max(4, width - wide - 2 * digits - 36))
+    lines = []
+    for name, cell in zip(names, tally.cells, strict=True):
+        done, planned = tally.done[cell], tally.planned(cell)
+        bar = "█" * (bar_width * done // max(1, planned))
+        best = f"best FID {tally.best[cell]:8.2f}" if math.isfinite(tally.best[cell]) else ""
+        failed = f"{tally.failed[cell]} failed" if tally.failed[cell] else ""
+        count = f"{done:>{digits}}/{planned:<{digits}}"
+        lines.append(f"{name:<{wide}} {bar:<{bar_width}} {count}  {best:<17}  {failed}".rstrip())
+    return lines
+
+
+def counted(counts: Counter[str], skip: str = "") -> str:
+    """Counts in words, the largest first.
+
+    >>> counted(Counter(ok=9, diverged=1, crashed=2), skip="ok")
+    '2 crashed, 1 diverged'
+    """
+    return ", ".join(f"{n} {name}" for name, n in counts.most_common() if name != skip)
+
+
+def incident_line(incident: Mapping[str, Any]) -> str:
+    """An incident in words."""
+    n = len(incident["trials"])
+    return (
+        f"{incident['pack']} ({n} trial{'s' if n > 1 else ''}) {incident['kind']}, {incident['action']}: "
+        f"{first_line(incident['message'])}"
+    )
+
+
+def first_line(text: str) -> str:
+    """The first line of a text.
+
+    >>> first_line("loss is NaN\\nTraceback ..."), first_line("")
+    ('loss is NaN', '')
+    """
+    return (text.strip().splitlines() or [""])[0]
+
+
+def time_left(seconds: tuple[float, float] | None) -> str:
+    """The time that is left in words; seconds: the least and the most.
+
+    >>> time_left((7300.0, 9000.0)), time_left((50.0, 150.0)), time_left((60.0, 60.0))
+    ('2.0 to 2.5 h left', '50 s to 2.5 min left', 'about 60 s left')
+    >>> time_left(None)
+    'no estimate yet'
+    """
+    if seconds is None:
+        return "no estimate yet"
+    low, high = map(duration, seconds)
+    if low == high:
+        return f"about {low} left"
+    number, unit = low.split()
+    return f"{number if high.endswith(f' {unit}') else low} to {high} left"
 
 
 def duration(seconds: float) -> str:

@@ -22,8 +22,8 @@ PACKAGES = ("numpy", "optuna", "pandas", "ray", "scikit-learn", "torch", "torch-
 
 
 def git_state() -> dict[str, Any] | None:
-    """The commit of the checkout that gansweep runs from and whether it has changes; None if it runs from
-    elsewhere, as from an installed wheel."""
+    """The commit of the checkout that gansweep runs from and whether its code has changes; None if it runs
+    from elsewhere, as from an installed wheel."""
     folder = Path(gansweep.__file__).parent.parent
     if not (folder / ".git").exists():
         return None
@@ -33,9 +33,17 @@ def git_state() -> dict[str, Any] | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
+        changes = git("status", "--porcelain", "-uno", "--", "gansweep")
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(changes)}
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def command() -> str:
+    """What was typed to start this process, but for folders of programs."""
+    program = Path(sys.argv[0]).name
+    words = ["python", program] if program.endswith(".py") else [program]
+    return shlex.join([*(["python", "-m", "gansweep"] if program == "__main__.py" else words), *sys.argv[1:]])
 
 
 def manifest_of(
@@ -50,7 +58,7 @@ def manifest_of(
         "updated": now(),
         "study": study["name"],
         "question": study["question"],
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command(),
         "gansweep": gansweep.__version__,
         "git": git_state(),
         "python": platform.python_version(),

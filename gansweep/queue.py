@@ -39,33 +39,50 @@ class Queue:
         self.out |= {trial["trial_id"] for trial in job.trials}
         return job
 
-    def hand_back(self, job: Job) -> None:
-        """Queue those trials of a job once more that have not ended."""
-        trials = [trial for trial in job.trials if trial["trial_id"] in self.out]
+    def going(self, job: Job) -> list[Row]:
+        """Those trials of a job that have not ended."""
+        return [trial for trial in job.trials if trial["trial_id"] in self.out]
+
+    def hand_back(self, job: Job, halved: bool = False) -> None:
+        """Queue those trials of a job once more that have not ended; halved: as two packs."""
+        trials = self.going(job)
         self.out -= {trial["trial_id"] for trial in trials}
-        if trials:
+        if halved:
+            self.ready.extendleft(self.packs(trials, at_most=-(-len(trials) // 2)))
+        elif trials:
             self.ready.appendleft(replace(job, trials=trials))
+
+    def shrink(self, job: Job, at_most: int) -> None:
+        """Split the waiting packs of a job's cell that are larger."""
+        cell = _cell(job)
+        for large in [other for other in self.ready if _cell(other) == cell and len(other.trials) > at_most]:
+            self.ready.remove(large)
+            self.ready.extend(self.packs(large.trials, at_most))
 
     def tell(self, row: Row) -> None:
         """Take a row: a score on the way or a trial's end. Telling twice changes nothing."""
         if row["outcome"] is not None:
             self.out.discard(row["trial_id"])
 
-    def packs(self, trials: list[Row]) -> list[Job]:
-        """Trials of equal structure in packs of nearly equal size."""
+    def packs(self, trials: list[Row], at_most: int | None = None) -> list[Job]:
+        """Trials of equal structure in packs of nearly equal size; `at_most` overrules `pack_size`."""
         groups: dict[Hashable, list[Row]] = {}
         for trial in trials:
             groups.setdefault(self._key(trial), []).append(trial)
         return [
             Job(f"{members[0]['trial_id']}-pack", members, self.study, self.folder)
             for group in groups.values()
-            for members in _split(group, self.pack_size[group[0]["dataset"]])
+            for members in _split(group, at_most or self.pack_size[group[0]["dataset"]])
         ]
 
     def _key(self, trial: Row) -> Hashable:
         common = {name: trial[name] for name in ("trial_id", "dataset", "architecture", "seed")}
         common |= {name: self.study[name] for name in COMMON}
         return trial["variant"], pack_key(make_member(VARIANTS[trial["variant"]], trial["hp"], **common))
+
+
+def _cell(job: Job) -> tuple[str, str]:
+    return job.trials[0]["variant"], job.trials[0]["dataset"]
 
 
 def _split(trials: list[Row], size: int) -> Iterator[list[Row]]:

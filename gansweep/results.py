@@ -13,7 +13,8 @@ A row is one JSON object:
     terms       {player_term: value or null}: the named loss terms at that step
     outcome     null while the trial goes on; on its last row ok, diverged, crashed or timeout
     failure     null, or {kind, message, step}
-    cost        train_seconds, eval_seconds: the trial's own share, since its start
+    cost        train_seconds, eval_seconds: the trial's own share, since its start; gpus, gpu_kind: the share
+                of a GPU that its pack held, 0 on a CPU, and its kind
     origin      pack, pack_size, host, device, started_at, time (UTC, ISO 8601)
     files       {sample, log}: paths relative to the study's folder, or null
 
@@ -30,7 +31,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from gansweep.errors import UserError
-from gansweep.outlines import MANIFEST, ROW, misfit, read_outlined
+from gansweep.outlines import MANIFEST, ROW, Outline, checker, is_named, misfit, read_outlined
+from gansweep.patience import patiently
 
 Row: TypeAlias = dict[str, Any]
 
@@ -49,6 +51,7 @@ IDENTITY = (
     "is_default",
 )
 FAILED = ("diverged", "crashed", "timeout")
+ADDED: Row = {"gpus": None, "gpu_kind": None}  # what the rows of early versions lack
 DESCRIBED = {  # of a manifest: what has an entry for each of which names
     "collapse_above": "datasets",
     "selection": "datasets",
@@ -100,6 +103,8 @@ def blank_row(trial: Row, study: dict[str, Any], pack: str) -> Row:
         "pack_size": None,
         "host": None,
         "device": None,
+        "gpus": None,
+        "gpu_kind": None,
         "started_at": None,
         "time": now(),
         "files": {"log": f"logs/{pack}.log"},
@@ -119,7 +124,7 @@ class RowWriter:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "rows.jsonl"
-        self._drop_torn_line()
+        self._size = self._drop_torn_line()
         self.latest: dict[str, Row] = {}  # the last row of every trial, by trial_id
         self.finished: dict[str, Row] = {}  # that of every finished trial
         self._seen: set[tuple[str, int]] = set()
@@ -137,11 +142,24 @@ class RowWriter:
             new.append(row)
         if new:
             text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in new)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+            patiently(lambda: self._write(text.encode()), f"{self.path} cannot be written")
         return new
+
+    def _write(self, content: bytes) -> None:
+        """Append, over what a try before may have written halfway.
+
+        Raises:
+            OSError: it failed, or this is not the file that was written so far: its disk is not mounted.
+        """
+        with self.path.open("rb+" if self._size else "ab") as file:
+            if file.seek(0, os.SEEK_END) < self._size:
+                raise OSError("it is shorter than what was written to it")
+            file.truncate(self._size)
+            file.seek(self._size)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        self._size += len(content)
 
     def _note(self, row: Row) -> None:
         self._seen.add((row["trial_id"], row["step"]))
@@ -149,14 +167,14 @@ class RowWriter:
         if row["outcome"] is not None:
             self.finished[row["trial_id"]] = row
 
-    def _drop_torn_line(self) -> None:
-        """A driver killed while writing leaves half a line at the end: cut it off."""
+    def _drop_torn_line(self) -> int:
+        """A driver killed while writing leaves half a line at the end: cut it off. The size of the rest."""
         if not self.path.exists():
-            return
+            return 0
         with self.path.open("rb+") as file:
-            content = file.read()
-            if not content.endswith(b"\n"):
-                file.truncate(content.rfind(b"\n") + 1)
+            size = file.read().rfind(b"\n") + 1
+            file.truncate(size)
+        return size
 
 
 def read_rows(folder: Path) -> Iterator[Row]:
@@ -165,17 +183,7 @@ def read_rows(folder: Path) -> Iterator[Row]:
     Raises:
         UserError: a line inside the file is not a row.
     """
-    path = folder / "rows.jsonl"
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield json.loads(line)
-            except (ValueError, RecursionError):
-                raise UserError(f"{path}, line {number}, is not a JSON row: restore the file") from None
+    return RowReader(folder).new()
 
 
 def checked_rows(folder: Path) -> list[Row]:
@@ -184,11 +192,54 @@ def checked_rows(folder: Path) -> list[Row]:
     Raises:
         UserError: a line is not a row, or lacks something that a row has.
     """
-    rows = list(read_rows(folder))
-    for number, row in enumerate(rows, 1):
-        if wrong := misfit(row, ROW, "row"):
-            raise UserError(f"{folder / 'rows.jsonl'}, line {number}, is damaged: {wrong}; restore the file")
-    return rows
+    return list(RowReader(folder).new(ROW))
+
+
+class RowReader:
+    """Reads the rows of a study that may be growing: each once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "rows.jsonl"
+        self.position, self.number = 0, 0  # of the end of the last whole line
+
+    def new(self, outline: Outline = is_named) -> Iterator[Row]:
+        """The rows that have come since the last call; an unfinished last line is left for the next.
+
+        Raises:
+            UserError: a line is not a row, or is not as the outline says.
+        """
+        if not self.path.exists():
+            return
+        fits = checker(outline)
+        with self.path.open("rb") as file:
+            file.seek(self.position)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self.position += len(line)
+                self.number += 1
+                row = self._parse(line)
+                if not fits(row):
+                    self.require(row, outline)
+                yield row
+
+    def require(self, row: Any, outline: Outline) -> None:
+        """Raise UserError if the row that was read last is not as an outline says."""
+        if wrong := misfit(row, outline, "row"):
+            raise self._damaged(f"is damaged: {wrong}")
+
+    def _parse(self, line: bytes) -> Row:
+        try:
+            row: Row = json.loads(line)
+        except (ValueError, RecursionError):
+            raise self._damaged("is not a JSON row") from None
+        if isinstance(row, dict) and not ADDED.keys() <= row.keys():
+            row = ADDED | row
+        return row
+
+    def _damaged(self, what: str) -> UserError:
+        separator = ";" if "damaged" in what else ":"
+        return UserError(f"{self.path}, line {self.number}, {what}{separator} restore the file")
 
 
 def require_known(folder: Path, cells: Iterable[tuple[str, str]], manifest: dict[str, Any]) -> None:

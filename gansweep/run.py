@@ -1,11 +1,13 @@
 """Runs a study from its value to its report, or goes on with it."""
 
-import fcntl
 import math
+import os
+import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -13,9 +15,12 @@ from gansweep import data, finalists, orchestrate, phases
 from gansweep import study as studies
 from gansweep.data import Dataset
 from gansweep.errors import UserError
-from gansweep.files import dump_json, require_writable, write_atomically
+from gansweep.files import dump_json, write_atomically
 from gansweep.ledger import Ledger
+from gansweep.lock import locked
 from gansweep.loggers import check_loggers, open_loggers
+from gansweep.packing import Packing, choose_packing, require_room, to_json
+from gansweep.patience import patiently
 from gansweep.preparation import prepare
 from gansweep.queue import Queue
 from gansweep.report import write_report
@@ -27,11 +32,10 @@ from gansweep.results import (
     read_rows,
 )
 from gansweep.rules import Count, check_fields, number
-from gansweep.samplers import open_storage
 from gansweep.search import Search
+from gansweep.storages import BaseStorage, exclusive, open_storage
 from gansweep.study import Study
 from gansweep.tables import write_tables
-from gansweep.training.sizes import pack_size_for
 
 Share: TypeAlias = Annotated[float, number("a number of at least 0", lambda x: 0 <= x < math.inf)]
 DONE, FAILED_TRIALS, INTERRUPTED = 0, 1, 130
@@ -43,8 +47,8 @@ class Options:
 
     results: Path = Path("results")
     storage: str | None = None  # URL of an Optuna storage; None: a journal file in the study's folder
-    pack_size: Count | None = None  # most trials in a pack; None: by the size of the networks
-    gpus_per_pack: Share | None = None  # None: 1 where there are GPUs
+    pack_size: Count | None = None  # most trials in a pack; None: see `packing`
+    gpus_per_pack: Share | None = None  # None: see `packing`; 0: trains on CPUs
     log: tuple[str, ...] = ()  # names of loggers
 
     def __post_init__(self) -> None:
@@ -57,8 +61,10 @@ def run_study(name: str, question: str, study: Study, options: Options) -> int:
 
     Raises:
         UserError: the study cannot run; no result has been changed.
+        Stopped: storage or cluster are gone; nothing that was measured is lost.
     """
     started = time.monotonic()
+    heed_signals()
     validates = study.evaluation.validates
     datasets = {key: data.load(key, validation=validates) for key in study.datasets}
     resolved = studies.resolve(name, question, study, datasets)
@@ -68,73 +74,67 @@ def run_study(name: str, question: str, study: Study, options: Options) -> int:
         rows = RowWriter(folder)
         n_left = phases.n_left(resolved, read_rows(folder))
         if n_left > 0 or finalists.unmeasured(folder):
-            hardware = orchestrate.connect()
-            gpus = gpus_per_pack(options, hardware["gpus"])
-            storage = open_storage(folder, options.storage)
-            manifest = prepare(folder, resolved, datasets, hardware)
-            sizes = pack_sizes(resolved, datasets, options.pack_size, on_gpu=gpus > 0)
-            if n_left:
-                say(f"{name}: {n_left} trials to run, results in {folder}")
-            try:
-                search = Search(resolved, storage, folder, sizes)
-                loggers = open_loggers(options.log, resolved, folder)
-                with closing(Ledger(folder, resolved, rows, search, loggers)) as ledger:
-                    execute(ledger, search, hardware, gpus)
-                if not phases.n_left(resolved, read_rows(folder)):
-                    measure_finalists(folder, gpus)
-            finally:
-                manifest["wall_seconds"] += round(time.monotonic() - started, 1)
-                manifest["updated"] = now()
-                write_atomically(folder / "manifest.json", dump_json(manifest))
+            with exclusive(open_storage(folder, options.storage), name) as storage:
+                train(resolved, datasets, storage, rows, options, started)
         return conclude(folder, resolved, rows)
 
 
-def gpus_per_pack(options: Options, n_gpus: int) -> float:
-    """The GPUs that a pack gets, of as many as there are.
+def train(
+    resolved: dict[str, Any],
+    datasets: Mapping[str, Dataset],
+    storage: BaseStorage,
+    rows: RowWriter,
+    options: Options,
+    started: float,
+) -> None:
+    """Run what is left of a study. started: by the monotonic clock."""
+    folder = rows.path.parent
+    hardware = orchestrate.connect()
+    require_room(options.gpus_per_pack, hardware)
+    manifest = prepare(folder, resolved, datasets, hardware)
+    packing = choose_packing(folder, resolved, datasets, options, hardware, orchestrate.probe)
+    manifest["packing"] = to_json(packing)
+    write_atomically(folder / "manifest.json", dump_json(manifest))
+    if n_left := phases.n_left(resolved, read_rows(folder)):
+        say(f"{resolved['name']}: {n_left} trials to run, results in {folder}")
+    try:
+        search = Search(resolved, storage, folder, {key: p.pack_size for key, p in packing.items()})
+        loggers = open_loggers(options.log, resolved, folder)
+        with closing(Ledger(folder, resolved, rows, search, loggers)) as ledger:
+            execute(ledger, search, packing)
+        if not phases.n_left(resolved, read_rows(folder)):
+            measure_finalists(folder, packing)
+    finally:
+        manifest["wall_seconds"] += round(time.monotonic() - started, 1)
+        manifest["updated"] = now()
+        with suppress(OSError):  # the disk may be what ended the run
+            write_atomically(folder / "manifest.json", dump_json(manifest))
 
-    Raises:
-        UserError: more than there are are asked for.
-    """
-    gpus = options.gpus_per_pack if options.gpus_per_pack is not None else min(1.0, n_gpus)
-    if gpus > n_gpus:
-        raise UserError(f"gpus_per_pack must lie in [0, {n_gpus}] here, but got {gpus:g}")
-    return gpus
 
-
-def pack_sizes(
-    resolved: dict[str, Any], datasets: Mapping[str, Dataset], most: int | None, on_gpu: bool
-) -> dict[str, int]:
-    """For each data set, the most trials in a pack."""
-    architectures = resolved["architectures"]
-    return {
-        key: most or pack_size_for(architectures[key], dataset.shape, on_gpu)
-        for key, dataset in datasets.items()
-    }
-
-
-def execute(ledger: Ledger, search: Search, hardware: dict[str, Any], gpus: float) -> None:
+def execute(ledger: Ledger, search: Search, packing: Mapping[str, Packing]) -> None:
     """Run the trials that are left, of the search and of the phases after it, on the Ray cluster."""
     resolved, folder = search.study, search.folder
     search.resume(row for row in read_rows(folder) if row["phase"] == phases.SEARCH)
-    orchestrate.run(search, ledger, hardware, gpus)
+    room = orchestrate.make_room(packing)
+    orchestrate.run(search, ledger, room, packing)
     for stage in phases.stages(resolved):
         if not ledger.queue.exhausted or ledger.queue.out:  # interrupted
             break
         ledger.queue = Queue(resolved, folder, search.pack_size, rerun(stage, resolved, folder))
-        orchestrate.run(ledger.queue, ledger, hardware, gpus)
+        orchestrate.run(ledger.queue, ledger, room, packing)
     ledger.progress.draw(force=True)
 
 
-def measure_finalists(folder: Path, gpus: float) -> None:
+def measure_finalists(folder: Path, packing: Mapping[str, Packing]) -> None:
     """Measure the best trial of each cell once more, where that has not been done."""
     trials = finalists.unmeasured(folder)
     if trials:
         say(f"measuring the best trial of each variant once more: {len(trials)} of them")
-    for trial, entry in orchestrate.measure_finalists(folder, trials, gpus):
+    for trial, entry in orchestrate.measure_finalists(folder, trials, packing):
         if isinstance(entry, str):
             say(f"{trial['trial_id']} could not be measured once more: {entry}")
         else:
-            finalists.keep(folder, entry)
+            patiently(partial(finalists.keep, folder, entry), f"{folder / finalists.FILE} cannot be written")
 
 
 def rerun(stage: Iterable[str], resolved: dict[str, Any], folder: Path) -> list[Row]:
@@ -175,22 +175,11 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other drivers out of a study's folder.
-
-    Raises:
-        UserError: another one is at work, or nothing can be written there.
-    """
-    require_writable(folder)
-    with (folder / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(
-                f"another process is running this study in {folder}: wait for it or stop it"
-            ) from None
-        yield
+def heed_signals() -> None:
+    """End on SIGTERM and SIGHUP as on ctrl-C, unless they are ignored, as under nohup."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) != signal.SIG_IGN:
+            signal.signal(ending, lambda *_: os.kill(os.getpid(), signal.SIGINT))
 
 
 def check_same_study(folder: Path, resolved: dict[str, Any]) -> None:

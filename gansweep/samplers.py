@@ -1,35 +1,17 @@
-"""Optuna's samplers and storages by name, and its suggestions for our distributions."""
+"""Optuna's samplers by name, and its suggestions for our distributions."""
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial
 
-from gansweep.errors import UserError
 from gansweep.space import Choice, Distribution, Scalar, Uniform
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 SAMPLERS = ("random", "tpe", "qmc", "cmaes", "gp")
 INDEPENDENT = ("random", "qmc")  # need no results: all of a cell is asked at once
-
-
-def open_storage(folder: Path, url: str | None) -> BaseStorage:
-    """The journal file of the study's folder, or the database at `url`.
-
-    Raises:
-        UserError: the database cannot be opened.
-    """
-    if url is None:
-        return JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
-    try:
-        return RDBStorage(url)
-    except Exception as error:  # SQLAlchemy and every driver below it have their own
-        raise UserError(f"the Optuna storage cannot be opened: {str(error).splitlines()[0]}") from None
 
 
 def make_sampler(name: str, seed: int) -> BaseSampler:

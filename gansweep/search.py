@@ -2,6 +2,7 @@
 
 The Optuna storage is the one truth of the search: one Optuna study a cell, one Optuna trial a trial. A trial
 knows its configuration and its pack before it is handed out, so any driver can go on where another one died.
+The driver alone writes there, so it reads the storage once and works on a copy in memory.
 """
 
 import hashlib
@@ -13,14 +14,16 @@ from typing import Any, NamedTuple
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial, TrialState
 
 from gansweep.errors import UserError
+from gansweep.outlines import is_name
 from gansweep.phases import SEARCH
 from gansweep.queue import Queue
 from gansweep.results import FAILED, Row, config_id, slug
 from gansweep.samplers import INDEPENDENT, make_sampler, suggest
 from gansweep.space import Distribution, Scalar, Space, contains, from_json
+from gansweep.storages import StoredStudy
 from gansweep.training.streams import derive
 from gansweep.training.train import Job
 
@@ -44,10 +47,11 @@ class Search(Queue):
         self, study: dict[str, Any], storage: BaseStorage, folder: Path, pack_size: dict[str, int]
     ) -> None:
         super().__init__(study, folder, pack_size, [])
-        self.storage = storage
         self.cells = [Cell(v, d) for d in study["datasets"] for v in study["variants"]]
         self.spaces: dict[str, Space] = {v: from_json(study["spaces"][v]) for v in study["variants"]}
-        self.studies = {cell: self._open(cell) for cell in self.cells}
+        self.stored = {cell: self._open(cell, storage) for cell in self.cells}
+        self.studies: dict[Cell, optuna.Study] = {cell: known.study for cell, known in self.stored.items()}
+        self.loose: dict[Cell, list[Row]] = {}  # asked for by an earlier driver, but never handed out
         self.by_id: dict[str, tuple[Cell, int]] = {}
         self._turn = deque(self.cells)
 
@@ -92,54 +96,42 @@ class Search(Queue):
 
     @property
     def exhausted(self) -> bool:
-        return not self.ready and all(self._n_asked(cell) >= self.study["trials"] for cell in self.cells)
+        return not (self.ready or any(self.loose.values())) and all(
+            self._n_asked(cell) >= self.study["trials"] for cell in self.cells
+        )
 
     def tell(self, row: Row) -> None:
         cell, number = self.by_id[row["trial_id"]]
-        if self._frozen(cell, number).state.is_finished():
+        stored = self.stored[cell]
+        if stored.trial(number).state.is_finished():
             return
         fid = row["metrics"].get("fid")
         if fid is not None:
-            self.storage.set_trial_intermediate_value(self._optuna_id(cell, number), row["step"], fid)
+            stored.score(number, row["step"], fid)
         if row["outcome"] is not None:
-            self._finish(cell, number, row["outcome"])
+            stored.finish(number, self._value(cell, number, row["outcome"]))
+            self.out.discard(row["trial_id"])
 
-    def _finish(self, cell: Cell, number: int, outcome: str) -> None:
-        """Tell Optuna: the best FID; infinity for a trial that diverged, so that a sampler avoids its kind;
-        no value for one that crashed or ran out of time."""
-        study = self.studies[cell]
-        best = min(self._frozen(cell, number).intermediate_values.values(), default=float("inf"))
-        if outcome in FAILED and outcome != "diverged":
-            study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
-        else:
-            value = float("inf") if outcome == "diverged" else best
-            study.tell(number, value, skip_if_finished=True)
-        self.out.discard(self.trial_id(cell, number))
+    def _value(self, cell: Cell, number: int, outcome: str) -> float | None:
+        """What Optuna is told: the best FID; infinity for a trial that diverged, so that a sampler avoids its
+        kind; no value for one that crashed or ran out of time."""
+        if outcome in FAILED:
+            return float("inf") if outcome == "diverged" else None
+        scores = self.stored[cell].trial(number).intermediate_values
+        return min(scores.values(), default=float("inf"))
 
     def trial_id(self, cell: Cell, number: int) -> str:
         """The name of a trial, the same in every run: data set, variant and number in the search."""
         return f"{slug(cell.dataset)}-{cell.variant}-{number:04d}"
 
-    def _open(self, cell: Cell) -> optuna.Study:
-        study = optuna.create_study(
-            storage=self.storage,
-            study_name=f"{self.study['name']}/{cell.variant}@{cell.dataset}",
-            load_if_exists=True,
-            direction="minimize",
-            pruner=optuna.pruners.NopPruner(),
-        )
+    def _open(self, cell: Cell, storage: BaseStorage) -> StoredStudy:
         own = {name: value for name, value in self.study.items() if name not in ("trials", "question")}
         fingerprint = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
-        if study.user_attrs.setdefault("study", fingerprint) != fingerprint:
-            raise UserError(
-                f"the search's storage holds a different study of the name {study.study_name!r}: "
-                "rename the study, or give another storage"
-            )
-        study.set_user_attr("study", fingerprint)
+        stored = StoredStudy(storage, f"{self.study['name']}/{cell.variant}@{cell.dataset}", fingerprint)
         # A QMC sequence is one sequence; any other sampler would repeat itself after a restart.
-        start = 0 if self.study["sampler"] == "qmc" else len(study.get_trials(deepcopy=False))
-        study.sampler = make_sampler(self.study["sampler"], self._seed(cell, start))
-        return study
+        start = 0 if self.study["sampler"] == "qmc" else len(stored.ids)
+        stored.study.sampler = make_sampler(self.study["sampler"], self._seed(cell, start))
+        return stored
 
     def _seed(self, cell: Cell, *purpose: object) -> int:
         return derive(self.study["seed"], *cell, *purpose) % 2**32
@@ -148,33 +140,27 @@ class Search(Queue):
         trials = self.studies[cell].get_trials(deepcopy=False)
         return sum(trial.state != TrialState.WAITING for trial in trials)
 
-    def _frozen(self, cell: Cell, number: int) -> FrozenTrial:
-        return self.studies[cell].get_trials(deepcopy=False)[number]
-
-    def _optuna_id(self, cell: Cell, number: int) -> int:
-        study_id = self.storage.get_study_id_from_name(self.studies[cell].study_name)
-        return self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
-
     def _adopt(self, cell: Cell) -> None:
-        """Queue what an earlier driver asked for and did not finish, in the packs it had made."""
+        """Queue what an earlier driver asked for and did not finish, in the packs it had made.
+
+        One that died while it asked had handed nothing of that out: those trials are packed with the rest.
+        """
         packs: dict[str, list[Row]] = {}
-        loose = []
         for frozen in self.studies[cell].get_trials(deepcopy=False):
             if frozen.state != TrialState.RUNNING:
                 continue
             trial = self._identity(cell, frozen.number)
-            if "pack" in frozen.user_attrs:
+            if is_name(frozen.user_attrs.get("pack")) and frozen.number < self.stored[cell].settled:
                 packs.setdefault(frozen.user_attrs["pack"], []).append(trial)
             else:
-                loose.append(trial)
+                self.loose.setdefault(cell, []).append(trial)
         self.ready.extend(Job(name, trials, self.study, self.folder) for name, trials in packs.items())
-        self.ready.extend(self._packs(cell, loose))
 
     def _refill(self) -> None:
         """Ask for more. Samplers that need no results ask for everything, cells taking turns; others for no
         more than a tenth of a cell's trials beyond what they know the results of."""
         if self.study["sampler"] in INDEPENDENT:
-            queues = [deque(self._packs(cell, self._ask(cell, self.study["trials"]))) for cell in self.cells]
+            queues = [deque(self._more(cell, self.study["trials"])) for cell in self.cells]
             while any(queues):
                 self.ready.extend(queue.popleft() for queue in queues if queue)
             return
@@ -184,9 +170,15 @@ class Search(Queue):
             trials = self.studies[cell].get_trials(deepcopy=False)
             on_the_way = sum(trial.state == TrialState.RUNNING for trial in trials)
             at_most = max(1, self.study["trials"] // GENERATIONS) - on_the_way
-            self.ready.extend(self._packs(cell, self._ask(cell, at_most)))
+            self.ready.extend(self._more(cell, at_most))
             if self.ready:
                 return
+
+    def _more(self, cell: Cell, at_most: int) -> list[Job]:
+        """Packs of new trials, as they are recorded before anyone sees them."""
+        jobs = self.packs(self.loose.pop(cell, []) + self._ask(cell, at_most))
+        self.stored[cell].settle()
+        return jobs
 
     def _ask(self, cell: Cell, at_most: int) -> list[Row]:
         study = self.studies[cell]
@@ -195,15 +187,16 @@ class Search(Queue):
             known = {name: value for name, value in default.items() if contains(space.get(name), value)}
             study.enqueue_trial(known)
         room = min(at_most, self.study["trials"] - self._n_asked(cell))
-        return [self._identity(cell, trial.number, trial) for trial in (study.ask() for _ in range(room))]
+        asked = (self.stored[cell].ask() for _ in range(room))
+        return [self._identity(cell, trial.number, trial) for trial in asked]
 
-    def _packs(self, cell: Cell, trials: list[Row]) -> list[Job]:
-        """Packs of a cell's trials; every trial learns its pack before anyone sees it."""
-        jobs = self.packs(trials)
+    def packs(self, trials: list[Row], at_most: int | None = None) -> list[Job]:
+        """As in a queue; and every trial learns its pack."""
+        jobs = super().packs(trials, at_most)
         for job in jobs:
             for trial in job.trials:
-                optuna_id = self._optuna_id(cell, trial["trial_number"])
-                self.storage.set_trial_user_attr(optuna_id, "pack", job.pack)
+                cell, number = self.by_id[trial["trial_id"]]
+                self.stored[cell].describe(number, "pack", job.pack)
         return jobs
 
     def _identity(self, cell: Cell, number: int, asked: Trial | None = None) -> Row:
@@ -232,18 +225,18 @@ class Search(Queue):
 
         What the space does not mention is as in the published default.
         """
-        attributes = self._frozen(cell, number).user_attrs
+        stored = self.stored[cell]
+        attributes = stored.trial(number).user_attrs
         if "hp" in attributes:
-            stored: dict[str, Scalar] = attributes["hp"]
-            return stored
-        optuna_id = self._optuna_id(cell, number)
-        trial = asked or Trial(self.studies[cell], optuna_id)
+            known: dict[str, Scalar] = attributes["hp"]
+            return known
+        trial = asked or Trial(stored.study, stored.trial(number)._trial_id)
         default, space = self.study["defaults"][cell.variant], self.spaces[cell.variant]
         if number == 0:
             space = {n: values for n, values in space.items() if contains(values, default.get(n))}
         drawn = {name: self._suggest(cell, trial, name, space[name]) for name in sorted(space)}
         hp: dict[str, Scalar] = default | drawn
-        self.storage.set_trial_user_attr(optuna_id, "hp", hp)
+        stored.configure(number, hp)
         return hp
 
     def _suggest(self, cell: Cell, trial: Trial, name: str, values: Distribution | Scalar) -> Scalar:

@@ -7,6 +7,7 @@ from pathlib import Path
 import gansweep
 from gansweep.errors import UserError, unknown
 from gansweep.evaluation import Evaluation, Manifold
+from gansweep.outlines import is_name
 from gansweep.phases import Confirm, Replicate
 from gansweep.study import Study
 
@@ -24,6 +25,11 @@ def load(name: str) -> tuple[str, str, Study]:
         file = Path(name)
         if not file.exists():
             raise UserError(f"there is no study file {name!r}")
+        if not is_name(file.stem):
+            raise UserError(
+                f"the folder of a study's results is called after its file, whose name may have letters, "
+                f"digits and _ @ + - . only, and begin with no dot; but got {file.name!r}"
+            )
     else:
         found = {path.stem: path for folder in reversed(folders) for path in sorted(folder.glob("[!_]*.py"))}
         if name not in found:

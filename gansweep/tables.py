@@ -72,6 +72,7 @@ def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> Row:
         | {"train_seconds": last["train_seconds"], "eval_seconds": last["eval_seconds"]}
         | {"pack": last["pack"], "pack_size": last["pack_size"]}
         | {"host": last["host"], "device": last["device"]}
+        | ({} if last["gpus"] is None else {"gpus": last["gpus"], "gpu_kind": last["gpu_kind"]})
         | {"started_at": history[0]["started_at"], "finished_at": last["time"] if outcome else None}
         | {f"{name}_path": last["files"].get(name) for name in ("sample", "log")}
         | {f"hp_{name}": value for name, value in sorted(last["hp"].items())}

@@ -13,6 +13,7 @@ from gansweep.contracts.specimen import random_images
 from gansweep.data import Dataset
 
 torch.set_num_threads(1)
+collect_ignore = ["conftest.py"]  # it has no doctests, and cluster/ has a module of the same name
 
 
 @pytest.fixture(scope="session")

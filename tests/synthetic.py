@@ -94,6 +94,7 @@ def make_study(
     base |= {"same_configurations": same_configurations} | manifest
     base["selection"] = dict.fromkeys(sets, "validation" if "test_fid" in metrics else "test")
     generator = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
     writer = RowWriter(folder)
     for dataset in sets:
         _write_sample(folder / "samples" / f"real-{dataset}.{_suffix(dataset)}", generator, 0.0)

@@ -9,16 +9,18 @@ ROOT = Path("gansweep")
 # Each may import from those before it.
 LAYERS = (
     ("errors", "formulas"),
-    ("rules", "files", "outlines", "schema"),
-    ("space", "results", "theory"),
-    ("phases", "tables"),
-    ("progress", "loggers"),
+    ("rules", "files", "patience", "outlines", "schema"),
+    ("space", "results", "theory", "incidents", "failures"),
+    ("phases", "tables", "lock", "logs", "pace"),
+    ("tally",),
+    ("progress", "loggers", "watch"),
     ("variants",),
     ("networks",),
     ("data",),
     ("evaluation",),
     ("training",),
-    ("samplers",),
+    ("packing",),
+    ("samplers", "storages"),
     ("study", "queue"),
     ("search", "study_files"),
     ("catalogue", "provenance", "ledger", "finalists"),
@@ -33,7 +35,7 @@ HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 OWNERS = {
     "ray": {"orchestrate"},
     "torch_fidelity": {"evaluation/extractors.py", "evaluation/metrics.py"},
-    "optuna": {"samplers.py", "search.py", "plan.py", "report/statistics/importance.py"},
+    "optuna": {"samplers.py", "storages", "search.py", "plan.py", "report/statistics/importance.py"},
     "matplotlib": {"report", "demo", "robustness"},
     "seaborn": {"report"},
 }

@@ -246,6 +246,12 @@ def test_equal_cost_buys_fewer_trials_of_a_dearer_variant(whole):
     assert spent / costs["ns"] < 0.5 * spent / costs["vae"]
 
 
+def test_time_of_a_gpu_counts_by_the_share_that_a_pack_held(whole):
+    shared = replace(whole, trials=whole.trials.assign(device="cuda", gpus=0.25, gpu_kind="NVIDIA T4"))
+    quarter, all_of_it = (trial_costs(comparison, "digits")["seconds"] for comparison in (shared, whole))
+    assert quarter.to_dict() == pytest.approx((all_of_it / 4).to_dict())
+
+
 def test_the_front_has_what_no_other_beats_for_its_price(whole):
     points = pareto_data(whole)
     for _, here in points.groupby("dataset"):

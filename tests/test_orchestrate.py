@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from gansweep.orchestrate.searcher import last_error
-from gansweep.orchestrate.worker import train_pack
+from gansweep.errors import UserError
+from gansweep.orchestrate.diagnosis import diagnose
+from gansweep.orchestrate.worker import train_pack, versions
 
 CONNECT = """
 import sys
@@ -44,9 +45,24 @@ def test_a_cluster_that_was_asked_for_must_answer(tmp_path):
 
 def test_a_pack_whose_trials_have_all_ended_is_not_trained_again(tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"trial_id": "a", "outcome": "diverged"}\n')
-    config = {"folder": str(tmp_path), "pack": "p", "trials": [{"trial_id": "a"}], "device": "cpu"}
-    train_pack(config)
+    (tmp_path / "study.json").touch()
+    train_pack(config_of(tmp_path))
     assert not (tmp_path / "logs" / "p.log").exists()
+
+
+def test_a_node_with_other_versions_says_so(tmp_path):
+    with pytest.raises(UserError, match=r"node .* has torch .*, but the driver 1.0: install the same"):
+        train_pack(config_of(tmp_path) | {"versions": versions() | {"torch": "1.0"}})
+
+
+def config_of(folder):
+    return {
+        "folder": str(folder),
+        "pack": "p",
+        "trials": [{"trial_id": "a"}],
+        "patience": 0,
+        "versions": versions(),
+    }
 
 
 @pytest.mark.parametrize(
@@ -55,13 +71,33 @@ def test_a_pack_whose_trials_have_all_ended_is_not_trained_again(tmp_path):
         ("Failure # 1\nray::train()\nValueError: bad\nmore\n", ("ValueError", "bad")),
         (
             "Failure # 1\nValueError: old\nFailure # 2\ntorch.cuda.OutOfMemoryError: CUDA out of memory.\n",
-            ("oom", "CUDA out of memory."),
+            ("oom", "torch.cuda.OutOfMemoryError: CUDA out of memory."),
+        ),
+        ("ray::train()\ngansweep.errors.Stopped: x cannot be written\n", ("Stopped", "x cannot be written")),
+        (
+            "ray.exceptions.ActorDiedError: The actor died unexpectedly.\n\tclass_name: ImplicitFunc\n",
+            ("worker_died", "the worker process died"),
         ),
         (
-            "Failure # 1\nThe actor died unexpectedly.\n\tclass_name: ImplicitFunc\n",
-            ("worker_died", "the worker process died"),
+            "ray.exceptions.ActorDiedError: The actor died.\nThe actor died because its node has died.\n",
+            ("node_lost", "the node of the worker was lost"),
         ),
     ],
 )
-def test_the_last_error_of_a_worker(text, expected):
-    assert last_error(text) == expected
+def test_what_a_pack_failed_of(text, expected, tmp_path):
+    assert diagnose(text, tmp_path / "none.log") == expected
+
+
+def test_a_worker_that_hangs_is_ended_and_leaves_where(tmp_path):
+    log = tmp_path / "p.log"
+    log.write_text("2 trials on cpu of here\n")
+    code = "import sys, time, pathlib; from gansweep.orchestrate.worker import watchdog\n"
+    code += "with watchdog(pathlib.Path(sys.argv[1]), 0.3): time.sleep(60)"
+    done = subprocess.run([sys.executable, "-c", code, str(log)], timeout=50)
+    assert done.returncode == 1
+    assert 'File "<string>", line 2' in log.read_text()
+    died = "ray.exceptions.ActorDiedError: The actor died unexpectedly.\n"
+    assert diagnose(died, log).kind == "hang"
+    with log.open("a") as file:
+        file.write("2 trials on cpu of here\n")  # the next attempt
+    assert diagnose(died, log).kind == "worker_died"

@@ -11,9 +11,10 @@ from gansweep import data, study
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.results import blank_row
-from gansweep.samplers import SAMPLERS, open_storage
+from gansweep.samplers import SAMPLERS
 from gansweep.search import Search
 from gansweep.space import choice, loguniform
+from gansweep.storages import open_storage
 from gansweep.study import Study
 
 STUDY = Study(

@@ -1,5 +1,6 @@
 """Training a pack's trials to their rows: streams, schedules, checkpoints, and every way to end."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,8 +10,8 @@ from torch.testing import assert_close
 from gansweep import data, study
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator, build_reference
-from gansweep.samplers import open_storage
 from gansweep.search import Search
+from gansweep.storages import open_storage
 from gansweep.study import Study
 from gansweep.training import train
 from gansweep.training.checkpoints import Checkpoints
@@ -195,6 +196,20 @@ def test_a_trial_that_takes_too_long_ends_in_a_row(tmp_path, digits):
     for row in rows:
         assert row["outcome"] == "timeout" and row["failure"]["kind"] == "time_limit"
         assert row["failure"]["message"] == "it took more than 1e-06 seconds"
+
+
+def test_the_shares_of_the_trials_of_a_pack_add_up_to_its_time(tmp_path, digits):
+    job = job_in(tmp_path, digits, replace(STUDY, steps=30))
+    wild = [{**job.trials[0], "hp": {**job.trials[0]["hp"], "lr": 1e30}}, *job.trials[1:]]
+    run = Run(replace(job, trials=wild), *digits, CPU, gpus=0.5)
+    began = time.perf_counter()
+    rows = [row for rows in run.rows() for row in rows]
+    wall = time.perf_counter() - began
+    ends = [row for row in rows if row["outcome"]]
+    assert [row["outcome"] for row in ends] == ["diverged"] + ["ok"] * (len(wild) - 1)
+    shares = sum(row["train_seconds"] + row["eval_seconds"] for row in ends)
+    assert 0.8 * wall < shares < 1.02 * wall  # what is saved at the end is nobody's
+    assert {(row["gpus"], row["gpu_kind"], row["device"]) for row in rows} == {(0.5, None, "cpu")}
 
 
 def test_all_trials_of_all_packs_are_given_the_same_latents(tmp_path, digits):

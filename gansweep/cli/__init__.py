@@ -1,16 +1,19 @@
 """The command `gansweep`, and what run_study.py runs. Exit codes are in `run` and in --help."""
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Sequence
 
 import gansweep
-from gansweep.cli import objectives, results, studies
-from gansweep.errors import UserError
+from gansweep.cli import fetch, objectives, results, studies, watching
+from gansweep.errors import Stopped, UserError
 
+AWAY = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT)
 EPILOG = """exit codes: 0 done; 1 finished, but trials crashed or ran out of time, a contract is broken, or
-results are worse, unsound or not reproduced; 2 wrong usage, nothing changed; 130 interrupted, the same
-command goes on"""
+results are worse, unsound or not reproduced; 2 wrong usage, nothing changed; 3 stopped from outside (disk
+full, storage or cluster gone) or 130 interrupted, the same command goes on"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,15 +36,29 @@ def _obey(options: argparse.Namespace) -> int:
     except (UserError, PermissionError, NotADirectoryError, FileExistsError) as error:
         print(f"gansweep: {error}", file=sys.stderr)
         return 2
+    except Stopped as error:
+        return _stopped(str(error))
+    except BrokenPipeError:  # the reader has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+        return 130
+    except OSError as error:
+        if error.errno not in AWAY:
+            raise
+        return _stopped(f"{error.filename or 'a file'}: {error.strerror}")
     except KeyboardInterrupt:
         print("interrupted: the same command goes on where it stopped", file=sys.stderr)
         return 130
+
+
+def _stopped(reason: str) -> int:
+    print(f"gansweep: {reason}: the same command goes on where it stopped", file=sys.stderr)
+    return 3
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gansweep", description=gansweep.__doc__, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"gansweep {gansweep.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (studies, results, objectives):
+    for module in (studies, watching, results, objectives, fetch):
         module.add(commands)
     return parser

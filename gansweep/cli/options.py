@@ -1,6 +1,7 @@
 """Options that several commands have, and what they name."""
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,12 @@ def command(
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path(os.environ.get("GANSWEEP_RESULTS") or "results"),
+        help="folder of all results; default: $GANSWEEP_RESULTS, else ./results",
+    )
 
 
 def positive(text: str) -> int:
@@ -59,13 +65,23 @@ def folder_of(study: str, results: Path) -> Path:
     raise unknown(f"study in {results}", study, known)
 
 
+def split_trial(text: str) -> tuple[str, str]:
+    """The study and the trial that are given as STUDY/TRIAL.
+
+    Raises:
+        UserError: they are not.
+    """
+    study, _, trial = text.rpartition("/")
+    if not study or not trial:
+        raise UserError(f"a trial is named STUDY/TRIAL, as quickstart/digits-ns-0003, but got {text!r}")
+    return study, trial
+
+
 def trial_of(text: str, results: Path) -> tuple[Path, str]:
     """The results and the id of a trial that is given as STUDY/TRIAL.
 
     Raises:
         UserError: it is not, or there is no such study.
     """
-    study, _, trial = text.rpartition("/")
-    if not study or not trial:
-        raise UserError(f"a trial is named STUDY/TRIAL, as quickstart/digits-ns-0003, but got {text!r}")
+    study, trial = split_trial(text)
     return folder_of(study, results), trial

@@ -1,11 +1,11 @@
-"""Commands about studies: run, plan, report, status."""
+"""Commands about studies: run, plan, report."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
 
 from gansweep.cli.options import add_results, command, folder_of, names, positive
 
-if TYPE_CHECKING:  # a command imports what it needs: `gansweep status` needs no torch
+if TYPE_CHECKING:  # a command imports what it needs: `gansweep report` needs no torch
     from gansweep.run import Options
     from gansweep.study import Study
 
@@ -22,9 +22,6 @@ def add(commands: Any) -> None:
         "--format", type=names, default=("html",), metavar="FORMATS", help="of html,md,latex,csv (html)"
     )
     add_results(parser)
-    parser = command(commands, "status", status)
-    parser.add_argument("study", help="name of a study that is running or has run, or its folder")
-    add_results(parser)
 
 
 def add_run_options(parser: argparse.ArgumentParser, dry_run: bool = True) -> None:
@@ -34,7 +31,11 @@ def add_run_options(parser: argparse.ArgumentParser, dry_run: bool = True) -> No
         parser.add_argument(
             "--dry-run", action="store_true", help="only say what would be done: gansweep plan"
         )
-    parser.add_argument("--storage", help="URL of a database for the search; default: a file in the results")
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="of a database for the search; default: $GANSWEEP_STORAGE, else a file in the results",
+    )
     parser.add_argument("--pack-size", type=positive, help="most trials trained as one program")
     parser.add_argument("--gpus-per-pack", type=float, help="GPUs of a pack, as 1 or 0.5; 0 trains on CPUs")
     parser.add_argument(
@@ -73,10 +74,11 @@ def plan(options: argparse.Namespace) -> int:
 
 def _options(options: argparse.Namespace) -> "Options":
     from gansweep.run import Options
+    from gansweep.storages import storage_url
 
     return Options(
         results=options.results,
-        storage=options.storage,
+        storage=storage_url(options.storage),
         pack_size=options.pack_size,
         gpus_per_pack=options.gpus_per_pack,
         log=options.log,
@@ -92,21 +94,4 @@ def report(options: argparse.Namespace) -> int:
     folder = folder_of(options.study, options.results)
     write_tables(folder, read_manifest(folder)["collapse_above"])
     print(write_report(folder, options.format))
-    return 0
-
-
-def status(options: argparse.Namespace) -> int:
-    """Say how far a study has come, from its rows; it may be running elsewhere."""
-    from gansweep.progress import Progress
-    from gansweep.results import checked_rows, read_manifest, require_known
-
-    folder = folder_of(options.study, options.results)
-    manifest, rows = read_manifest(folder), checked_rows(folder)
-    require_known(folder, ((row["dataset"], row["variant"]) for row in rows), manifest)
-    labels = {name: variant["label"] for name, variant in manifest["variants"].items()}
-    cells = {"datasets": list(manifest["datasets"]), "variants": list(labels)}
-    progress = Progress(cells | manifest["budget"], labels)
-    for row in rows:
-        progress.note(row, earlier=True)
-    print("\n".join([*progress.table()[:-1], f"{progress.count()} trials"]))
     return 0

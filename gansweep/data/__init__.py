@@ -29,18 +29,20 @@ FOLDER = "folder:PATH"
 
 @dataclass(frozen=True)
 class Source:
-    """Where a data set comes from: one line about it, and the function (name, root) -> Dataset."""
+    """Where a data set comes from: one line about it, the function (name, root) -> Dataset, and under the
+    root the folder of its files, if they are downloaded."""
 
     description: str
     load: Callable[[str, Path], Dataset]
+    folder: str = ""
 
 
 DATASETS = {
     "digits": Source("1,797 grey images of digits, 8×8, bundled with scikit-learn", load_digits),
-    "mnist": Source("70,000 grey images of digits, 28×28", load_mnist),
-    "fashion_mnist": Source("70,000 grey images of clothes, 28×28", load_mnist),
-    "cifar10": Source("60,000 colour images of 10 classes, 32×32", load_cifar10),
-    "celeba": Source("172,770 colour images of faces, 64×64", load_celeba),
+    "mnist": Source("70,000 grey images of digits, 28×28", load_mnist, "MNIST"),
+    "fashion_mnist": Source("70,000 grey images of clothes, 28×28", load_mnist, "FashionMNIST"),
+    "cifar10": Source("60,000 colour images of 10 classes, 32×32", load_cifar10, "cifar-10-batches-py"),
+    "celeba": Source("172,770 colour images of faces, 64×64", load_celeba, "celeba"),
     FOLDER: Source("the images in a folder, 32×32, or 64×64 with folder:PATH@64", load_folder),
     "triangles": Source(
         "70,000 triangles of nearly one orientation, 28×28: the manifold is known", load_polygons

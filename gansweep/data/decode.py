@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gansweep.data.base import save_tensors
 from gansweep.errors import UserError
+from gansweep.files import alone, require_writable
 
 GREY = ("1", "L", "LA")
 
@@ -22,7 +23,7 @@ def decode(paths: Sequence[Path], size: int, root: Path, crop: int | None = None
 
     `crop` is the side of the crop in pixels, by default the shorter side of each image. The result is kept
     in `root`/decoded, or under ~/.cache if `root` cannot be written, until a file's name, size or time of
-    change differs.
+    change differs; processes that share it wait for the first to have decoded.
 
     Raises:
         UserError: a file is not an image of at most 8 bits per channel.
@@ -31,14 +32,27 @@ def decode(paths: Sequence[Path], size: int, root: Path, crop: int | None = None
     caches = [folder / "decoded" / name for folder in (root, Path.home() / ".cache" / "gansweep")]
     for cache in caches:
         if cache.exists():
-            images: Tensor = torch.load(cache, weights_only=True, mmap=True)["images"]
-            return images
-    images = _decode_all(paths, size, crop)
-    try:
-        save_tensors({"images": images}, caches[0])
-    except OSError:
-        save_tensors({"images": images}, caches[1])
+            return _read(cache)
+    cache = caches[0] if _is_writable(caches[0].parent) else caches[1]
+    with alone(cache.parent.with_name(".decoded.lock")):
+        if cache.exists():
+            return _read(cache)
+        images = _decode_all(paths, size, crop)
+        save_tensors({"images": images}, cache)
     return images
+
+
+def _read(cache: Path) -> Tensor:
+    images: Tensor = torch.load(cache, weights_only=True, mmap=True)["images"]
+    return images
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        require_writable(folder)
+    except UserError:
+        return False
+    return True
 
 
 def _fingerprint(paths: Sequence[Path], size: int, crop: int | None) -> str:

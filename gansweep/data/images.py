@@ -3,11 +3,8 @@
 Both libraries are imported where they are used: each costs a second that listing data sets should not pay.
 """
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +12,7 @@ from torch import Tensor
 
 from gansweep.data.base import Dataset, make, split
 from gansweep.data.decode import decode
+from gansweep.data.downloads import download
 from gansweep.errors import UserError
 
 LABELS = {
@@ -57,11 +55,15 @@ def load_mnist(name: str, root: Path) -> Dataset:
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
     source = {"mnist": MNIST, "fashion_mnist": FashionMNIST}[name]
-    folder = root / source.__name__ / "raw"
-    paths = [folder / file for file in IDX_FILES]
-    if not all(path.exists() for path in paths):
-        with _download(name, folder):
-            source(root, download=True)
+    folder = f"{source.__name__}/raw"
+    paths = [root / folder / file for file in IDX_FILES]
+    download(
+        name,
+        root,
+        folder,
+        is_there=lambda: all(path.exists() for path in paths),
+        fetch=lambda scratch: source(scratch, download=True),
+    )
     readers = (read_image_file, read_label_file) * 2
     train, train_labels, test, test_labels = (_idx(*pair) for pair in zip(paths, readers, strict=True))
     return make(
@@ -84,8 +86,14 @@ def load_cifar10(name: str, root: Path) -> Dataset:
     for path, md5 in present:
         if path.exists() and not check_integrity(path, md5):
             raise _damaged(path)
-    with _download(name, folder):
-        parts = [CIFAR10(root, train=train, download=True) for train in (True, False)]
+    download(
+        name,
+        root,
+        CIFAR10.base_folder,
+        is_there=lambda: all(path.exists() for path, _ in present),
+        fetch=lambda scratch: CIFAR10(scratch, download=True),
+    )
+    parts = [CIFAR10(root, train=train) for train in (True, False)]
     train, test = (torch.tensor(part.data).permute(0, 3, 1, 2).contiguous() for part in parts)
     return make(
         name,
@@ -104,10 +112,20 @@ def load_celeba(name: str, root: Path) -> Dataset:
         training partition, 162,770 images, where the paper's copy has about 162,000.
     """
     from torchvision.datasets import CelebA
+    from torchvision.datasets.utils import check_integrity
 
     folder = root / CelebA.base_folder
-    with _download(name, folder):
-        parts = [CelebA(root, split=part, download=True) for part in ("train", "valid")]
+    lists = [(folder / file, md5) for _, md5, file in CelebA.file_list if file.endswith(".txt")]
+    download(
+        name,
+        root,
+        CelebA.base_folder,
+        is_there=lambda: (
+            (folder / "img_align_celeba").is_dir() and all(check_integrity(*each) for each in lists)
+        ),
+        fetch=lambda scratch: CelebA(scratch, download=True),
+    )
+    parts = [CelebA(root, split=part) for part in ("train", "valid")]
     files = [[folder / "img_align_celeba" / file for file in part.filename] for part in parts]
     files[1] = files[1][:CELEBA_TEST]
     images = decode(files[0] + files[1], CELEBA_SIZE, root, crop=CELEBA_CROP)
@@ -130,17 +148,3 @@ def _idx(path: Path, read: Callable[[str], Tensor]) -> Tensor:
 
 def _damaged(path: Path) -> UserError:
     return UserError(f"{path} is truncated or damaged: delete it, and it is downloaded again if possible")
-
-
-@contextmanager
-def _download(name: str, folder: Path) -> Iterator[Any]:
-    """Within it torchvision may download: it prints nothing to stdout, and a failure names the way out."""
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    except (OSError, RuntimeError) as error:  # URLError is an OSError
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"data set {name!r} is not complete in {folder} and could not be downloaded: put its files "
-            f"there, or set GANSWEEP_DATA to a folder that has them ({reason})"
-        ) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from gansweep.errors import UserError
+from gansweep.files import alone
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -67,8 +68,9 @@ def _download(published: Published) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / published.url.rpartition("/")[2]
     if not path.exists():
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(published.url, str(path), published.sha256, progress=False)
+            with alone(path.with_name(f".{path.name}.lock")):
+                if not path.exists():  # nobody else has downloaded them meanwhile
+                    torch.hub.download_url_to_file(published.url, str(path), published.sha256, progress=False)
         except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash is a RuntimeError
             raise UserError(f"{published.owner}'s weights could not be downloaded ({error})") from None
     return path

@@ -10,10 +10,14 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "86400")
+os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")  # our searcher knows how many packs to hand out
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 from gansweep.orchestrate.afterwards import measure_finalists
 from gansweep.orchestrate.cluster import connect
 from gansweep.orchestrate.driver import run
+from gansweep.orchestrate.hardware import describe_machine
+from gansweep.orchestrate.probe import probe
+from gansweep.orchestrate.resources import make_room
 
-__all__ = ["connect", "measure_finalists", "run"]
+__all__ = ["connect", "describe_machine", "make_room", "measure_finalists", "probe", "run"]

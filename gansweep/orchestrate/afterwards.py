@@ -1,6 +1,6 @@
 """Measures finalists on the cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,21 @@ import torch
 
 from gansweep import data, finalists
 from gansweep.orchestrate.worker import prepared
+from gansweep.packing import Packing
 from gansweep.results import Row
 
 
 def measure_finalists(
-    folder: Path, trials: list[Row], gpus: float
+    folder: Path, trials: list[Row], packing: Mapping[str, Packing]
 ) -> Iterator[tuple[Row, dict[str, Any] | str]]:
-    """Measure trials once more, each in a task with a CPU and this share of a GPU; each trial with its entry
-    for finalists.json as soon as there is one, or with why there is none."""
-    task = ray.remote(num_cpus=1, num_gpus=gpus)(_measure)
-    root, device = str(data.data_root().resolve()), "cuda" if gpus else "cpu"
-    pending = {task.remote(trial, folder, root, device): trial for trial in trials}
+    """Measure trials once more, each in a task with what a pack of its data set asks for; each trial with its
+    entry for finalists.json as soon as there is one, or with why there is none."""
+    task, root = ray.remote(num_cpus=1)(_measure), str(data.data_root().resolve())
+    pending = {}
+    for trial in trials:
+        gpus = packing[trial["dataset"]].gpus
+        device = "cuda" if gpus else "cpu"
+        pending[task.options(num_gpus=gpus).remote(trial, folder, root, device)] = trial
     while pending:
         (done,), _ = ray.wait(list(pending))
         trial = pending.pop(done)

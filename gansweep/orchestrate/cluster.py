@@ -2,19 +2,20 @@
 
 import logging
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import ray
 
 from gansweep.errors import UserError
+from gansweep.orchestrate.guard import answers, guard
+from gansweep.orchestrate.hardware import describe
 
 CLUSTER_FILE = Path("/tmp/ray/ray_current_cluster")  # written by `ray start`
 
 
 def connect(n_cpus: int | None = None) -> dict[str, Any]:
-    """Join the Ray cluster there is, or start a local Ray; what it has, as JSON values.
+    """Join the Ray cluster there is, or start a local Ray; what it has, see `describe`.
 
     A process that is connected already stays so. A cluster named by RAY_ADDRESS must answer. One that is only
     remembered from a `ray start` on this machine is asked first, since Ray would wait for minutes for one
@@ -35,10 +36,10 @@ def connect(n_cpus: int | None = None) -> dict[str, Any]:
         if ray.is_initialized():
             pass
         elif asked and asked != "local":
-            if "://" not in asked and not _answers(asked):
+            if "://" not in asked and not answers(asked):
                 raise ConnectionError
             ray.init(address=asked, **quiet)
-        elif remembered and _answers(remembered):
+        elif remembered and answers(remembered):
             ray.init(address=remembered, **quiet)
         else:
             ray.init(address="local", num_cpus=n_cpus, include_dashboard=False, **quiet)
@@ -46,22 +47,5 @@ def connect(n_cpus: int | None = None) -> dict[str, Any]:
         raise UserError(
             f"no Ray cluster answers at {asked or remembered}: start it, or unset RAY_ADDRESS"
         ) from None
-    total = ray.cluster_resources()
-    kinds = sorted(
-        name.removeprefix("accelerator_type:") for name in total if name.startswith("accelerator_type:")
-    )
-    return {
-        "nodes": len(ray.nodes()),
-        "cpus": int(total.get("CPU", 0)),
-        "gpus": int(total.get("GPU", 0)),
-        "gpu_kinds": kinds if total.get("GPU") else [],
-    }
-
-
-def _answers(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=2).close()
-    except (OSError, ValueError):
-        return False
-    return True
+    guard()
+    return describe()

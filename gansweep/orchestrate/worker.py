@@ -1,14 +1,21 @@
 """What a worker does."""
 
+import faulthandler
+import os
 import socket
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import Any
 
 import torch
 from ray import tune
 
+import gansweep
 from gansweep import data
 from gansweep import study as studies
 from gansweep.data import Dataset
@@ -16,32 +23,78 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator
 from gansweep.evaluation.reference import Reference
+from gansweep.logs import STARTED
+from gansweep.orchestrate.resources import gpus_granted
+from gansweep.patience import VARIABLE, patiently
 from gansweep.results import now, read_rows, reference_file
+from gansweep.training.sizes import free_memory, limit_memory
 from gansweep.training.train import Job, Run
+
+
+def versions() -> dict[str, str]:
+    """Of what must be the same on all nodes, for their trials to be comparable."""
+    names = ("numpy", "torch", "torch-fidelity", "torchvision")
+    return {"gansweep": gansweep.__version__} | {name: version(name) for name in names}
 
 
 def train_pack(config: dict[str, Any]) -> None:
     """What a worker does: train one pack and report its rows."""
+    os.environ[VARIABLE] = str(config["patience"])
     folder = Path(config["folder"])
     log = folder / "logs" / f"{config['pack']}.log"
-    log.parent.mkdir(exist_ok=True)
     try:
+        require_same(config["versions"])
         torch.set_num_threads(1)
+        patiently(lambda: (folder / "study.json").stat(), f"{folder} cannot be read")
         ended = {row["trial_id"] for row in read_rows(folder) if row["outcome"] is not None}
         trials = [trial for trial in config["trials"] if trial["trial_id"] not in ended]
         if not trials:  # all had ended before the worker was lost
             return
         job = Job(config["pack"], trials, studies.read(folder), folder)
-        device = torch.device(config["device"])
-        _log(log, f"{len(job.trials)} trials on {device} of {socket.gethostname()}")
-        name = job.trials[0]["dataset"]
+        name, gpus = job.trials[0]["dataset"], gpus_granted()
+        device = torch.device("cuda" if gpus else "cpu")
+        names = " ".join(trial["trial_id"] for trial in job.trials)
+        _log(log, f"{len(job.trials)}{STARTED}{device} of {socket.gethostname()}: {names}")
+        limit_memory(device, gpus)
         dataset, evaluator = prepared(name, folder, config["data_root"], device)
-        for rows in Run(job, dataset, evaluator, device).rows():
-            _log(log, "".join(f"\n  {row['trial_id']} step {row['step']} {row['metrics']}" for row in rows))
-            tune.report({"rows": rows})
+        with watchdog(log, job.study["time_limit_seconds"]) as alive:
+            for rows in Run(job, dataset, evaluator, device, alive, gpus).rows():
+                faulthandler.cancel_dump_traceback_later()  # the driver may be slow to listen
+                _log(
+                    log, "".join(f"\n  {row['trial_id']} step {row['step']} {row['metrics']}" for row in rows)
+                )
+                tune.report({"rows": rows})
+                alive()
+        free_memory(device)  # the process may be given a pack of another size next
     except Exception:
         _log(log, traceback.format_exc())
         raise
+
+
+def require_same(expected: dict[str, str]) -> None:
+    """Raise UserError if this node does not have the versions that the driver has."""
+    for name, here in versions().items():
+        if here != expected[name]:
+            raise UserError(
+                f"node {socket.gethostname()} has {name} {here}, but the driver {expected[name]}: "
+                "install the same on all nodes"
+            )
+
+
+@contextmanager
+def watchdog(log: Path, seconds: float) -> Iterator[Callable[[], None]]:
+    """Ends this process, and says in the log where it hung, when the function that this gives is not called
+    for so long. It does so whatever Python hangs in, since no Python is needed for it."""
+    with log.open("a") as file:
+
+        def alive() -> None:
+            faulthandler.dump_traceback_later(min(seconds, TIMEOUT_MAX), exit=True, file=file)
+
+        alive()
+        try:
+            yield alive
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 @lru_cache(maxsize=4)  # a worker trains one pack after another, mostly on the same data
@@ -61,5 +114,10 @@ def prepared(name: str, folder: Path, data_root: str, device: torch.device) -> t
 
 
 def _log(log: Path, text: str) -> None:
+    patiently(lambda: _append(log, f"{now()} {text}\n"), f"{log} cannot be written")
+
+
+def _append(log: Path, text: str) -> None:
+    log.parent.mkdir(exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
-        file.write(f"{now()} {text}\n")
+        file.write(text)

@@ -15,17 +15,24 @@ COUNTS = {"billions": 1e9, "millions": 1e6, "thousands": 1e3, "": 1.0}
 
 def trial_costs(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """What a trial of each variant costs on average, failed ones included: columns seconds (training and
-    evaluation), steps (of the discriminator) and images (real ones seen); a line per variant."""
+    evaluation; of a GPU, by the share that its pack held), steps (of the discriminator) and images (real ones
+    seen); a line per variant."""
     here = comparison.finished[comparison.finished["dataset"] == dataset]
     spent = pd.DataFrame(
         {
             "variant": here["variant"],
-            "seconds": here["train_seconds"].astype(float) + here["eval_seconds"].astype(float),
+            "seconds": (here["train_seconds"] + here["eval_seconds"]).astype(float) * _shares(here),
             "steps": here["steps"].astype(float),
             "images": here["images_seen"].astype(float),
         }
     )
     return spent.groupby("variant").mean()
+
+
+def _shares(trials: pd.DataFrame) -> pd.Series:
+    """Of how many devices a trial had the time: the share of a GPU, else one."""
+    known = trials.get("gpus", pd.Series(math.nan, trials.index))
+    return known.where(known > 0, 1.0)
 
 
 def equal_cost(comparison: Comparison, dataset: str) -> tuple[float, dict[str, Estimate]]:

@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 import torch
 
 from gansweep.data.base import save_tensors
+from gansweep.patience import patiently
 
 
 class Checkpoints:
@@ -23,13 +24,13 @@ class Checkpoints:
 
     def save(self, trial_id: str, rounds: int, state: dict[str, Any]) -> None:
         """Keep the training state after this many rounds, and the one before it."""
-        save_tensors(state, self._file(trial_id, rounds))
+        self._write(state, self._file(trial_id, rounds))
         for old in self.rounds(trial_id)[:-2]:
             self._file(trial_id, old).unlink(missing_ok=True)
 
     def save_generator(self, trial_id: str, generator: dict[str, torch.Tensor]) -> None:
         """Keep a trained generator: its parameters and batch-norm statistics by name."""
-        save_tensors(dict(generator), self.folder / trial_id / "generator.pt")
+        self._write(dict(generator), self.folder / trial_id / "generator.pt")
 
     def load_generator(self, trial_id: str) -> dict[str, torch.Tensor] | None:
         """What `save_generator` kept of a trial; None if there is nothing that can be read."""
@@ -64,6 +65,9 @@ class Checkpoints:
     def forget(self, trial_id: str) -> None:
         """Delete all checkpoints of a trial."""
         shutil.rmtree(self.folder / trial_id, ignore_errors=True)
+
+    def _write(self, value: dict[str, Any], file: Path) -> None:
+        patiently(lambda: save_tensors(value, file), f"{file} cannot be written")
 
     def _file(self, trial_id: str, rounds: int) -> Path:
         return self.folder / trial_id / f"round-{rounds:07d}.pt"

@@ -4,7 +4,7 @@ import io
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator, to_uint8
 from gansweep.evaluation.manifold import Generator
 from gansweep.files import write_atomically
+from gansweep.patience import patiently
 from gansweep.results import Row, blank_row, finite, now
 from gansweep.training.calls import sampling_labels
 from gansweep.training.checkpoints import Checkpoints
@@ -83,10 +84,24 @@ def evaluation_rounds(steps: int, n_steps: int, evaluations: int) -> list[int]:
 
 
 class Run:
-    """Trains the trials of a job to their end, from their checkpoints if they have any."""
+    """Trains the trials of a job to their end, from their checkpoints if they have any.
 
-    def __init__(self, job: Job, dataset: Dataset, evaluator: Evaluator, device: torch.device) -> None:
-        self.job, self.evaluator, self.device = job, evaluator, device
+    on_progress: called after every stretch of training and every evaluation. gpus: the share of a GPU that
+    the pack holds.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        dataset: Dataset,
+        evaluator: Evaluator,
+        device: torch.device,
+        on_progress: Callable[[], object] = lambda: None,
+        gpus: float = 0.0,
+    ) -> None:
+        self.job, self.evaluator, self.device, self.on_progress = job, evaluator, device, on_progress
+        kind = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+        self.hardware = {"device": str(device), "gpus": gpus, "gpu_kind": kind}
         members = job.members()
         self.evaluation = Evaluation(**job.study["evaluation"][dataset.name])
         self.pack = Pack(members, dataset, device)
@@ -120,8 +135,8 @@ class Run:
 
     def _look(self) -> Iterator[tuple[list[Row], list[int]]]:
         """Take the time; end the trials that have diverged or run out of time; who goes on."""
+        diverged = self.pack.lost()  # waits for a GPU, which belongs to the training
         self._spend("train_seconds")
-        diverged = self.pack.lost()
         if any(diverged):
             yield self._end(diverged, "diverged", "nan_loss", "a loss or a weight is not finite")
         limit = self.job.study["time_limit_seconds"]
@@ -179,7 +194,8 @@ class Run:
         else:
             row["files"]["sample"] = f"samples/{row['trial_id']}.npy"
             content = array(samples[:1000])
-        write_atomically(self.job.folder / row["files"]["sample"], content)
+        file = self.job.folder / row["files"]["sample"]
+        patiently(lambda: write_atomically(file, content), f"{file} cannot be written")
 
     def _row(
         self,
@@ -202,7 +218,7 @@ class Run:
             "eval_seconds": round(trial.eval_seconds, 3),
             "pack_size": len(self.job.trials),
             "host": platform.node(),
-            "device": str(self.device),
+            **self.hardware,
             "started_at": trial.started_at,
         }
 
@@ -211,6 +227,7 @@ class Run:
 
     def _spend(self, account: str) -> None:
         """Share the time since the last call among the trials that are training."""
+        self.on_progress()
         elapsed, self.clock = time.perf_counter() - self.clock, time.perf_counter()
         for trial in self.trials:
             setattr(trial, account, getattr(trial, account) + elapsed / len(self.trials))

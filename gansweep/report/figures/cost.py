@@ -105,9 +105,9 @@ def cost_plot(comparison: Comparison, dataset: str) -> Plot:
         takeaway=_takeaway(comparison, dataset) if drawn else refusal(comparison, needed),
         caption="Median of the lowest FID among k random configurations, against what k trials cost: k times "
         "the mean of a trial, failed ones included, which cost less as they end early. Time is training and "
-        "evaluation; trials of one pack share its time. Markers: k = 1, 10, 100 and 1000. Bands: exact 95 % "
-        f"intervals of the best {BANDED}; beyond k = N/5.3 lines are thin, because N trials cannot bound "
-        "them from below."
+        "evaluation; trials of one pack share its time, packs on a GPU that of the GPU. Markers: k = 1, 10, "
+        f"100 and 1000. Bands: exact 95 % intervals of the best {BANDED}; beyond k = N/5.3 lines are thin, "
+        "because N trials cannot bound them from below."
         f"{thinning(curves)}",
         alt=f"Line charts: median best FID on {label} against time, discriminator steps and images.",
         figure=figure,
