@@ -1,7 +1,7 @@
-# Both targets set up .venv first; PYTHON is any Python 3.11 or later.
+# Every target sets up .venv first; PYTHON is any Python 3.11 or later.
 PYTHON ?= python3
 
-.PHONY: quickstart test test-slow lint clean
+.PHONY: quickstart test test-slow test-cluster lint clean
 
 quickstart: .venv/run
 	.venv/bin/python run_study.py --study quickstart
@@ -11,6 +11,10 @@ test: .venv/test
 
 test-slow: .venv/test
 	.venv/bin/python -m pytest -q -m slow
+
+# Real clusters, servers and networks: on Linux, most of it as root; what cannot be had is skipped.
+test-cluster: .venv/cluster
+	.venv/bin/python -m pytest -q -m slow tests/cluster
 
 lint: .venv/dev
 	.venv/bin/ruff check .
@@ -27,6 +31,10 @@ lint: .venv/dev
 .venv/test: .venv/bin/python pyproject.toml
 	.venv/bin/python -m pip install --quiet --editable '.[test]'
 	touch $@ .venv/run
+
+.venv/cluster: .venv/bin/python pyproject.toml
+	.venv/bin/python -m pip install --quiet --editable '.[test,cluster]'
+	touch $@ .venv/run .venv/test
 
 .venv/dev: .venv/bin/python pyproject.toml
 	.venv/bin/python -m pip install --quiet --editable '.[dev]'
