@@ -1,5 +1,6 @@
 # Every target sets up .venv first; PYTHON is any Python 3.11 or later.
 PYTHON ?= python3
+TESTS ?= tests/cluster
 
 .PHONY: quickstart test test-slow test-cluster lint clean
 
@@ -14,7 +15,7 @@ test-slow: .venv/test
 
 # Real clusters, servers and networks: on Linux, most of it as root; what cannot be had is skipped.
 test-cluster: .venv/cluster
-	.venv/bin/python -m pytest -q -m slow tests/cluster
+	.venv/bin/python -m pytest -q -m slow $(TESTS)
 
 lint: .venv/dev
 	.venv/bin/ruff check .

@@ -57,6 +57,7 @@ def mirror(monkeypatch):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
         monkeypatch.setattr(MNIST, "resources", resources)
+        monkeypatch.setattr("urllib.request._opener", None)  # it remembers the proxies of earlier tests
         yield asked
         server.shutdown()
 
@@ -65,6 +66,7 @@ def mirror(monkeypatch):
 def offline(monkeypatch, tmp_path):
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setattr("urllib.request._opener", None)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("GANSWEEP_DATA", str(tmp_path / "data"))
 
