@@ -119,9 +119,7 @@ TRIALS = {
     "pack_size": Column("integer", "number of trials in that pack", minimum=1),
     "host": Column("string", "machine that trained it"),
     "device": Column("string", "device that trained it"),
-    "gpus": Column(
-        "number", "share of a GPU that its pack held; 0 on a CPU, null if unknown", minimum=0
-    ),
+    "gpus": Column("number", "share of a GPU that its pack held; 0 on a CPU, null if unknown", minimum=0),
     "gpu_kind": Column("string", "kind of that GPU; null on a CPU"),
     "started_at": Column("datetime", "when its first row's training began, UTC"),
     "finished_at": Column("datetime", "when it ended, UTC; null while it runs"),
