@@ -37,9 +37,7 @@ class Audit:
         return not (self.lost or self.doubled or self.unplanned or self.astray)
 
 
-REPORTED: list[
-    tuple[str, int, Audit]
-] = []  # of this session: the fault, how often it was injected, what it cost
+REPORTED: list[tuple[str, int, Audit]] = []  # of this run: the fault, how often it was injected, what it cost
 
 
 def require_sound(
@@ -153,7 +151,7 @@ def _agree(trial: FrozenTrial, row: Row) -> bool:
 
 
 def table() -> list[str]:
-    """The faults of this session as lines of text: how often injected, and what was lost or doubled."""
+    """The faults of this run as lines of text: how often injected, and what was lost or doubled."""
     lines = [f"{'fault':<58}{'injected':>9}{'trials':>8}{'lost':>6}{'doubled':>9}{'difference':>12}"]
     lines += [
         f"{fault:<58}{times:>9}{one.trials:>8}{one.lost:>6}{one.doubled:>9}{one.difference:>12.1g}"

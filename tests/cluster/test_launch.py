@@ -22,12 +22,14 @@ FOLDER = f"{sshd.SHARED}/results/quickstart-smoke"
 WATCH = (
     "for i in $(seq 90); do tmux capture-pane -p | grep report: && break; sleep 1; done; tmux capture-pane -p"
 )
+NODES = "ray list nodes --format json"
+BOTH = f"for i in $(seq 60); do test $({NODES} | grep -c ALIVE) = 2 && break; sleep 2; done; {NODES}"
 COMMANDS = {  # in this order, in a clone of the repository
     "token": "ray get-auth-token --generate && chmod 600 ~/.ray/auth_token",
     "up": "ray up -y cluster.local.yaml",
     "mistake": "ray submit cluster.local.yaml run_study.py --study quikstart",
+    "nodes": f"ray exec cluster.local.yaml '{BOTH}'",  # the study is short: the worker must be there
     "submit": f"ray submit cluster.local.yaml run_study.py {STUDY}",
-    "nodes": "ray exec cluster.local.yaml 'ray list nodes --format json'",
     "status": "ray exec cluster.local.yaml 'gansweep status quickstart-smoke'",
     "report": f"ray rsync-down cluster.local.yaml {FOLDER}/report/ ~/report/ && cat ~/report/index.html",
     "tmux": f"ray submit --tmux cluster.local.yaml run_study.py {STUDY}",
