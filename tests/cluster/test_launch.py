@@ -23,7 +23,7 @@ WATCH = (
     "for i in $(seq 90); do tmux capture-pane -p | grep report: && break; sleep 1; done; tmux capture-pane -p"
 )
 NODES = "ray list nodes --format json"
-BOTH = f"for i in $(seq 60); do test $({NODES} | grep -c ALIVE) = 2 && break; sleep 2; done; {NODES}"
+BOTH = f"for i in $(seq 60); do test $({NODES} | grep -o ALIVE | wc -l) = 2 && break; sleep 2; done; {NODES}"
 COMMANDS = {  # in this order, in a clone of the repository
     "token": "ray get-auth-token --generate && chmod 600 ~/.ray/auth_token",
     "up": "ray up -y cluster.local.yaml",
@@ -69,13 +69,15 @@ def story(tmp_path_factory) -> Iterator[Story]:
 
 
 def adapted(caller: Machine, nodes: list[Machine]) -> str:
-    """cluster.local.yaml with the addresses, key and storage of these machines, and no downloads."""
+    """cluster.local.yaml with the addresses, key and storage of these machines, and no downloads; the head has
+    no CPU for packs, because it would be done with so short a study before the worker has begun."""
     config = yaml.safe_load((ROOT / "cluster.local.yaml").read_text())
     config["provider"] |= {"head_ip": nodes[0].address, "worker_ips": [node.address for node in nodes[1:]]}
     config["auth"] = {"ssh_user": "root", "ssh_private_key": str(caller.home / "id")}
     for name, old, new in (
         ("setup_commands", "=/shared ", f"={sshd.SHARED} "),
         ("head_setup_commands", "mnist_all_losses", "quickstart"),
+        ("head_start_ray_commands", "ray start --head", "ray start --head --num-cpus=0"),
     ):
         assert sum(command.count(old) for command in config[name]) == 1
         config[name] = [command.replace(old, new) for command in config[name]]
@@ -134,13 +136,13 @@ def test_a_study_runs_as_it_is_typed(story):
     assert [folder.name for folder in story.results.iterdir()] == ["quickstart-smoke"]
 
 
-def test_every_trial_has_ended_once_and_both_nodes_have_trained(story):
+def test_every_trial_has_ended_once_on_the_worker(story):
     results = gansweep.load(story.results / "quickstart-smoke")
     rows = [json.loads(line) for line in (results.folder / "rows.jsonl").read_text().splitlines()]
     ends = {row["trial_id"]: row["outcome"] for row in rows if row["outcome"] is not None}
     assert sum(row["outcome"] is not None for row in rows) == len(ends) == len(results.trials)
     assert len(ends) == results.manifest["planned_trials"] and set(ends.values()) == {"ok"}
-    assert {row["host"] for row in rows} == {"head", "worker"}
+    assert {row["host"] for row in rows} == {"worker"}
 
 
 def test_status_counts_from_afar(story):
