@@ -69,8 +69,10 @@ def story(tmp_path_factory) -> Iterator[Story]:
 
 
 def adapted(caller: Machine, nodes: list[Machine]) -> str:
-    """cluster.local.yaml with the addresses, key and storage of these machines, and no downloads; the head has
-    no CPU for packs, because it would be done with so short a study before the worker has begun."""
+    """cluster.local.yaml with the addresses, key and storage of these machines, and no downloads.
+
+    The head has no CPU for packs: it would be done with so short a study before the worker has begun.
+    """
     config = yaml.safe_load((ROOT / "cluster.local.yaml").read_text())
     config["provider"] |= {"head_ip": nodes[0].address, "worker_ips": [node.address for node in nodes[1:]]}
     config["auth"] = {"ssh_user": "root", "ssh_private_key": str(caller.home / "id")}
