@@ -38,6 +38,7 @@ def test_a_cluster_that_is_gone_does_not_hang_the_start(tmp_path):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_a_cluster_that_was_asked_for_must_answer(tmp_path):
     done = connect(tmp_path / "none", RAY_ADDRESS="127.0.0.1:1")
     assert "UserError: no Ray cluster answers at 127.0.0.1:1: start it, or unset RAY_ADDRESS" in done.stderr
