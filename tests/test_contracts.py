@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gansweep.contracts import CONTRACTS, Broken, Specimen
-from gansweep.networks.layers import BatchNorm
+from gansweep.networks.batchnorm import BatchNorm
 from gansweep.report import style
 from gansweep.scaffold import free_look
 from gansweep.space import uniform
@@ -24,8 +24,15 @@ def specimen(name: str) -> Specimen:
     return Specimen(name, VARIANTS[name])
 
 
-@pytest.mark.parametrize("contract", CONTRACTS)
-@pytest.mark.parametrize("name", VARIANTS)
+def examinations():
+    """Every variant and every contract; to trace all of them takes minutes."""
+    for name in VARIANTS:
+        for contract in CONTRACTS:
+            is_slow = contract == "traced" and name not in ("ns", "began")
+            yield pytest.param(name, contract, marks=[pytest.mark.slow] * is_slow)
+
+
+@pytest.mark.parametrize(("name", "contract"), examinations())
 def test_contract(name, contract):
     CONTRACTS[contract](specimen(name))
 
@@ -284,12 +291,13 @@ BREACHES = [
     (LeavesItsNetworks(), "in a pack", "a loss does not depend on"),
     (Explodes(), "in a pack", "diverges"),
     (CountsInAnInt(), "as plain PyTorch", "against plain PyTorch, ends .* of its way off; at most 1e-05 is"),
-    (Chaotic(), "in single precision", "member 0 ends .* of its way off; at most 0.02 is"),
+    (Chaotic(), "in single precision", "member 0 ends .* of its way off; at most 0.1 is"),
     (SeesItsSlot(), "whatever its pack", "in slot 0 of 1 ends .* of its way off"),
     (SeesNeighbours(), "own floats", "beside others with other floats ends .* of its way off"),
     (CatchesDiseases(), "diverged neighbour", r"in member 1 alone, \[True, True, True\] count as diverged"),
     (SeesItsSlot(), "without a member", "member 2, after member 1 has left, ends .* of its way off"),
     (KeepsState(), "resumed", "resumed, a member ends with other weights"),
+    (KeepsState(), "traced", "traced, a member ends with other weights"),
     (SeesItsSlot(), "conditional", "with conditional='concat' member 1, against plain PyTorch, ends"),
     (Deaf(), "own floats", "weight has no effect"),
     (ReturnsVectors(), "terms", r"'fake' must be a scalar, but has shape \(8,\)"),
@@ -336,7 +344,7 @@ FAULTS = {
     SeesItsSlot(): ON_PLACE,
     SeesNeighbours(): ON_PLACE | {"own floats", "diverged neighbour"},
     # Trainings of two rounds begin alike, those of one round and those that go on do not.
-    KeepsState(): ON_PLACE - {"as plain PyTorch", "whatever its pack"} | {"resumed", "diverged neighbour"},
+    KeepsState(): ON_PLACE - {"as plain PyTorch", "whatever its pack"} | {"resumed", "traced", "diverged neighbour"},
 }
 
 

@@ -3,11 +3,12 @@
 import pytest
 import torch
 from torch import nn
-from torch.func import vmap
+from torch.func import functional_call, vmap
+from torch.nn.functional import batch_norm
 from torch.testing import assert_close
 
+from gansweep.networks.batchnorm import BatchNorm
 from gansweep.networks.layers import (
-    BatchNorm,
     Conv,
     Conv3x3,
     Deconv,
@@ -44,6 +45,7 @@ def deconv_kernel(weight, channels, features):
     return kernel.permute(0, 5, 1, 3, 2, 4).reshape(channels, features, 4, 4)
 
 
+@pytest.mark.parametrize("batch", [2, 20])  # with many images, their patches are more than one matrix
 @pytest.mark.parametrize(
     ("ours", "plain", "kernel"),
     [
@@ -52,10 +54,10 @@ def deconv_kernel(weight, channels, features):
         (Deconv, lambda: nn.ConvTranspose2d(3, 5, 4, 2, 1), deconv_kernel),
     ],
 )
-def test_convolutions_are_pytorchs_to_the_second_derivative(ours, plain, kernel):
+def test_convolutions_are_pytorchs_to_the_second_derivative(ours, plain, kernel, batch):
     conv, plain = ours(3, 5, std=0.1), plain()
     plain.load_state_dict({"weight": kernel(conv.weight.detach(), 3, 5), "bias": conv.bias.detach()})
-    x = torch.randn(2, 3, 4, 6, requires_grad=True)
+    x = torch.randn(batch, 3, 4, 6, requires_grad=True)
     outputs = conv(x.movedim(1, -1)).movedim(-1, 1), plain(x)
     assert_close(*outputs)
     slopes = [torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)[0] for y in outputs]
@@ -97,6 +99,25 @@ def test_batch_norm_is_pytorchs_in_training_and_frozen_in_evaluation():
     norm.measuring = False
     assert_close(norm.eval()(x), expected)
     assert_close(norm(x[:3]), expected[:3])
+
+
+def test_batch_norm_is_pytorchs_to_the_second_derivative_also_in_a_pack():
+    def plain(x, weight, bias):
+        return batch_norm(x, None, None, weight, bias, training=True, eps=1e-3)
+
+    def slopes_and_curves(function):
+        inputs = [value.clone().requires_grad_() for value in values]
+        slopes = torch.autograd.grad((vmap(function)(*inputs) ** 3).sum(), inputs, create_graph=True)
+        curves = torch.autograd.grad(sum((slope**2).sum() for slope in slopes), inputs)
+        return [*slopes, *curves]
+
+    values = [torch.randn(3, 16, 4) * 3 + 1, torch.randn(3, 4), torch.randn(3, 4)]
+    norm = BatchNorm(4)
+    ours = slopes_and_curves(
+        lambda x, weight, bias: functional_call(norm, {"weight": weight, "bias": bias}, x)
+    )
+    for got, expected in zip(ours, slopes_and_curves(plain), strict=True):
+        assert_close(got, expected)
 
 
 @pytest.mark.parametrize(

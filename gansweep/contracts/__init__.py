@@ -27,6 +27,7 @@ CONTRACTS: dict[str, Callable[[Specimen], None]] = {
     "diverged neighbour": trainings.diverged_neighbour,
     "without a member": trainings.without_a_member,
     "resumed": trainings.resumed,
+    "traced": trainings.traced,
     "chunks": trainings.chunks,
     "conditional": trainings.conditional,
 }

@@ -56,11 +56,11 @@ def as_plain_pytorch(specimen: Specimen) -> None:
 
 
 def in_single_precision(specimen: Specimen) -> None:
-    """The same in float32, but for rounding."""
+    """The same in float32, but for rounding, which a relativistic loss may amplify a million times."""
     trained = specimen.train(specimen.members(2, d_norm="none"), rounds=1, dtype=torch.float32)
     for i, member in enumerate(trained.pack.members):
         eager, expected = specimen.train_plainly(member, rounds=1, dtype=torch.float32)
-        require_same_way(f"member {i}", trained.end[i], eager.parameters(), trained.start[i], 0.02)
+        require_same_way(f"member {i}", trained.end[i], eager.parameters(), trained.start[i], 0.1)
         require_same_terms(trained.terms, i, expected, rtol=1e-3, atol=1e-4)
 
 
@@ -120,6 +120,15 @@ def resumed(specimen: Specimen) -> None:
     _train(specimen, pack)
     for got, expected in zip(weights(pack), specimen.reference.end, strict=True):
         require_bits("resumed", got, expected)
+
+
+def traced(specimen: Specimen) -> None:
+    """A round whose operations have been written down does what it did before, bit for bit."""
+    pack = _resumed(specimen)
+    pack.trace()
+    _train(specimen, pack)
+    for got, expected in zip(weights(pack), specimen.reference.end, strict=True):
+        require_bits("traced", got, expected)
 
 
 def chunks(specimen: Specimen) -> None:

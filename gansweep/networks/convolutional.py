@@ -3,7 +3,7 @@
 `features` are those after the first and the second convolution and of the dense layer.
 
 Source: Lucic et al., "Are GANs Created Equal? A Large-Scale Study", 2018, arXiv:1711.10337, and its released
-code (compare_gan v1). Deviations: batch norm has no running averages (see `layers.BatchNorm`).
+code (compare_gan v1). Deviations: batch norm has no running averages (see `batchnorm.BatchNorm`).
 """
 
 from itertools import pairwise

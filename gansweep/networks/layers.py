@@ -1,17 +1,18 @@
 """Layers for one member whose cost stays low when a pack runs many members at once.
 
-Images are [B, H, W, C] here. Convolutions are written as patches times a matrix: inside a pack this becomes
-one batched matrix product, where the library's convolution of many small filters is several times slower
-on a CPU and its second derivative loops over members. Weights are stored as the product needs them.
+Images are [B, H, W, C] here. Convolutions are written as patches times a matrix, or for small images as the
+image times one matrix: inside a pack this becomes one batched matrix product, where the library's convolution
+of many small filters is several times slower on a CPU and its second derivative loops over members. Weights
+are stored as the product needs them.
 """
 
 import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm
 
 from gansweep.networks.patches import fold_4x4, patches_3x3, patches_4x4
+from gansweep.networks.toeplitz import conv_matrix, deconv_matrix
 
 N_FIRST_ITERATIONS = 15  # so that a first estimate of a spectral norm is not far off
 
@@ -90,6 +91,11 @@ class Conv(Weighted):
         self.bias = nn.Parameter(torch.zeros(o))
 
     def forward(self, x: Tensor) -> Tensor:
+        b, height, width, _ = x.shape
+        features = len(self.bias)
+        if height * width * features <= 16 * b:  # the matrix has fewer numbers than the patches
+            y = product(x.flatten(1), conv_matrix(self.matrix(), height, width))
+            return y.view(b, height // 2, width // 2, features) + self.bias
         return product(patches_4x4(x), self.matrix()) + self.bias
 
 
@@ -117,6 +123,10 @@ class Deconv(Weighted):
         self.bias = nn.Parameter(torch.zeros(o))
 
     def forward(self, x: Tensor) -> Tensor:
+        b, height, width, features = x.shape
+        if 4 * height * width * features <= 16 * b:  # the matrix has fewer numbers than the patches
+            y = product(x.flatten(1), deconv_matrix(self.matrix(), height, width))
+            return y.view(b, 2 * height, 2 * width, len(self.bias)) + self.bias
         return fold_4x4(product(x, self.matrix())) + self.bias
 
 
@@ -139,33 +149,3 @@ class Halved(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, h, w, c = x.shape
         return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
-
-
-class BatchNorm(nn.Module):
-    """Normalises every feature of the last axis over all other axes, then scales and shifts it.
-
-    In training mode with the statistics of the batch at hand; in evaluation mode with `mean` and `var`, which
-    hold those of the last batch seen while `measuring`. There are no running averages: see `Pack.sample`.
-    """
-
-    mean: Tensor
-    var: Tensor
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(features))
-        self.bias = nn.Parameter(torch.zeros(features))
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("var", torch.ones(features))
-        self.measuring = False
-
-    def forward(self, x: Tensor) -> Tensor:
-        flat = x.reshape(-1, x.shape[-1])
-        if self.measuring:
-            measured = torch.var_mean(flat, 0, correction=0)
-            self.var.copy_(measured[0])
-            self.mean.copy_(measured[1])
-        mean = None if self.training else self.mean
-        var = None if self.training else self.var
-        y = batch_norm(flat, mean, var, self.weight, self.bias, self.training, eps=1e-3)
-        return y.view(x.shape)

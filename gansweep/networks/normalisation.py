@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from gansweep.networks.layers import BatchNorm
+from gansweep.networks.batchnorm import BatchNorm
 
 
 class LayerNorm(nn.Module):

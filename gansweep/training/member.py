@@ -25,6 +25,14 @@ BELOW = {"beta1", "beta2", "g_ema"}  # at 1, a moving average stays where it beg
 NAMES = {"d_norm": NORMS, "output": OUTPUTS}  # what a hyperparameter of type str may be
 
 
+COMMON = ("batch_size", "optimizer", "conditional", "precision", "compile")  # what a study sets for all
+
+
+def common(study: Mapping[str, Any]) -> dict[str, Any]:
+    """What a resolved study sets for all its members; where it says nothing, the defaults of Member hold."""
+    return {name: study[name] for name in COMMON if name in study}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Member:
     """What trains. Floats (the variant's too) and the seed are its own; the rest it shares with its pack."""
@@ -37,6 +45,8 @@ class Member:
     batch_size: int
     optimizer: str = "adam"
     conditional: str = "none"  # how labels enter D; one of CONDITIONALS
+    precision: str = "highest"  # of products of matrices while it trains; one of PRECISIONS
+    compile: bool = False  # whether a compiler makes one program of a round
     d_norm: str = "none"  # of D, or of the VAE's encoder, as all that begins with d_; one of NORMS
     d_dropout: float = 0.0  # the probability that a hidden activation is dropped
     d_noise: float = 0.0  # standard deviation of the noise on what D sees

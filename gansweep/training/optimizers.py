@@ -1,95 +1,125 @@
 """Adam and RMSProp for a pack: each member has its own learning rate and betas.
 
-The parameters of a player are one [P, N] tensor whose row i is member i, so that PyTorch's fused kernels can
-do a member's whole update in one call.
+Shape suffixes: P members, N parameters of a player. A player's parameters are one tensor [P, N]; its
+gradients come as they are, [P, ...] each, in the order in which the parameters lie in a row.
 """
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
-from torch.optim.rmsprop import rmsprop
 
 
 class Optimizer:
-    """The optimiser of one player; `state` holds what a checkpoint must keep, [P, N] or [P] each."""
+    """The optimiser of one player, which moves its parameters in place.
+
+    `state` holds what a checkpoint must keep beside them, [P, N] or [P] each. in_rows: whether members are
+    moved one by one where a kernel of PyTorch does it in one pass over the memory, as on a CPU; or else all
+    at once, as on a GPU.
+    """
 
     names: tuple[str, ...]
 
     def __init__(
-        self, params: Tensor, lr: Sequence[float], beta1: Sequence[float], beta2: Sequence[float]
+        self,
+        params_PN: Tensor,
+        sizes: Sequence[int],
+        lr: Sequence[float],
+        beta1: Sequence[float],
+        beta2: Sequence[float],
+        in_rows: bool,
     ) -> None:
+        self.params_PN, self.sizes, self.in_rows = params_PN, list(sizes), in_rows
+        self.state = {name: torch.zeros_like(params_PN) for name in self.names}
+        self.state["step"] = params_PN.new_zeros(len(params_PN))
         self.lr, self.beta1, self.beta2 = list(lr), list(beta1), list(beta2)
-        self.state = {name: torch.zeros_like(params) for name in self.names}
-        self.state["step"] = params.new_zeros(len(params))
+        self._bind()
 
-    def step(self, params: Tensor, gradients: Tensor) -> None:
-        """Move every row of params [P, N], in place. gradients: [P, N], contiguous: the fused kernels on the
-        CPU ignore strides."""
-        with torch.no_grad():
-            for i in range(len(params)):
-                self._step_member(i, [params[i]], [gradients[i]], [self.state["step"][i]])
+    def step(self, gradients: list[Tensor]) -> None:
+        """Move the parameters."""
+        raise NotImplementedError
 
     def select(self, keep: list[int]) -> None:
         """Go on with these members only."""
+        self.params_PN = self.params_PN[keep]
         self.state = {name: value[keep] for name, value in self.state.items()}
         self.lr, self.beta1, self.beta2 = (
             [values[i] for i in keep] for values in (self.lr, self.beta1, self.beta2)
         )
+        self._bind()
 
-    def _step_member(self, i: int, params: list[Tensor], grads: list[Tensor], steps: list[Tensor]) -> None:
-        raise NotImplementedError
+    def _bind(self) -> None:
+        """What a step needs of the members' rates and rows, made once."""
+        rates = torch.tensor([self.lr, self.beta1, self.beta2], dtype=torch.float64)
+        self.rates = rates.to(self.params_PN).unsqueeze(2)  # three of [P, 1]
+        moved = (self.params_PN, *(self.state[name] for name in self.names))
+        self.rows = [
+            ([tensor[i].split(self.sizes) for tensor in moved], [step] * len(self.sizes))
+            for i, step in enumerate(self.state["step"].unbind())
+        ]
 
 
 class Adam(Optimizer):
     """Kingma and Ba, "Adam", 2015, arXiv:1412.6980, algorithm 1, with eps = 1e-8. Deviations: none."""
 
     names = ("exp_avg", "exp_avg_sq")
+    eps = 1e-8
 
-    def _step_member(self, i: int, params: list[Tensor], grads: list[Tensor], steps: list[Tensor]) -> None:
-        adam(
-            params,
-            grads,
-            [self.state["exp_avg"][i]],
-            [self.state["exp_avg_sq"][i]],
-            [],
-            steps,
-            fused=True,
-            amsgrad=False,
-            beta1=self.beta1[i],
-            beta2=self.beta2[i],
-            lr=self.lr[i],
-            weight_decay=0.0,
-            eps=1e-8,
-            maximize=False,
-        )
+    @torch.no_grad()
+    def step(self, gradients: list[Tensor]) -> None:
+        self.state["step"] += 1
+        if self.in_rows:
+            self._step_rows(gradients)
+        else:
+            self._step_all(torch.cat([g.flatten(1) for g in gradients], 1))
+
+    def _step_rows(self, gradients: list[Tensor]) -> None:
+        """The kernel ignores the strides of gradients on a CPU, so they are made contiguous."""
+        rows = [gradient.contiguous().flatten(1).unbind() for gradient in gradients]
+        for i, ((params, means, squares), steps) in enumerate(self.rows):
+            torch._fused_adam_(
+                params,
+                [row[i] for row in rows],
+                means,
+                squares,
+                [],
+                steps,
+                lr=self.lr[i],
+                beta1=self.beta1[i],
+                beta2=self.beta2[i],
+                weight_decay=0.0,
+                eps=self.eps,
+                amsgrad=False,
+                maximize=False,
+            )
+
+    def _step_all(self, gradients_PN: Tensor) -> None:
+        lr, beta1, beta2 = self.rates
+        mean, square, step = (self.state[name] for name in ("exp_avg", "exp_avg_sq", "step"))
+        mean.lerp_(gradients_PN, 1 - beta1)
+        square.mul_(beta2).add_((1 - beta2) * gradients_PN.square())
+        rate = lr / (1 - beta1 ** step.unsqueeze(1))
+        root = (square / (1 - beta2 ** step.unsqueeze(1))).sqrt()
+        self.params_PN.sub_(rate * mean / (root + self.eps))
 
 
 class RMSprop(Optimizer):
     """Tieleman and Hinton, 2012, with decay 0.9 and eps = 1e-10, as used by Lucic et al. (2018).
 
-    Deviations: 1. PyTorch's mean square starts at 0, where that of TensorFlow, which they used, starts at 1:
-    the first steps are larger here. 2. PyTorch adds eps outside the root, TensorFlow inside.
+    Deviations: 1. The mean square starts at 0, where that of TensorFlow, which they used, starts at 1: the
+    first steps are larger here. 2. eps is added outside the root, as PyTorch does, not inside.
     """
 
     names = ("square_avg",)
+    decay, eps = 0.9, 1e-10
 
-    def _step_member(self, i: int, params: list[Tensor], grads: list[Tensor], steps: list[Tensor]) -> None:
-        rmsprop(
-            params,
-            grads,
-            [self.state["square_avg"][i]],
-            [],
-            [],
-            steps,
-            lr=self.lr[i],
-            alpha=0.9,
-            eps=1e-10,
-            weight_decay=0.0,
-            momentum=0.0,
-            centered=False,
-        )
+    @torch.no_grad()
+    def step(self, gradients: list[Tensor]) -> None:
+        self.state["step"] += 1
+        gradients_PN = torch.cat([g.flatten(1) for g in gradients], 1)
+        square = self.state["square_avg"]
+        square.mul_(self.decay).add_((1 - self.decay) * gradients_PN.square())
+        self.params_PN.sub_(self.rates[0] * gradients_PN / (square.sqrt() + self.eps))
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "rmsprop": RMSprop}

@@ -1,34 +1,34 @@
 """A pack: P members trained by one vectorised step. The only module that knows of the member axis P.
 
-Shape suffixes: P members, B samples, S latents to sample from, U updates in a round.
+Shape suffixes: P members, S latents to sample from, U updates in a round.
 
-The parameters of each player are one [P, N] tensor; the networks see views of it. A loss is written for one
-member and mapped over P; its gradients are taken outside the map, where autograd is cheapest. Nothing is ever
-reduced over P, so a member that turns NaN leaves the others as they were.
+The parameters of each player are one [P, N] tensor; the networks see views of it. All that a round changes is
+changed in place. Nothing is ever reduced over P, so a member that turns NaN leaves the others as they were.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
-from gansweep.networks.layers import BatchNorm, Weighted, power_iteration
-from gansweep.networks.options import Binding
-from gansweep.training.calls import Call, is_random, networks, options_of, sampling_labels
+from gansweep.networks.layers import Weighted, power_iteration
+from gansweep.training.calls import is_random, options_of, sampling_labels
+from gansweep.training.losses import Differentiation
 from gansweep.training.member import Member
-from gansweep.training.player import Player, Views
+from gansweep.training.player import Player
+from gansweep.training.precision import matmul_precision
+from gansweep.training.replay import WARM, Replayed
+from gansweep.training.sampling import N_MEASURED, Sampling
 from gansweep.training.sizes import samples_at_once
-from gansweep.training.streams import Streams, derive, latents
+from gansweep.training.streams import Streams, derive
+from gansweep.training.tracing import Traced
 from gansweep.variants.base import Variant, float_fields
-
-N_MEASURED = 512  # latents over which a generator's batch norm is measured
 
 
 class Pack:
@@ -72,53 +72,36 @@ class Pack:
             keys=is_random(options),
             device=device,
         )
+        labels = sampling_labels(dataset, N_MEASURED, seed=0).to(device) if first.is_conditional else None
+        self.sampling = Sampling(self.nets["G"], self.z_dim, self.prior, labels, device)
+        self._settle()
 
     def __len__(self) -> int:
         return len(self.members)
 
     def round(self) -> dict[str, dict[str, Tensor]]:
-        """One pass of all players; the terms of each player's last update, [P] each."""
-        draws = self.streams.next(self.rounds)
-        terms: dict[str, dict[str, Tensor]] = {}
-        update = 0
-        for player, moves in self.moves.items():
-            for _ in range(moves):
-                terms[player] = self._move(player, {name: value[:, update] for name, value in draws.items()})
-                update += 1
-        if type(self.variant).update is not Variant.update:
-            self.scalars = vmap(self._updated)(self.scalars, terms)
-        for mover in self.players.values():
-            if mover.average is not None:
-                mover.average.follow(mover.params_PN)
+        """One pass of all players; the terms of each player's last update, [P] each, until the next round."""
+        with matmul_precision(self.members[0].precision):
+            terms = self._replayed(self.streams.next(self.rounds))
         self.rounds += 1
         return terms
 
-    @torch.no_grad()
+    def trace(self) -> None:
+        """Do what is done to be fast later on at once: it pays after some rounds only."""
+        for losses in self._losses.values():
+            losses.after = 0
+        self._replayed.after = WARM
+
     def samples(self, z_SZ: Tensor, y_S: Tensor | None = None) -> Iterator[Tensor]:
         """Samples of every member from shared latents [S, z_dim] (and labels [S], if it is conditional), in
-        chunks [P, S', ...] on the device.
-
-        Batch norm uses statistics that do not depend on the chunk: those of 512 latents drawn from the prior
-        with a fixed seed, measured for the weights at hand. (Lucic et al. use running averages with decay
-        0.999, which a short run never fills.)
-        """
-        params, buffers = self._generators(), self._measured()
+        chunks [P, S', ...] on the device."""
         at_once = samples_at_once(self.members[0].architecture, self.dataset.shape)
-        size = max(1, at_once // len(self))
-        labels = [None] * -(-len(z_SZ) // size) if y_S is None else y_S.to(self.device).split(size)
-        for z, y in zip(z_SZ.to(self.device).split(size), labels, strict=True):
-            draw = partial(self._generate, measuring=False, y=y)
-            yield vmap(draw, in_dims=(0, 0, None))(params, buffers, z)
+        return self.sampling.samples(self._generators(), z_SZ, y_S, max(1, at_once // len(self)))
 
     def generate(self, i: int) -> Callable[[Tensor], Tensor]:
         """Member i's generator, which must be unconditional, as a differentiable function of latents."""
-
-        @cache
-        def frozen() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-            params, buffers = self._generators(), self._measured()
-            return {k: value[i] for k, value in params.items()}, {k: value[i] for k, value in buffers.items()}
-
-        return lambda z: self._generate(*frozen(), z, measuring=False, y=None)
+        made = cache(lambda: self.sampling.of_one(self._generators(), i))
+        return lambda z: made()(z)
 
     def lost(self) -> list[bool]:
         """Which members have diverged: a loss was not finite, or a parameter or an optimiser's state is not.
@@ -144,6 +127,7 @@ class Pack:
         self.dropout, self.noise = self.dropout[keep], self.noise[keep]
         self.diverged = self.diverged[keep]
         self.streams.select(keep)
+        self._settle()
 
     def state(self, i: int) -> dict[str, Any]:
         """What member i needs to go on in any pack: a dictionary of tensors and numbers."""
@@ -176,29 +160,49 @@ class Pack:
 
     def generator(self, i: int) -> dict[str, Tensor]:
         """The parameters and batch-norm statistics that member i's samples are made with, by name."""
-        named = {**self._generators(), **self._measured()}
+        params = self._generators()
+        named = {**params, **self.sampling.measured(params)}
         return {name: value[i].cpu().clone() for name, value in named.items()}
+
+    def _settle(self) -> None:
+        """Begin anew to find out what a round does, now that the members are others."""
+        self._losses = {
+            player: Traced(Differentiation(self.variant, player, self.nets), self.members[0].compile)
+            for player in self.players
+        }
+        self._replayed: Replayed[dict[str, dict[str, Tensor]]] = Replayed(self._round, self.device)
+
+    def _round(self, draws: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+        terms: dict[str, dict[str, Tensor]] = {}
+        update = 0
+        for player, moves in self.moves.items():
+            for _ in range(moves):
+                terms[player] = self._move(player, {name: value[:, update] for name, value in draws.items()})
+                update += 1
+        if type(self.variant).update is not Variant.update:
+            for name, value in vmap(self._updated)(self.scalars, terms).items():
+                self.scalars[name].copy_(value)
+        for mover in self.players.values():
+            if mover.average is not None:
+                mover.average.follow(mover.params_PN)
+        return terms
 
     def _move(self, player: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
         """One update of one player; its terms, [P] each."""
         mover = self.players[player]
         self._iterate()
-        own = {n: {k: v.detach().requires_grad_() for k, v in vs.items()} for n, vs in mover.views.items()}
         others = {
             name: params
             for other in self.players.values()
             if other is not mover
             for name, params in other.views.items()
         }
-        batch, binding = self._batch(draws)
-        terms = vmap(partial(self._terms, player))(own, others, self.singular, self.scalars, batch, binding)
-        loss_P = sum(terms.values(), torch.zeros((), device=self.device))
-        leaves = [own[name][key] for name, key, _ in mover.slots]
-        mover.step(list(torch.autograd.grad(loss_P.sum(), leaves)))
-        self.diverged |= ~loss_P.detach().isfinite()
+        losses = self._losses[player](mover.views, others, self.singular, self.scalars, *self._batch(draws))
+        mover.step(losses.gradients)
+        self.diverged |= ~losses.sums.isfinite()
         if type(self.variant).project is not Variant.project:
             mover.project(partial(vmap(partial(self._projected, player)), self.scalars))
-        return {name: term.detach() for name, term in terms.items()}
+        return losses.terms
 
     def _batch(self, draws: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """What losses see of one update, and what their networks are bound to, [P, ...] each."""
@@ -211,27 +215,6 @@ class Pack:
             batch["y"] = binding["y"] = self.dataset.train_labels[index]  # type: ignore[index]
         return batch, binding
 
-    def _terms(
-        self,
-        player: str,
-        own: Views,
-        others: Views,
-        singular: Views,
-        scalars: dict[str, Any],
-        batch: dict[str, Tensor],
-        binding: dict[str, Tensor],
-    ) -> dict[str, Tensor]:
-        """The loss terms of one member: no P in sight."""
-        variant = replace(self.variant, **scalars)
-        params = {name: {**values, **singular[name]} for name, values in {**own, **others}.items()}
-        calls = {name: self._call(name, values) for name, values in params.items()}
-        loss = getattr(variant, f"{player}_loss")
-        terms: dict[str, Tensor] = loss(networks(calls, Binding(**binding)), SimpleNamespace(**batch))
-        return terms
-
-    def _call(self, name: str, params: dict[str, Tensor]) -> Call:
-        return lambda x, binding: functional_call(self.nets[name], params, (x, binding))
-
     def _iterate(self) -> None:
         """One power iteration for every spectrally normalised layer."""
         views = {name: params for player in self.players.values() for name, params in player.views.items()}
@@ -239,7 +222,8 @@ class Pack:
             for key in [key for key in buffers if key.endswith(".u")]:
                 layer = key.removesuffix(".u")
                 u, v = vmap(power_iteration)(views[net][f"{layer}.weight"], buffers[key])
-                buffers[key], buffers[f"{layer}.v"] = u, v
+                buffers[key].copy_(u)
+                buffers[f"{layer}.v"].copy_(v)
 
     def _projected(
         self, player: str, scalars: dict[str, Any], params: dict[str, Tensor]
@@ -255,37 +239,6 @@ class Pack:
 
     def _generators(self) -> dict[str, Tensor]:
         return next(player.averaged()["G"] for player in self.players.values() if "G" in player.views)
-
-    @torch.no_grad()
-    def _measured(self) -> dict[str, Tensor]:
-        """The generators' batch-norm statistics over 512 latents, [P, ...] each."""
-        named = self.nets["G"].named_buffers()
-        buffers = {name: value.expand(len(self), *value.shape).clone() for name, value in named}
-        if buffers:
-            z = latents((N_MEASURED, self.z_dim), self.prior, torch.Generator().manual_seed(0))
-            y = None
-            if self.members[0].is_conditional:
-                y = sampling_labels(self.dataset, N_MEASURED, seed=0).to(self.device)
-            measure = vmap(partial(self._generate, measuring=True, y=y), in_dims=(0, 0, None))
-            measure(self._generators(), buffers, z.to(self.device))
-        return buffers
-
-    def _generate(
-        self,
-        params: dict[str, Tensor],
-        buffers: dict[str, Tensor],
-        z: Tensor,
-        measuring: bool,
-        y: Tensor | None,
-    ) -> Tensor:
-        """One member's samples, its batch norm being measured (written to the buffers) or frozen."""
-        norms = [module for module in self.nets["G"].modules() if isinstance(module, BatchNorm)]
-        for norm in norms:
-            norm.measuring, norm.training = measuring, measuring
-        output: Tensor = functional_call(self.nets["G"], (params, buffers), (z, Binding(y=y)))
-        for norm in norms:
-            norm.measuring, norm.training = False, True
-        return output
 
 
 def _singular_vectors(net: nn.Module) -> list[str]:

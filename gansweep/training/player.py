@@ -24,25 +24,29 @@ class Player:
             for key, value in nets[0][own].named_parameters()
         ]
         rows = [torch.cat([p.detach().flatten() for p in self._ordered(net)]) for net in nets]
-        self.params_PN = torch.stack(rows)
-        self.gradients_PN = torch.zeros_like(self.params_PN)
+        params_PN = torch.stack(rows)
         lrs = [m.d_lr if name == "discriminator" else m.g_lr for m in members]
         self.optimizer: Optimizer = OPTIMIZERS[members[0].optimizer](
-            self.params_PN, lrs, [m.beta1 for m in members], [m.beta2 for m in members]
+            params_PN,
+            [shape.numel() for _, _, shape in self.slots],
+            lrs,
+            [m.beta1 for m in members],
+            [m.beta2 for m in members],
+            in_rows=params_PN.device.type == "cpu",
         )
         self.views = self._views(self.params_PN)
         self.average: Average | None = None
         if "G" in members[0].variant.players[name] and any(m.g_ema for m in members):
             self.average = Average(self.params_PN, [m.g_ema for m in members])
 
+    @property
+    def params_PN(self) -> Tensor:
+        """All parameters, a row for each member."""
+        return self.optimizer.params_PN
+
     def step(self, gradients: list[Tensor]) -> None:
         """One step of the optimiser; gradients: [P, ...] in the order of the slots."""
-        offset = 0
-        for gradient in gradients:
-            rows = gradient.flatten(1)
-            self.gradients_PN[:, offset : offset + rows.shape[1]] = rows
-            offset += rows.shape[1]
-        self.optimizer.step(self.params_PN, self.gradients_PN)
+        self.optimizer.step(gradients)
 
     def project(self, projection: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
         """Replace the parameters of each network, [P, ...] by name, by their projection."""
@@ -56,8 +60,6 @@ class Player:
 
     def select(self, keep: list[int]) -> None:
         """Go on with these members only."""
-        self.params_PN = self.params_PN[keep]
-        self.gradients_PN = torch.zeros_like(self.params_PN)
         self.optimizer.select(keep)
         self.views = self._views(self.params_PN)
         if self.average is not None:
@@ -95,7 +97,7 @@ class Average:
 
     def follow(self, params_PN: Tensor) -> None:
         """Move the average after a step of the player; params: [P, N]."""
-        self.params_PN = self.decay_P1 * self.params_PN + (1 - self.decay_P1) * params_PN
+        self.params_PN.copy_(self.decay_P1 * self.params_PN + (1 - self.decay_P1) * params_PN)
 
     def select(self, keep: list[int]) -> None:
         """Go on with these members only."""

@@ -1,0 +1,73 @@
+"""The losses of a player for all members at once, and their gradients.
+
+A loss is written for one member and mapped over P; its gradients are taken outside the map, where autograd is
+cheapest. Nothing is ever reduced over P but the sum that is differentiated, whose terms are independent.
+"""
+
+from dataclasses import replace
+from functools import partial, reduce
+from operator import add
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from gansweep.networks.options import Binding
+from gansweep.training.calls import Call, networks
+from gansweep.training.player import Views
+from gansweep.variants.base import Variant
+
+
+class Losses(NamedTuple):
+    """One update of one player: the terms of its loss and their sum, [P] each, and the gradients, [P, ...]
+    each, in the order of the player's own parameters."""
+
+    terms: dict[str, Tensor]
+    sums: Tensor
+    gradients: list[Tensor]
+
+
+class Differentiation:
+    """The losses of one player as a function of tensors alone: parameters, scalars and draws."""
+
+    def __init__(self, variant: Variant, player: str, nets: dict[str, nn.Module]) -> None:
+        self.variant, self.player, self.nets = variant, player, nets
+
+    def __call__(
+        self,
+        own: Views,
+        others: Views,
+        singular: Views,
+        scalars: dict[str, Tensor],
+        batch: dict[str, Tensor],
+        binding: dict[str, Tensor],
+    ) -> Losses:
+        own = {n: {k: v.detach().requires_grad_() for k, v in vs.items()} for n, vs in own.items()}
+        terms = vmap(self._terms)(own, others, singular, scalars, batch, binding)
+        sums = reduce(add, terms.values())
+        leaves = [value for values in own.values() for value in values.values()]
+        gradients = torch.autograd.grad(sums.sum(), leaves)
+        return Losses({name: term.detach() for name, term in terms.items()}, sums.detach(), list(gradients))
+
+    def _terms(
+        self,
+        own: Views,
+        others: Views,
+        singular: Views,
+        scalars: dict[str, Any],
+        batch: dict[str, Tensor],
+        binding: dict[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """The loss terms of one member: no P in sight."""
+        variant = replace(self.variant, **scalars)
+        params = {name: {**values, **singular[name]} for name, values in {**own, **others}.items()}
+        calls: dict[str, Call] = {name: partial(self._call, name, values) for name, values in params.items()}
+        loss = getattr(variant, f"{self.player}_loss")
+        terms: dict[str, Tensor] = loss(networks(calls, Binding(**binding)), SimpleNamespace(**batch))
+        return terms
+
+    def _call(self, name: str, params: dict[str, Tensor], x: Tensor, binding: Binding) -> Tensor:
+        output: Tensor = functional_call(self.nets[name], params, (x, binding))
+        return output

@@ -1,0 +1,169 @@
+"""What makes rounds fast changes no result: traces, optimisers in one pass, compiled rounds, precisions."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from gansweep import data
+from gansweep.errors import UserError
+from gansweep.study import Study
+from gansweep.training.member import make_member
+from gansweep.training.optimizers import OPTIMIZERS
+from gansweep.training.pack import Pack
+from gansweep.training.precision import matmul_precision
+from gansweep.training.tracing import AFTER, Traced, trace
+from gansweep.variants import VARIANTS
+
+CPU = torch.device("cpu")
+
+
+def operations(graph):
+    return [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
+
+
+def test_a_trace_does_each_operation_once_and_constants_not_at_all():
+    def function(x):
+        table = torch.arange(3.0) * 2
+        return (x + 1).sin() * table + (x + 1).sin() * (torch.arange(3.0) * 2)
+
+    x = torch.randn(3)
+    graph = trace(function, x)
+    assert torch.equal(graph(x), function(x))
+    assert operations(graph) == ["aten.add.Tensor", "aten.sin.default", "aten.mul.Tensor", "aten.add.Tensor"]
+
+
+def test_a_trace_keeps_what_is_written_in_place_in_order():
+    def function(x):
+        first, second = torch.zeros(3), torch.zeros(3)
+        before = first * 2
+        first[1:] += x[1:]
+        second += x
+        return before, first * 2, second * 2, first + second
+
+    x = torch.randn(3)
+    graph = trace(function, x)
+    for _ in range(2):  # nothing of the first call may be left in the second
+        for got, expected in zip(graph(x), function(x), strict=True):
+            assert torch.equal(got, expected)
+
+
+def test_a_trace_draws_new_random_numbers():
+    graph = trace(lambda x: (x + torch.rand(3), x + torch.rand(3)), torch.zeros(3))
+    first, second = graph(torch.zeros(3))
+    assert not torch.equal(first, second) and not torch.equal(first, graph(torch.zeros(3))[0])
+
+
+def test_a_function_is_traced_after_some_calls():
+    calls = []
+    traced = Traced(lambda x: calls.append(1) or x * 2)
+    for i in range(AFTER + 10):
+        assert torch.equal(traced(torch.tensor([float(i)])), torch.tensor([2.0 * i]))
+    assert len(calls) == AFTER + 1  # the last one is the tracing
+
+
+def members(n=3, **changes):
+    made = [
+        make_member(
+            VARIANTS["ns"],
+            {"lr": 1e-3 * (i + 1), "beta1": 0.3 * i, "d_norm": "batch", "g_ema": 0.9},
+            trial_id=str(i),
+            dataset="digits",
+            architecture="conv8",
+            seed=i,
+            batch_size=16,
+        )
+        for i in range(n)
+    ]
+    return [replace(member, **changes) for member in made]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+def test_a_pack_is_traced_anew_when_members_leave(digits):
+    packs = [Pack(members(), digits, CPU) for _ in range(2)]
+    packs[0].trace()
+    for rounds, keep in ((2, [0, 2]), (2, [1])):
+        for pack in packs:
+            for _ in range(rounds):
+                pack.round()
+            pack.select(keep)
+        packs[0].trace()
+    for i in range(len(packs[0])):
+        for name, player in packs[0].state(i)["players"].items():
+            for key, value in player.items():
+                assert torch.equal(value, packs[1].state(i)["players"][name][key])
+
+
+@pytest.mark.parametrize("in_rows", [True, False])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimiser_moves_each_member_as_pytorchs_would(name, in_rows):
+    torch.manual_seed(0)
+    shapes, lr, beta1, beta2 = [(4, 3), (3,)], [1e-2, 1e-1], [0.0, 0.5], [0.999, 0.9]
+    start = torch.randn(2, 15, dtype=torch.float64)
+    ours = OPTIMIZERS[name](start.clone(), [12, 3], lr, beta1, beta2, in_rows=in_rows)
+    plain = [[torch.nn.Parameter(part.clone()) for part in row.split([12, 3])] for row in start]
+    make = {
+        "adam": lambda i: torch.optim.Adam(plain[i], lr[i], (beta1[i], beta2[i])),
+        "rmsprop": lambda i: torch.optim.RMSprop(plain[i], lr[i], alpha=0.9, eps=1e-10),
+    }[name]
+    optimizers = [make(0), make(1)]
+    for _ in range(5):
+        gradients = [torch.randn(2, *shape, dtype=torch.float64) for shape in shapes]
+        ours.step([g.transpose(-1, -2).contiguous().transpose(-1, -2) for g in gradients])
+        for i, optimizer in enumerate(optimizers):
+            for parameter, gradient in zip(plain[i], gradients, strict=True):
+                parameter.grad = gradient[i].flatten()
+            optimizer.step()
+    assert_close(ours.params_PN, torch.stack([torch.cat(list(row)).detach() for row in plain]))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
+@pytest.mark.timeout(600)
+def test_a_compiled_pack_does_the_same_but_for_rounding():
+    ring = data.load("ring")
+    some = [
+        make_member(
+            VARIANTS["wgan_gp"],
+            {"lr": 1e-3, "beta1": 0.5, "d_norm": "none", "n_critic": 1, "penalty_weight": 1.0 + i},
+            trial_id=str(i),
+            dataset="ring",
+            architecture="mlp",
+            seed=i,
+            batch_size=16,
+        )
+        for i in range(2)
+    ]
+    usual, compiled = (
+        Pack([replace(member, compile=flag) for member in some], ring, CPU) for flag in (False, True)
+    )
+    for _ in range(3):
+        expected, got = usual.round(), compiled.round()
+        for player, terms in expected.items():
+            for name, value in terms.items():
+                assert_close(got[player][name], value, rtol=1e-3, atol=1e-5)
+    assert torch.equal(expected["generator"]["fake"].isfinite(), torch.ones(2, dtype=torch.bool))
+
+
+def test_a_precision_holds_for_the_rounds_of_a_pack_alone(digits):
+    assert torch.get_float32_matmul_precision() == "highest"
+    seen = []
+    pack = Pack(members(precision="high"), digits, CPU)
+    inner = pack._replayed.function
+    pack._replayed.function = lambda draws: seen.append(torch.get_float32_matmul_precision()) or inner(draws)
+    pack.round()
+    assert seen == ["high"] and torch.get_float32_matmul_precision() == "highest"
+    with pytest.raises(ZeroDivisionError), matmul_precision("medium"):
+        raise ZeroDivisionError
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(UserError, match="unknown precision 'hihg'.*'high'"):
+        Study(variants=("ns",), datasets=("digits",), trials=1, steps=10, precision="hihg")
