@@ -11,6 +11,7 @@ from typing import Any
 
 from gansweep.errors import Stopped, UserError
 from gansweep.failures import Failure, answer
+from gansweep.halving import PRUNED
 from gansweep.incidents import note_incident
 from gansweep.lock import STOP
 from gansweep.loggers import Logger
@@ -26,7 +27,10 @@ OUTCOMES = {"hang": ("timeout", "time_limit")}  # of a trial whose failure has t
 
 
 class Ledger:
-    """Every row is written, told to the queue, shown and logged, in this order: a crash loses none of it."""
+    """Every row is written, told to the queue, shown and logged, in this order: a crash loses none of it.
+
+    Trials that the queue drops then are ended by rows, before anybody can be given the trials that go on.
+    """
 
     def __init__(
         self,
@@ -39,7 +43,7 @@ class Ledger:
         self.study, self.writer, self.queue, self.loggers = study, writer, queue, list(loggers)
         self.folder, self.checkpoints = folder, Checkpoints(folder)
         self.progress = Progress(study, {name: VARIANTS[name].label for name in study["variants"]})
-        self.scores: dict[str, float] = {}  # the best FID of every trial so far
+        self.scores: dict[str, float] = {}  # the best FID so far of the trials that go on, and of `best`
         self.best: dict[tuple[str, str, str], str] = {}  # the best finished trial of a cell in a phase
         self.losses: Counter[tuple[tuple[str, ...], int]] = Counter()  # by trials and how far they had come
         self.looked = time.monotonic()
@@ -49,12 +53,18 @@ class Ledger:
 
     def record(self, rows: list[Row]) -> None:
         """Take rows as they come from a worker; what is known already is passed over."""
-        for row in self.writer.append(rows):
-            self.queue.tell(row)
+        new = self.writer.append(rows)
+        with self.queue.together():
+            for row in new:
+                self.queue.tell(row)
+        for row in new:
             self.progress.note(row)
             self._tidy(row)
             for logger in list(self.loggers):
                 self._trying(logger, partial(logger.log, row))
+        if dropped := self.queue.dropped():
+            latest = [self.writer.latest[trial["trial_id"]] for trial in dropped]
+            self.record([_closing(row, PRUNED, None) for row in latest])
 
     def close(self) -> None:
         """No more rows come: close the loggers."""
@@ -105,8 +115,7 @@ class Ledger:
         for trial in trials:
             latest = self.writer.latest.get(trial["trial_id"]) or blank_row(trial, self.study, pack)
             reason = {"kind": kind, "message": failure.message, "step": latest["step"]}
-            end = {"metrics": {}, "terms": {}, "outcome": outcome, "failure": reason, "time": now()}
-            rows.append(latest | end)
+            rows.append(_closing(latest, outcome, reason))
         self.record(rows)
 
     def asked_to_stop(self) -> bool:
@@ -137,4 +146,11 @@ class Ledger:
         if row["outcome"] == "ok" and (best is None or self.scores[trial] < self.scores[best]):
             self.best[cell], loser = trial, best
         if loser:
+            self.scores.pop(loser, None)
             self.checkpoints.forget(loser)
+
+
+def _closing(latest: Row, outcome: str, failure: Row | None) -> Row:
+    """The last row of a trial, of which this is the latest."""
+    end = {"metrics": {}, "terms": {}, "outcome": outcome, "failure": failure, "time": now()}
+    return latest | end

@@ -1,13 +1,14 @@
 """What the JSON files of a results folder hold. Others may have written them, so what is read is held to it.
 
 An outline is a type or a union of types; {name: outline} for an object with these names and perhaps more;
-{str: outline} for an object of any names; [outline] for a list; (outline, ...) for alternatives; or a
-function that says whether a value will do.
+{str: outline} for an object of any names; Maybe(outline) for a name that may be missing; [outline] for a
+list; (outline, ...) for alternatives; or a function that says whether a value will do.
 """
 
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,13 +17,28 @@ from typing import Any, TypeAlias, get_args
 
 from gansweep.errors import UserError
 
+
+@dataclass(frozen=True)
+class Maybe:
+    """What a field of an object must be, if it is there: files of early versions lack it."""
+
+    outline: "Outline"
+
+
 Outline: TypeAlias = (
-    type | UnionType | dict[Any, "Outline"] | list["Outline"] | tuple["Outline", ...] | Callable[[Any], bool]
+    type
+    | UnionType
+    | Maybe
+    | dict[Any, "Outline"]
+    | list["Outline"]
+    | tuple["Outline", ...]
+    | Callable[[Any], bool]
 )
 
 NUMBER = float | int
 SCALAR = float | int | str | None  # bool is an int
 FILE_NAMES = ("trial_id", "pack")  # of a row: files are called after them
+NAME = re.compile(r"[\w@+-][\w@.+-]*")
 LARGEST = 2**63  # what a column of whole numbers cannot hold
 
 
@@ -40,7 +56,7 @@ def is_name(value: Any) -> bool:
     >>> [is_name(value) for value in ("digits-ns-0003", "../ns", ".", "/tmp/x")]
     [True, False, False, False]
     """
-    return isinstance(value, str) and re.fullmatch(r"[\w@+-][\w@.+-]*", value) is not None
+    return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
 def is_named(row: Any) -> bool:
@@ -60,6 +76,14 @@ def is_searched(value: Any) -> bool:
     is_range = len(values) == 2 and all(isinstance(each, NUMBER) for each in values)
     return (
         is_range and (kind == "uniform" or (kind == "loguniform" and values[0] > 0)) and values[0] < values[1]
+    )
+
+
+def is_halving(value: Any) -> bool:
+    """Whether it is how a study halves, within what can be."""
+    least = {"eta": 2, "first": 1, "size": 2, "brackets": 1}
+    return isinstance(value, dict) and all(
+        type(value.get(name)) is int and low <= value[name] <= 100_000 for name, low in least.items()
     )
 
 
@@ -96,6 +120,7 @@ MANIFEST: Outline = {
         **dict.fromkeys(("trials", "steps", "evaluations"), int),
         "confirm": ({"top": int, "reruns": int, "seeds": int}, NoneType),
         "replicate": ({"configurations": int, "seeds": int}, NoneType),
+        "halving": Maybe(is_halving),
     },
 }
 ROW: Outline = {
@@ -129,6 +154,7 @@ STUDY: Outline = {
     **{"architectures": {str: str}, "data_sha256": {str: str}, "evaluation": {str: {str: object}}},
     **{"defaults": {str: {str: SCALAR}}, "spaces": {str: {str: (SCALAR, is_searched)}}},
     **{"datasets": [str], "variants": [str]},
+    **{"precision": Maybe(str), "compile": Maybe(bool)},
 }
 
 
@@ -140,6 +166,8 @@ def misfit(value: Any, outline: Outline, place: str = "it") -> str | None:
     >>> misfit({"n": 1}, {"n": int, "names": [str]})
     'it.names is missing'
     """
+    if isinstance(outline, Maybe):
+        return misfit(value, outline.outline, place)
     if isinstance(outline, tuple):
         every = [misfit(value, each, place) for each in outline]
         return None if None in every else every[0]
@@ -151,6 +179,7 @@ def misfit(value: Any, outline: Outline, place: str = "it") -> str | None:
         if not isinstance(value, dict):
             return f"{place} is no object"
         wanted = dict.fromkeys(value, outline[str]) if str in outline else outline
+        wanted = {k: each for k, each in wanted.items() if k in value or not isinstance(each, Maybe)}
         if missing := wanted.keys() - value.keys():
             return f"{place}.{min(missing)} is missing"
         parts = [(value[name], each, f"{place}.{name}") for name, each in wanted.items()]
@@ -174,6 +203,8 @@ def checker(outline: Outline) -> Callable[[Any], bool]:
     if isinstance(outline, type | UnionType):
         kinds = _kinds(outline)
         return lambda value: value.__class__ in kinds and (value.__class__ is not int or abs(value) < LARGEST)
+    if callable(outline):
+        return lambda value: outline(value) and (value.__class__ is not int or abs(value) < LARGEST)
     return lambda value: misfit(value, outline) is None
 
 

@@ -5,7 +5,7 @@
     replicate   random configurations on fresh seeds, to split the variance between configuration and seed
 
 Which trials a phase has follows from the study and the rows alone, so an interrupted one goes on like a
-search does. A failed trial counts as worse than any score.
+search does. A failed trial counts as worse than any score, and so does one that halving has pruned.
 """
 
 import hashlib
@@ -13,13 +13,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
+from gansweep.halving import PRUNED, n_completed
 from gansweep.results import FAILED, Row, slug
-from gansweep.rules import Count, check_fields, whole
+from gansweep.rules import Count, Several, check_fields
 
 SEARCH, SELECT, CONFIRM, REPLICATE = "search", "select", "confirm", "replicate"
-Several: TypeAlias = Annotated[int, whole(2)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,14 +111,15 @@ def n_left(study: dict[str, Any], rows: Iterable[Row]) -> int:
 
 
 def ended(rows: Iterable[Row]) -> list[Row]:
-    """The last row of every trial that has ended, with its `score`: its lowest FID, inf if it failed."""
+    """The last row of every trial that has ended, with its `score`: its lowest FID, inf if it failed or was
+    pruned."""
     best: dict[str, float] = {}
     last = []
     for row in rows:
         fid = row["metrics"].get("fid")
         best[row["trial_id"]] = min(best.get(row["trial_id"], math.inf), math.inf if fid is None else fid)
         if row["outcome"] is not None:
-            score = math.inf if row["outcome"] in FAILED else best[row["trial_id"]]
+            score = math.inf if row["outcome"] in (*FAILED, PRUNED) else best[row["trial_id"]]
             last.append(row | {"score": score})
     return last
 
@@ -191,5 +192,5 @@ def _seed(study: dict[str, Any], original: Row, phase: str, i: int) -> int:
 
 
 def _n_top(study: dict[str, Any]) -> int:
-    n: int = min(study["confirm"]["top"], study["trials"])
+    n: int = min(study["confirm"]["top"], n_completed(study))
     return n

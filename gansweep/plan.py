@@ -15,7 +15,8 @@ from gansweep import study as studies
 from gansweep.data import Dataset
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator
-from gansweep.evaluation.reference import Reference, build_reference
+from gansweep.evaluation.reference import Reference, shared_reference
+from gansweep.halving import share_left
 from gansweep.packing import Packing, Probed, choose_packing, enough
 from gansweep.progress import duration
 from gansweep.results import Row, read_rows
@@ -61,7 +62,7 @@ def plan(name: str, question: str, study: Study, options: Options) -> str:
         check_same_study(folder, resolved)
     n_left = phases.n_left(resolved, rows)
     references = {
-        key: build_reference(dataset, Evaluation(**resolved["evaluation"][key]))
+        key: shared_reference(dataset, Evaluation(**resolved["evaluation"][key]))
         for key, dataset in datasets.items()
     }
     hardware = orchestrate.describe_machine()
@@ -143,7 +144,8 @@ def forecast(
         rounds = evaluation_rounds(study["steps"], member.n_steps, study["evaluations"])
         n_updates = rounds[-1] * (member.n_steps + len(pack.moves) - 1)
         own = n_updates * update_seconds + len(rounds) * evaluation_seconds
-        n_left = sum(1 - done.get(trial["trial_id"], 0.0) for trial in job.trials)
+        behind = {trial["trial_number"]: done.get(trial["trial_id"], 0.0) for trial in job.trials}
+        n_left = sum(share_left(study, number, share) for number, share in behind.items() if share < 1)
         seconds, left = seconds + own * len(job.trials), left + own * n_left
         n_steps += rounds[-1] * member.n_steps * n_left
         n_evaluations += len(rounds) * n_left

@@ -5,13 +5,15 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, TextIO
 
+from gansweep.halving import PRUNED
 from gansweep.results import Row
 from gansweep.tally import Tally
 
 WIDEST_NAME, WIDEST_BAR = 26, 20
+WELL = ("ok", PRUNED)  # the outcomes of trials that did not fail
 JUDGED_SECONDS = 5.0  # between two estimates of the time that is left
 
 
@@ -49,7 +51,12 @@ class Progress:
         if row["outcome"] is None or earlier or self.live:
             return
         fid = row["metrics"].get("fid")
-        shown = f"FID {fid:.2f}" if fid is not None else first_line(row["failure"]["message"])
+        if fid is not None:
+            shown = f"FID {fid:.2f}"
+        elif row["failure"]:
+            shown = first_line(row["failure"]["message"])
+        else:
+            shown = f"step {row['step']:,} of {row['steps_planned']:,}"
         self._say(f"{self.count()}  {row['trial_id']}  {row['outcome']}, {shown}")
 
     def incident(self, incident: Mapping[str, Any]) -> None:
@@ -68,8 +75,10 @@ class Progress:
 
     def table(self, width: int = 80) -> list[str]:
         """One line a cell, and one or two for the whole study."""
-        trouble = {"failed": counted(self.tally.outcomes, skip="ok"), "incidents": counted(self.incidents)}
+        outcomes = self.tally.outcomes
+        trouble = {"failed": counted(outcomes, skip=WELL), "incidents": counted(self.incidents)}
         told = [f"{name}: {text}" for name, text in trouble.items() if text]
+        told += [f"pruned: {outcomes[PRUNED]}"] if outcomes[PRUNED] else []
         so_far = duration(time.monotonic() - self.started)
         summary = f"{self.count()} trials, {so_far} so far{self._time_left()}"
         return [*cell_lines(self.tally, self.labels, width), *told, summary]
@@ -109,13 +118,13 @@ def cell_lines(tally: Tally, labels: Mapping[str, str], width: int) -> list[str]
     return lines
 
 
-def counted(counts: Counter[str], skip: str = "") -> str:
+def counted(counts: Counter[str], skip: Container[str] = ()) -> str:
     """Counts in words, the largest first.
 
-    >>> counted(Counter(ok=9, diverged=1, crashed=2), skip="ok")
+    >>> counted(Counter(ok=9, diverged=1, crashed=2), skip=("ok",))
     '2 crashed, 1 diverged'
     """
-    return ", ".join(f"{n} {name}" for name, n in counts.most_common() if name != skip)
+    return ", ".join(f"{n} {name}" for name, n in counts.most_common() if name not in skip)
 
 
 def incident_line(incident: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from gansweep.results import now
 from gansweep.variants import VARIANTS, Published
 
 PACKAGES = ("numpy", "optuna", "pandas", "ray", "scikit-learn", "torch", "torch-fidelity", "torchvision")
+BUDGET = ("trials", "steps", "evaluations", "confirm", "replicate", "halving")  # halving: if a study has it
 
 
 def git_state() -> dict[str, Any] | None:
@@ -75,7 +76,7 @@ def manifest_of(
         "defaults": study["defaults"],
         "selection": {name: value["selection"] for name, value in study["evaluation"].items()},
         "same_configurations": study["same_configurations"],
-        "budget": {name: study[name] for name in ("trials", "steps", "evaluations", "confirm", "replicate")},
+        "budget": {name: study[name] for name in BUDGET if name in study},
         "sampler": study["sampler"],
         "sampler_seed": study["seed"],
         "planned_trials": n_planned(study) * len(study["variants"]) * len(study["datasets"]),

@@ -2,14 +2,15 @@
 
 from collections import deque
 from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from gansweep.results import Row
-from gansweep.training.member import make_member, pack_key
-from gansweep.training.train import COMMON, Job
+from gansweep.training.member import common, make_member, pack_key
+from gansweep.training.train import Job
 from gansweep.variants import VARIANTS
 
 
@@ -59,10 +60,18 @@ class Queue:
             self.ready.remove(large)
             self.ready.extend(self.packs(large.trials, at_most))
 
+    def together(self) -> AbstractContextManager[None]:
+        """A block in which rows are told: what it keeps of them is safe when the block ends."""
+        return nullcontext()
+
     def tell(self, row: Row) -> None:
         """Take a row: a score on the way or a trial's end. Telling twice changes nothing."""
         if row["outcome"] is not None:
             self.out.discard(row["trial_id"])
+
+    def dropped(self) -> list[Row]:
+        """The trials that have been pruned since the last call: each must be ended by a row."""
+        return []
 
     def packs(self, trials: list[Row], at_most: int | None = None) -> list[Job]:
         """Trials of equal structure in packs of nearly equal size; `at_most` overrules `pack_size`."""
@@ -70,15 +79,21 @@ class Queue:
         for trial in trials:
             groups.setdefault(self._key(trial), []).append(trial)
         return [
-            Job(f"{members[0]['trial_id']}-pack", members, self.study, self.folder)
+            Job(pack_name(members[0]), members, self.study, self.folder)
             for group in groups.values()
             for members in _split(group, at_most or self.pack_size[group[0]["dataset"]])
         ]
 
     def _key(self, trial: Row) -> Hashable:
-        common = {name: trial[name] for name in ("trial_id", "dataset", "architecture", "seed")}
-        common |= {name: self.study[name] for name in COMMON}
-        return trial["variant"], pack_key(make_member(VARIANTS[trial["variant"]], trial["hp"], **common))
+        own = {name: trial[name] for name in ("trial_id", "dataset", "architecture", "seed")}
+        member = make_member(VARIANTS[trial["variant"]], trial["hp"], **own, **common(self.study))
+        return trial["variant"], trial.get("until"), pack_key(member)
+
+
+def pack_name(first: Row) -> str:
+    """The name of a pack by its first trial and, if they pause, by where its trials pause."""
+    way = f"-to-{first['until']}" if "until" in first else ""
+    return f"{first['trial_id']}{way}-pack"
 
 
 def _cell(job: Job) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator, to_uint8
 from gansweep.evaluation.reference import Reference
 from gansweep.files import require_writable, write_atomically
+from gansweep.halving import PRUNED
 from gansweep.results import IDENTITY, Row, read_rows, reference_file
 from gansweep.training.train import Job, Run, array, grid
 from gansweep.training.trained import load_trained
@@ -37,7 +38,10 @@ class Repetition:
     def differences(self) -> Iterator[tuple[int, str, float | None, float | None, float]]:
         """(step, metric, before, now, relative difference) of every number of either; inf where only one is
         there."""
-        by_step = [{row["step"]: row["metrics"] for row in rows} for rows in (self.before, self.now)]
+        by_step = [
+            {row["step"]: row["metrics"] for row in rows if row["metrics"]}
+            for rows in (self.before, self.now)
+        ]
         for step in sorted(by_step[0].keys() | by_step[1].keys()):
             one, other = (metrics.get(step, {}) for metrics in by_step)
             for name in sorted(one.keys() | other.keys()):
@@ -93,6 +97,10 @@ def repeat(folder: Path, trial_id: str, alone: bool) -> Repetition:
     members = {row["trial_id"]: row for row in rows if row["pack"] == before[-1]["pack"]}
     chosen = [before[0]] if alone else list(members.values())
     trials = [{name: row[name] for name in (*IDENTITY, "hp")} for row in chosen]
+    is_pruned = before[-1]["outcome"] == PRUNED
+    if is_pruned:  # it goes no further now either
+        until = sum(bool(row["metrics"]) for row in before)
+        trials = [trial | {"until": until} for trial in trials]
     on_gpu = before[-1]["device"].startswith("cuda") and torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     dataset = _dataset(study, trials[0]["dataset"])
@@ -103,6 +111,8 @@ def repeat(folder: Path, trial_id: str, alone: bool) -> Repetition:
         job = Job(before[-1]["pack"], trials, study, Path(scratch))
         run = Run(job, dataset.to(device), Evaluator(reference, evaluation, device), device)
         now = [row for rows in run.rows() for row in rows if row["trial_id"] == trial_id]
+    if is_pruned and now[-1]["outcome"] is None:
+        now[-1]["outcome"] = PRUNED
     return Repetition(before, now, len(trials))
 
 

@@ -11,7 +11,7 @@ A row is one JSON object:
     position    step (discriminator updates so far), steps_planned, images_seen
     metrics     {name: value or null} and metric_id, n_images: null where nothing was measured
     terms       {player_term: value or null}: the named loss terms at that step
-    outcome     null while the trial goes on; on its last row ok, diverged, crashed or timeout
+    outcome     null while the trial goes on; on its last row ok, diverged, crashed, timeout or pruned
     failure     null, or {kind, message, step}
     cost        train_seconds, eval_seconds: the trial's own share, since its start; gpus, gpu_kind: the share
                 of a GPU that its pack held, 0 on a CPU, and its kind
@@ -51,6 +51,7 @@ IDENTITY = (
     "is_default",
 )
 FAILED = ("diverged", "crashed", "timeout")
+BLOCK = 1_000_000  # bytes of a file looked through at a time
 ADDED: Row = {"gpus": None, "gpu_kind": None}  # what the rows of early versions lack
 DESCRIBED = {  # of a manifest: what has an entry for each of which names
     "collapse_above": "datasets",
@@ -119,15 +120,17 @@ def now() -> str:
 class RowWriter:
     """Appends rows to `rows.jsonl`, durable when `append` returns.
 
-    A measurement is written at most once per (trial_id, step), an outcome at most once per trial.
+    A measurement is written at most once per (trial_id, step), an outcome at most once per trial. The rows of
+    a trial come in the order of their steps, so its last row tells which have come; of a trial that has ended
+    only its name is kept in memory, and the row of one that was lost to the machine.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "rows.jsonl"
         self._size = self._drop_torn_line()
-        self.latest: dict[str, Row] = {}  # the last row of every trial, by trial_id
-        self.finished: dict[str, Row] = {}  # that of every finished trial
-        self._seen: set[tuple[str, int]] = set()
+        self.latest: dict[str, Row] = {}  # the last row of every trial that goes on, by trial_id
+        self.ended: set[str] = set()  # the trials that do not
+        self.lost: list[Row] = []  # the last rows of those that crashed or ran out of time
         for row in read_rows(folder):
             self._note(row)
 
@@ -135,8 +138,9 @@ class RowWriter:
         """Write those rows that are new; return them."""
         new = []
         for row in rows:
-            repeated = row["outcome"] is None and (row["trial_id"], row["step"]) in self._seen
-            if repeated or row["trial_id"] in self.finished:
+            known = self.latest.get(row["trial_id"])
+            repeated = row["outcome"] is None and known is not None and row["step"] <= known["step"]
+            if repeated or row["trial_id"] in self.ended:
                 continue
             self._note(row)
             new.append(row)
@@ -162,17 +166,27 @@ class RowWriter:
         self._size += len(content)
 
     def _note(self, row: Row) -> None:
-        self._seen.add((row["trial_id"], row["step"]))
-        self.latest[row["trial_id"]] = row
-        if row["outcome"] is not None:
-            self.finished[row["trial_id"]] = row
+        if row["outcome"] is None:
+            self.latest[row["trial_id"]] = row
+            return
+        self.latest.pop(row["trial_id"], None)
+        self.ended.add(row["trial_id"])
+        if row["outcome"] in ("crashed", "timeout"):
+            self.lost.append(row)
 
     def _drop_torn_line(self) -> int:
         """A driver killed while writing leaves half a line at the end: cut it off. The size of the rest."""
         if not self.path.exists():
             return 0
+        size = self.path.stat().st_size
         with self.path.open("rb+") as file:
-            size = file.read().rfind(b"\n") + 1
+            while size:
+                start = max(0, size - BLOCK)
+                file.seek(start)
+                end = file.read(size - start).rfind(b"\n") + 1
+                size = start + end
+                if end:
+                    break
             file.truncate(size)
         return size
 
@@ -230,7 +244,7 @@ class RowReader:
 
     def _parse(self, line: bytes) -> Row:
         try:
-            row: Row = json.loads(line)
+            row: Row = json.loads(line.decode())  # which need not find out the encoding
         except (ValueError, RecursionError):
             raise self._damaged("is not a JSON row") from None
         if isinstance(row, dict) and not ADDED.keys() <= row.keys():

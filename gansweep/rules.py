@@ -30,6 +30,7 @@ def whole(low: int, high: int | None = None) -> Rule:
 
 
 Count: TypeAlias = Annotated[int, whole(1)]
+Several: TypeAlias = Annotated[int, whole(2)]
 Seed: TypeAlias = Annotated[int, whole(0, 2**31 - 1)]
 Positive: TypeAlias = Annotated[float, number("above 0 and finite", lambda x: 0 < x < math.inf)]
 Names: TypeAlias = Annotated[

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from gansweep import data, finalists, orchestrate, phases
+from gansweep import data, finalists, phases
 from gansweep import study as studies
 from gansweep.data import Dataset
 from gansweep.errors import UserError
@@ -19,11 +19,11 @@ from gansweep.files import dump_json, write_atomically
 from gansweep.ledger import Ledger
 from gansweep.lock import locked
 from gansweep.loggers import check_loggers, open_loggers
+from gansweep.orchestrate import afterwards, connect, driver, probe, resources
 from gansweep.packing import Packing, choose_packing, require_room, to_json
 from gansweep.patience import patiently
 from gansweep.preparation import prepare
 from gansweep.queue import Queue
-from gansweep.report import write_report
 from gansweep.results import (
     Row,
     RowWriter,
@@ -89,10 +89,10 @@ def train(
 ) -> None:
     """Run what is left of a study. started: by the monotonic clock."""
     folder = rows.path.parent
-    hardware = orchestrate.connect()
+    hardware = connect()
     require_room(options.gpus_per_pack, hardware)
     manifest = prepare(folder, resolved, datasets, hardware)
-    packing = choose_packing(folder, resolved, datasets, options, hardware, orchestrate.probe)
+    packing = choose_packing(folder, resolved, datasets, options, hardware, probe.probe)
     manifest["packing"] = to_json(packing)
     write_atomically(folder / "manifest.json", dump_json(manifest))
     if n_left := phases.n_left(resolved, read_rows(folder)):
@@ -115,13 +115,14 @@ def execute(ledger: Ledger, search: Search, packing: Mapping[str, Packing]) -> N
     """Run the trials that are left, of the search and of the phases after it, on the Ray cluster."""
     resolved, folder = search.study, search.folder
     search.resume(row for row in read_rows(folder) if row["phase"] == phases.SEARCH)
-    room = orchestrate.make_room(packing)
-    orchestrate.run(search, ledger, room, packing)
+    ledger.record([])  # ends the trials that were dropped when an earlier driver died
+    room = resources.make_room(packing)
+    driver.run(search, ledger, room, packing)
     for stage in phases.stages(resolved):
         if not ledger.queue.exhausted or ledger.queue.out:  # interrupted
             break
         ledger.queue = Queue(resolved, folder, search.pack_size, rerun(stage, resolved, folder))
-        orchestrate.run(ledger.queue, ledger, room, packing)
+        driver.run(ledger.queue, ledger, room, packing)
     ledger.progress.draw(force=True)
 
 
@@ -130,7 +131,7 @@ def measure_finalists(folder: Path, packing: Mapping[str, Packing]) -> None:
     trials = finalists.unmeasured(folder)
     if trials:
         say(f"measuring the best trial of each variant once more: {len(trials)} of them")
-    for trial, entry in orchestrate.measure_finalists(folder, trials, packing):
+    for trial, entry in afterwards.measure_finalists(folder, trials, packing):
         if isinstance(entry, str):
             say(f"{trial['trial_id']} could not be measured once more: {entry}")
         else:
@@ -144,11 +145,11 @@ def rerun(stage: Iterable[str], resolved: dict[str, Any], folder: Path) -> list[
 
 def conclude(folder: Path, resolved: dict[str, Any], rows: RowWriter) -> int:
     """Write tables and report; say what is left to know; the exit code."""
-    if not rows.latest:
+    if not (rows.latest or rows.ended):
         say("interrupted before the first measurement: the same command goes on")
         return INTERRUPTED
     page = report(folder)
-    lost = [row for row in rows.finished.values() if row["outcome"] in ("crashed", "timeout")]
+    lost = rows.lost
     for row in lost[:3]:
         say(f"{row['trial_id']} {row['outcome']}: {row['failure']['message']} (see {row['files']['log']})")
     if len(lost) > 3:
@@ -166,8 +167,10 @@ def report(folder: Path) -> Path:
     Raises:
         UserError: the folder holds no results.
     """
-    write_tables(folder, read_manifest(folder)["collapse_above"])
-    return write_report(folder)
+    from gansweep.report import write_report  # takes seconds, which the first trial need not wait for
+
+    tables = write_tables(folder, read_manifest(folder)["collapse_above"])
+    return write_report(folder, tables=tables)
 
 
 def say(text: str) -> None:

@@ -5,7 +5,7 @@ same table. Standard: Frictionless Data, "Table Schema" and "Tabular Data Packag
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -65,6 +65,7 @@ def _seconds(description: str) -> Column:
 PHASES = ("search", "select", "confirm", "replicate")
 STATUSES = ("running", "completed", "failed")
 OUTCOMES = ("ok", "collapsed", "diverged", "crashed", "timeout")
+PRUNED = "pruned"  # a status and an outcome, of searches that prune trials alone
 SHARED = {
     "study": _text("name of the study"),
     "phase": _text("part of the study that the trial belongs to", *PHASES),
@@ -145,6 +146,8 @@ def columns(name: str, table: pd.DataFrame) -> dict[str, Column]:
 
 
 def _column(name: str, column: str, values: pd.Series) -> Column:
+    if column in ("status", "outcome") and (values == PRUNED).any():  # others need not know of it
+        return replace(KNOWN[name][column], values=(*KNOWN[name][column].values, PRUNED))
     if column in KNOWN[name]:
         return KNOWN[name][column]
     if column.startswith("hp_"):

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,13 +18,14 @@ from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from gansweep.errors import UserError
+from gansweep.halving import PRUNED, Race
 from gansweep.outlines import is_name
 from gansweep.phases import SEARCH
-from gansweep.queue import Queue
+from gansweep.queue import Queue, pack_name
 from gansweep.results import FAILED, Row, config_id, slug
 from gansweep.samplers import INDEPENDENT, make_sampler, suggest
 from gansweep.space import Distribution, Scalar, Space, contains, from_json
-from gansweep.storages import StoredStudy
+from gansweep.storages import StoredStudy, together
 from gansweep.training.streams import derive
 from gansweep.training.train import Job
 
@@ -47,12 +49,15 @@ class Search(Queue):
         self, study: dict[str, Any], storage: BaseStorage, folder: Path, pack_size: dict[str, int]
     ) -> None:
         super().__init__(study, folder, pack_size, [])
+        self.storage = storage
         self.cells = [Cell(v, d) for d in study["datasets"] for v in study["variants"]]
         self.spaces: dict[str, Space] = {v: from_json(study["spaces"][v]) for v in study["variants"]}
         self.stored = {cell: self._open(cell, storage) for cell in self.cells}
         self.studies: dict[Cell, optuna.Study] = {cell: known.study for cell, known in self.stored.items()}
-        self.loose: dict[Cell, list[Row]] = {}  # asked for by an earlier driver, but never handed out
+        self.loose: dict[Cell, list[Row]] = {}  # of an earlier driver, which never handed them out
         self.by_id: dict[str, tuple[Cell, int]] = {}
+        self.races = {cell: Race(study) for cell in self.cells} if study.get("halving") else {}
+        self._dropped: list[Row] = []
         self._turn = deque(self.cells)
 
     def resume(self, rows: Iterable[Row]) -> None:
@@ -69,8 +74,9 @@ class Search(Queue):
         rows = list(rows)
         self._check_rows({row["trial_id"] for row in rows if row["outcome"] is not None})
         for row in rows:
-            self.tell(row)
+            self._note(row)
         for cell in self.cells:
+            self._decide(cell)
             self._adopt(cell)
 
     def _check_rows(self, ended: set[str]) -> None:
@@ -100,15 +106,43 @@ class Search(Queue):
             self._n_asked(cell) >= self.study["trials"] for cell in self.cells
         )
 
+    def together(self) -> AbstractContextManager[None]:
+        return together(self.storage)
+
     def tell(self, row: Row) -> None:
+        self._note(row)
+        cell, _ = self.by_id[row["trial_id"]]
+        self.ready.extend(self.packs([self._identity(cell, number) for number in self._decide(cell)]))
+
+    def dropped(self) -> list[Row]:
+        dropped, self._dropped = self._dropped, []
+        return dropped
+
+    def _decide(self, cell: Cell) -> list[int]:
+        """Those trials that go on from a rung now, as the rows say; the others are dropped."""
+        promoted: list[int] = []
+        race = self.races.get(cell)
+        while race and (decision := race.decide()):
+            promoted += decision[0]
+            self._dropped += [self._identity(cell, number) for number in decision[1]]
+        return promoted
+
+    def _note(self, row: Row) -> None:
+        """Tell Optuna what a row says."""
         cell, number = self.by_id[row["trial_id"]]
+        if race := self.races.get(cell):
+            race.note(row)
+            if race.rests(number):
+                self.out.discard(row["trial_id"])
         stored = self.stored[cell]
         if stored.trial(number).state.is_finished():
             return
         fid = row["metrics"].get("fid")
         if fid is not None:
             stored.score(number, row["step"], fid)
-        if row["outcome"] is not None:
+        if row["outcome"] == PRUNED:
+            stored.prune(number)
+        elif row["outcome"] is not None:
             stored.finish(number, self._value(cell, number, row["outcome"]))
             self.out.discard(row["trial_id"])
 
@@ -143,15 +177,19 @@ class Search(Queue):
     def _adopt(self, cell: Cell) -> None:
         """Queue what an earlier driver asked for and did not finish, in the packs it had made.
 
-        One that died while it asked had handed nothing of that out: those trials are packed with the rest.
+        One that died while it asked, or while it packed those that go on from a rung, had handed nothing of
+        that out: those trials are packed with the rest.
         """
         packs: dict[str, list[Row]] = {}
         for frozen in self.studies[cell].get_trials(deepcopy=False):
             if frozen.state != TrialState.RUNNING:
                 continue
             trial = self._identity(cell, frozen.number)
-            if is_name(frozen.user_attrs.get("pack")) and frozen.number < self.stored[cell].settled:
-                packs.setdefault(frozen.user_attrs["pack"], []).append(trial)
+            if self.races and self.races[cell].rests(frozen.number):
+                continue
+            pack, ending = str(frozen.user_attrs.get("pack", "")), pack_name(trial | {"trial_id": ""})
+            if is_name(pack) and pack.endswith(ending) and frozen.number < self.stored[cell].settled:
+                packs.setdefault(pack, []).append(trial)
             else:
                 self.loose.setdefault(cell, []).append(trial)
         self.ready.extend(Job(name, trials, self.study, self.folder) for name, trials in packs.items())
@@ -177,7 +215,8 @@ class Search(Queue):
     def _more(self, cell: Cell, at_most: int) -> list[Job]:
         """Packs of new trials, as they are recorded before anyone sees them."""
         jobs = self.packs(self.loose.pop(cell, []) + self._ask(cell, at_most))
-        self.stored[cell].settle()
+        with self.together():
+            self.stored[cell].settle()
         return jobs
 
     def _ask(self, cell: Cell, at_most: int) -> list[Row]:
@@ -204,7 +243,11 @@ class Search(Queue):
         hp = self._configuration(cell, number, asked)
         trial_id = self.trial_id(cell, number)
         self.by_id[trial_id] = (cell, number)
-        return {
+        pauses = {}
+        if race := self.races.get(cell):
+            race.enter(number)
+            pauses = {"until": race.until[number]}
+        return pauses | {
             "study": self.study["name"],
             "phase": SEARCH,
             "dataset": cell.dataset,

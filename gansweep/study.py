@@ -10,16 +10,18 @@ from gansweep.data import Dataset
 from gansweep.errors import UserError, unknown
 from gansweep.evaluation import Evaluation, check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
+from gansweep.halving import Halving, check_brackets
 from gansweep.networks import ARCHITECTURES, architecture_for, check_fits
 from gansweep.networks.options import CONDITIONALS
 from gansweep.outlines import STUDY, read_outlined
 from gansweep.phases import Confirm, Replicate
 from gansweep.results import slug
 from gansweep.rules import Count, Names, Positive, Seed, check_fields, whole
-from gansweep.samplers import SAMPLERS
+from gansweep.samplers import INDEPENDENT, SAMPLERS
 from gansweep.space import Choice, Space, Uniform, to_json
 from gansweep.training.member import check_values, searchable
 from gansweep.training.optimizers import OPTIMIZERS
+from gansweep.training.precision import PRECISIONS
 from gansweep.variants import VARIANTS
 from gansweep.variants.vae import VAE
 
@@ -40,6 +42,7 @@ class Study:
     steps: Count  # updates of the discriminator (of the only player, for a VAE)
     evaluations: Count = 5  # evenly spaced; the best one scores the trial
     sampler: str = "random"
+    halving: Halving | None = None  # whether the search prunes trials, by successive halving or Hyperband
     same_configurations: bool = False  # of a variant on all data sets; a random search can have them
     seed: Seed = 0  # of the search and, with the trial's number, of its training
     # A key of ARCHITECTURES, or one for each of some data sets; "auto" takes the one made for the data.
@@ -47,11 +50,14 @@ class Study:
     batch_size: Annotated[int, whole(2)] = 64
     optimizer: str = "adam"
     conditional: str = "none"  # how labels enter D: "concat" or "projection"; G has them beside z
+    precision: str = "highest"  # of products of matrices in training; "high" or "medium": see docs/speed.md
+    compile: bool = False  # whether a compiler makes one program of a round, once for each shape of pack
     evaluation: Evaluation = field(default_factory=Evaluation)
     confirm: Confirm | None = None  # whether to run winners again on fresh seeds
     replicate: Replicate | None = None  # whether to run random configurations again on fresh seeds
     time_limit_seconds: Positive = 86_400.0  # a trial's own share of its pack's time
     smoke: Mapping[str, Any] = field(default_factory=dict)  # fields (n_images too) that --smoke changes
+    small: Mapping[str, Any] = field(default_factory=dict)  # and --scale small, for an hour on a CPU
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -75,6 +81,8 @@ class Study:
             )
         if self.optimizer not in OPTIMIZERS:
             raise unknown("optimizer", self.optimizer, OPTIMIZERS)
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
         self._check_conditional()
         if self.replicate and self.replicate.configurations > self.trials - 1:
             raise UserError(
@@ -82,6 +90,13 @@ class Study:
                 f"beside the default, but got {self.replicate.configurations}"
             )
         self._check_space()
+        if self.halving and self.sampler not in INDEPENDENT:
+            raise UserError(
+                f"halving needs a sampler that needs no results, {' or '.join(INDEPENDENT)}, but the sampler "
+                f"is {self.sampler!r}"
+            )
+        if self.halving:
+            check_brackets(asdict(self.halving), self.trials, self.evaluations)
 
     def architecture_of(self, dataset: Dataset) -> str:
         """The architecture for a data set.
@@ -132,16 +147,30 @@ class Study:
     def at_smoke_scale(self) -> "Study":
         """The same study at a scale that runs in minutes on a CPU."""
         small: dict[str, Any] = {
-            "trials": min(self.trials, 3 if self.replicate else 2),
+            "trials": min(self.trials, 3 if self.replicate or self.halving else 2),
+            "halving": self.halving and Halving(eta=2, size=2),
             "steps": min(self.steps, 50),
             "evaluations": min(self.evaluations, 2),
             "n_images": min(self.evaluation.n_images, 1000),
             "confirm": self.confirm and Confirm(top=min(self.confirm.top, 2), reruns=2, seeds=3),
             "replicate": self.replicate and Replicate(configurations=2, seeds=2),
         }
-        changes = small | dict(self.smoke)
-        evaluation = replace(self.evaluation, n_images=changes.pop("n_images"))
-        known = {f.name for f in fields(self)} - {"evaluation", "smoke"}
+        return self._changed(small | dict(self.smoke))
+
+    def at_small_scale(self) -> "Study":
+        """The same study at the scale that it says is its small one.
+
+        Raises:
+            UserError: it says nothing of the kind.
+        """
+        if not self.small:
+            raise UserError("the study has no small scale, only --scale smoke: its file has no small={...}")
+        return self._changed(dict(self.small))
+
+    def _changed(self, changes: dict[str, Any]) -> "Study":
+        n_images = changes.pop("n_images", self.evaluation.n_images)
+        evaluation = replace(self.evaluation, n_images=n_images)
+        known = {f.name for f in fields(self)} - {"evaluation", "smoke", "small"}
         for name in changes:
             if name not in known:
                 raise unknown("field of Study", name, known | {"n_images"})
@@ -158,7 +187,7 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
     for key, dataset in datasets.items():
         architectures[key] = study.architecture_of(dataset)
         chosen = resolve_extractor(dataset, study.evaluation)
-        evaluation[key] = asdict(replace(study.evaluation, extractor=chosen))
+        evaluation[key] = replace(study.evaluation, extractor=chosen).to_json()
         _check_likelihood(study, dataset)
         _check_labels(study, architectures[key], dataset)
     values: dict[str, Any] = {
@@ -186,6 +215,11 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         "time_limit_seconds",
     )
     values |= {name: getattr(study, name) for name in plain}
+    for name, usual in (("precision", "highest"), ("compile", False)):  # unknown to early versions
+        if getattr(study, name) != usual:
+            values[name] = getattr(study, name)
+    if study.halving:  # studies of early versions have no such field
+        values["halving"] = asdict(study.halving)
     values["confirm"] = asdict(study.confirm) if study.confirm else None
     values["replicate"] = asdict(study.replicate) if study.replicate else None
     resolved: dict[str, Any] = json.loads(json.dumps(values))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from gansweep import schema
 from gansweep.files import dump_json, write_atomically
+from gansweep.halving import PRUNED
 from gansweep.results import FAILED, IDENTITY, Row, checked_rows, read_manifest
 
 METRICS = ("fid", "isc", "kid", "precision", "recall")
@@ -57,7 +58,8 @@ def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> Row:
     if outcome == "ok" and (best is None or best["metrics"]["fid"] > threshold):
         outcome = "collapsed"
     failure = last["failure"] or {"kind": None, "message": None, "step": None}
-    status = "running" if outcome is None else "failed" if outcome in FAILED else "completed"
+    known = {None: "running", PRUNED: PRUNED} | dict.fromkeys(FAILED, "failed")
+    status = known.get(outcome, "completed")
     return (
         {"schema_version": "gansweep.trials/1"}
         | {name: last[name] for name in IDENTITY}

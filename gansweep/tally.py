@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any, NamedTuple, TypeAlias
 
 from gansweep import phases
+from gansweep.halving import share_left
 from gansweep.pace import Pace, Report, seconds_left
 from gansweep.results import FAILED, Row
 
@@ -167,11 +168,26 @@ class Tally:
 
     def _expected_seconds(self, cell: Cell) -> float:
         """What a trial of a cell takes: as those of the cell, of the data set, or of the study that ran."""
+        halved = self.study.get("halving") and self.searched[cell] < self.study["trials"]
+        if halved and any(trial.done for trial in self.trials[cell].values()):
+            return self._expected_of_halved(cell)
         for others in ([cell], [c for c in self.cells if c[1] == cell[1]], self.cells):
             known = [t.full_seconds for other in others for t in self.trials[other].values() if t.seconds]
             if known:
                 return fmean(known[-32:])
         return 0.0
+
+    def _expected_of_halved(self, cell: Cell) -> float:
+        """What a trial takes that has not ended, while the search of its cell prunes trials."""
+        known = {trial.identity["trial_number"]: trial for trial in self.trials[cell].values()}
+        full = sum(trial.seconds for trial in known.values()) / sum(trial.done for trial in known.values())
+        n = self.study["trials"]
+        ahead = full * (phases.n_planned(self.study) - n)
+        ahead += full * sum(share_left(self.study, number) for number in range(n) if number not in known)
+        for number, trial in known.items():
+            if trial.outcome is None:
+                ahead += full * share_left(self.study, number, trial.done) + trial.seconds
+        return ahead / max(1, self.left(cell))
 
     def costs(self) -> list[Cost]:
         """What has been spent on each kind of device, the trials that have not ended included."""

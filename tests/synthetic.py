@@ -10,6 +10,7 @@ from PIL import Image
 
 from gansweep import phases
 from gansweep.files import dump_json, write_atomically
+from gansweep.halving import Race
 from gansweep.results import RowWriter, config_id, finite, read_rows
 from gansweep.tables import write_tables
 
@@ -72,6 +73,7 @@ def make_study(
     metrics: tuple[str, ...] = (),
     confirm: dict[str, int] | None = None,
     replicate: dict[str, int] | None = None,
+    halving: dict[str, int] | None = None,
     same_configurations: bool = False,
     finalists: bool = False,
     **manifest: Any,
@@ -82,13 +84,15 @@ def make_study(
     third of those in `running` still runs, those in `empty` have no trial and those in `short` only half.
     `metrics` are measured besides FID; with "test_fid" among them a validation set selects. `confirm` and
     `replicate` are as a resolved study has them, and their trials are there too. With `same_configurations`
-    all data sets have the same ones; with `finalists` the best trial of each cell is measured again.
+    all data sets have the same ones; with `halving` the search prunes trials, which are else the same; with
+    `finalists` the best trial of each cell is measured again.
     Further keywords replace entries of the manifest.
     """
     names = tuple(FIRST_EIGHT)[:variants] if isinstance(variants, int) else variants
     sets = tuple(DATASETS)[:datasets] if isinstance(datasets, int) else datasets
     base = _manifest(names, sets, trials)
     base["budget"] |= {"confirm": confirm, "replicate": replicate}
+    base["budget"] |= {"halving": halving} if halving else {}
     run = {"datasets": sets, "variants": names} | base["budget"]
     base["planned_trials"] = phases.n_planned(run) * len(names) * len(sets)
     base |= {"same_configurations": same_configurations} | manifest
@@ -100,6 +104,7 @@ def make_study(
         _write_sample(folder / "samples" / f"real-{dataset}.{_suffix(dataset)}", generator, 0.0)
         for variant in names:
             count = 0 if variant in empty else trials // 2 if variant in short else trials
+            cell: list[dict[str, Any]] = []
             for number in range(count):
                 key = [seed, names.index(variant), number]
                 drawn = np.random.default_rng(key) if same_configurations else generator
@@ -112,15 +117,34 @@ def make_study(
                 rows = _rows(base, dataset, variant, number, made, samples)
                 for row in rows:
                     row["metrics"] |= {name: _measure(name, row) for name in metrics}
-                writer.append(rows)
+                cell += rows
                 if samples and rows[-1]["files"]["sample"]:
                     _write_sample(folder / rows[-1]["files"]["sample"], generator, made.fids[-1])
+            writer.append(_halved(cell, base["budget"]) if halving else cell)
     _write_phases(writer, generator, base, {**run, "seed": 0}, metrics, samples)
     if finalists:
         _write_finalists(folder, generator, samples)
     write_tables(folder, base["collapse_above"])
     write_atomically(folder / "manifest.json", dump_json(base))
     return folder
+
+
+def _halved(rows: list[dict[str, Any]], budget: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a cell's trials as they are if it prunes them."""
+    race = Race(budget)
+    for row in rows:
+        race.enter(row["trial_number"])
+        race.note(row)
+    while race.decide():
+        pass
+    found = []
+    for number, until in race.until.items():
+        mine = [row for row in rows if row["trial_number"] == number]
+        if number in race.out and race.rests(number):
+            mine = [row | {"outcome": None, "failure": None} for row in mine[:until]]
+            mine.append(mine[-1] | {"metrics": {}, "terms": {}, "outcome": "pruned"})
+        found += mine
+    return found
 
 
 def _write_phases(

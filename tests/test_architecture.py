@@ -11,6 +11,7 @@ LAYERS = (
     ("errors", "formulas"),
     ("rules", "files", "patience", "outlines", "schema"),
     ("space", "results", "theory", "incidents", "failures"),
+    ("halving",),
     ("phases", "tables", "lock", "logs", "pace"),
     ("tally",),
     ("progress", "loggers", "watch"),

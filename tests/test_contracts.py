@@ -32,7 +32,7 @@ def examinations():
             yield pytest.param(name, contract, marks=[pytest.mark.slow] * is_slow)
 
 
-@pytest.mark.parametrize(("name", "contract"), examinations())
+@pytest.mark.parametrize(("name", "contract"), list(examinations()))
 def test_contract(name, contract):
     CONTRACTS[contract](specimen(name))
 
@@ -344,7 +344,8 @@ FAULTS = {
     SeesItsSlot(): ON_PLACE,
     SeesNeighbours(): ON_PLACE | {"own floats", "diverged neighbour"},
     # Trainings of two rounds begin alike, those of one round and those that go on do not.
-    KeepsState(): ON_PLACE - {"as plain PyTorch", "whatever its pack"} | {"resumed", "traced", "diverged neighbour"},
+    KeepsState(): ON_PLACE - {"as plain PyTorch", "whatever its pack"}
+    | {"resumed", "traced", "diverged neighbour"},
 }
 
 

@@ -48,7 +48,7 @@ def test_a_row_is_written_once(tmp_path):
     assert len(writer.append([row(step=50, fid=3.0), row(step=100, fid=2.0, outcome="ok")])) == 1
     assert writer.append([row(step=150, fid=1.0)]) == []
     again = RowWriter(tmp_path)
-    assert list(again.finished) == ["digits-ns-0000"]
+    assert again.ended == {"digits-ns-0000"}
     assert again.append([row(step=50, fid=3.0), row(step=100, fid=2.0, outcome="ok")]) == []
     assert [r["step"] for r in read_rows(tmp_path)] == [50, 100]
 

@@ -20,7 +20,7 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.search import Search
 from gansweep.space import choice, loguniform
-from gansweep.storages import StoredStudy, exclusive, open_storage, storage_url
+from gansweep.storages import StoredStudy, exclusive, open_storage, storage_url, together
 from gansweep.storages.journal import Journal
 from gansweep.study import Study
 
@@ -135,6 +135,86 @@ def test_notes_of_another_program_stay(tmp_path):
     lines = (tmp_path / "optuna.journal").read_text().splitlines()
     assert sum("note" in json.loads(line).get("user_attr", {}).__str__() for line in lines) == 30
     assert len(as_optuna_sees_it(tmp_path)) == 30
+
+
+def test_what_is_told_together_reaches_the_journal_at_the_end(tmp_path):
+    stored, journal = study_in(tmp_path), tmp_path / "optuna.journal"
+    with together(stored.storage):
+        before = journal.read_bytes()
+        ask(stored, 3)
+        with together(stored.storage):
+            stored.score(0, 10, 5.0)
+        stored.finish(0, 5.0)
+        assert journal.read_bytes() == before
+    stored.finish(1, None)
+    first, second, third = as_optuna_sees_it(tmp_path)
+    assert (first.value, first.intermediate_values, second.state.name) == (5.0, {10: 5.0}, "FAIL")
+    assert third.state.name == "RUNNING" and study_in(tmp_path).settled == 3
+
+
+def test_notes_of_another_program_come_between_what_is_told_together(tmp_path):
+    """Each waits for the other's lock, and the driver goes on with what both have written."""
+    stored = study_in(tmp_path)
+    code = """if True:
+    import optuna, sys
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+    study = optuna.load_study(storage=JournalStorage(JournalFileBackend(sys.argv[1])), study_name="s")
+    print("ready", flush=True)
+    for i in range(20):
+        study.set_user_attr(f"note {i}", i)
+    """
+    command = [sys.executable, "-c", code, str(tmp_path / "optuna.journal")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"ready\n"
+        for number in range(20):
+            with together(stored.storage):
+                ask(stored)
+                stored.finish(number, float(number))
+        assert other.wait() == 0
+    notes = [key for key in stored.storage.get_study_user_attrs(stored.id) if key.startswith("note")]
+    assert len(notes) == 20
+    assert [trial.value for trial in as_optuna_sees_it(tmp_path)] == [float(n) for n in range(20)]
+    assert [trial.value for trial in stored.storage.get_all_trials(stored.id)] == [
+        float(n) for n in range(20)
+    ]
+
+
+def test_a_driver_killed_while_it_writes_what_was_told_together(tmp_path):
+    stored, journal = study_in(tmp_path), tmp_path / "optuna.journal"
+    ask(stored, 2)
+    before = journal.stat().st_size
+    with together(stored.storage):
+        for number in range(2):
+            stored.score(number, 10, 5.0)
+            stored.finish(number, 5.0)
+    whole = journal.read_bytes()
+    for size in range(before, len(whole), 23):
+        journal.write_bytes(whole[:size])
+        again = study_in(tmp_path)
+        for number in [n for n in range(2) if not again.trial(n).state.is_finished()]:
+            again.score(number, 10, 5.0)
+            again.finish(number, 5.0)
+        assert [trial.value for trial in as_optuna_sees_it(tmp_path)] == [5.0, 5.0]
+
+
+def test_a_full_disk_delays_what_is_told_together(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANSWEEP_PATIENCE", "20")
+    stored, journal = study_in(tmp_path), tmp_path / "optuna.journal"
+    usual = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    later = threading.Timer(0.3, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.stat().st_size + 10, limits[1]))
+    later.start()
+    try:
+        with together(stored.storage):
+            ask(stored, 2)
+    finally:
+        later.join()
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, usual)
+    ask(stored)
+    assert [trial.number for trial in as_optuna_sees_it(tmp_path)] == [0, 1, 2]
 
 
 def test_what_an_earlier_driver_was_asking_is_packed_with_the_rest(tmp_path):

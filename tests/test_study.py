@@ -182,6 +182,14 @@ def test_smoke_scale_changes_what_the_study_says_and_the_rest_by_default():
         replace(SMALL, smoke={"stesp": 7}).at_smoke_scale()
 
 
+def test_a_study_has_a_small_scale_if_it_says_so():
+    value = replace(SMALL, trials=100, steps=10_000, small={"trials": 3, "n_images": 300})
+    small = value.at_small_scale()
+    assert (small.trials, small.steps, small.evaluation.n_images) == (3, 10_000, 300)
+    with pytest.raises(UserError, match="no small scale"):
+        SMALL.at_small_scale()
+
+
 @pytest.mark.parametrize("name", [path.stem for path in sorted(Path("studies").glob("*.py"))])
 def test_every_study_of_the_project_loads_and_says_its_question(name):
     loaded, question, value = study_files.load(name)

@@ -126,6 +126,7 @@ def test_an_optimiser_moves_each_member_as_pytorchs_would(name, in_rows):
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
 @pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # torch 2.11, of itself
 def test_a_compiled_pack_does_the_same_but_for_rounding():
     ring = data.load("ring")
     some = [
@@ -165,5 +166,5 @@ def test_a_precision_holds_for_the_rounds_of_a_pack_alone(digits):
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(UserError, match="unknown precision 'hihg'.*'high'"):
+    with pytest.raises(UserError, match=r"unknown precision 'hihg'.*'high'"):
         Study(variants=("ns",), datasets=("digits",), trials=1, steps=10, precision="hihg")

@@ -1,6 +1,9 @@
 """Commands about studies: run, plan, report."""
 
 import argparse
+import sys
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from gansweep.cli.options import add_results, command, folder_of, names, positive
@@ -26,7 +29,12 @@ def add(commands: Any) -> None:
 
 def add_run_options(parser: argparse.ArgumentParser, dry_run: bool = True) -> None:
     add_results(parser)
-    parser.add_argument("--smoke", action="store_true", help="the same study at a scale of minutes")
+    parser.add_argument(
+        "--scale", choices=("smoke", "small"), help="the same study at a scale of minutes, or of an hour"
+    )
+    parser.add_argument(
+        "--smoke", dest="scale", action="store_const", const="smoke", help="the same as --scale smoke"
+    )
     if dry_run:
         parser.add_argument(
             "--dry-run", action="store_true", help="only say what would be done: gansweep plan"
@@ -52,16 +60,29 @@ def _load(options: argparse.Namespace) -> "tuple[str, str, Study]":
     from gansweep import study_files
 
     name, question, study = study_files.load(options.study)
-    return (f"{name}-smoke", question, study.at_smoke_scale()) if options.smoke else (name, question, study)
+    if options.scale is None:
+        return name, question, study
+    scaled = study.at_smoke_scale() if options.scale == "smoke" else study.at_small_scale()
+    return f"{name}-{options.scale}", question, scaled
 
 
 def run(options: argparse.Namespace) -> int:
     """Run a study, or go on with it, and write its report."""
     if options.dry_run:
         return plan(options)
+    if "torch" not in sys.modules:
+        _start_ray()
     from gansweep.run import run_study
 
     return run_study(*_load(options), _options(options))
+
+
+def _start_ray() -> None:
+    """Start Ray while what a study needs is imported: each takes seconds, and Ray mostly waits."""
+    Thread(target=import_module, args=("gansweep.run",), daemon=True).start()
+    from gansweep.orchestrate import join
+
+    join()
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -92,6 +113,6 @@ def report(options: argparse.Namespace) -> int:
     from gansweep.tables import write_tables
 
     folder = folder_of(options.study, options.results)
-    write_tables(folder, read_manifest(folder)["collapse_above"])
-    print(write_report(folder, options.format))
+    tables = write_tables(folder, read_manifest(folder)["collapse_above"])
+    print(write_report(folder, options.format, tables))
     return 0

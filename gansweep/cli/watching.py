@@ -82,7 +82,8 @@ def lines(found: "Status", width: int) -> Iterator[str]:
     yield from cell_lines(found.tally, found.labels, width)
     n_ended, n_planned = found.tally.count()
     left = f", {time_left(found.seconds_left)}" if found.state == "running" and n_ended < n_planned else ""
-    yield f"{n_ended}/{n_planned} trials{left}"
+    n_pruned = found.tally.outcomes["pruned"]
+    yield f"{n_ended}/{n_planned} trials{f', {n_pruned} of them pruned' if n_pruned else ''}{left}"
     for text in (*_failures(found), *_incidents(found), *_costs(found)):
         yield from _wrapped(text, width)
 
@@ -111,12 +112,12 @@ def _moment(time_of_day: str) -> str:
 
 
 def _failures(found: "Status") -> Iterator[str]:
-    from gansweep.progress import counted
+    from gansweep.progress import WELL, counted
     from gansweep.watch import failures
 
     if not found.tally or not found.tally.failures:
         return
-    yield f"failed: {counted(found.tally.outcomes, skip='ok')}"
+    yield f"failed: {counted(found.tally.outcomes, skip=WELL)}"
     groups = failures(found.tally)
     for group in groups[:SHOWN]:
         first = "" if group.n_trials == 1 else f" and {group.n_trials - 1} more"

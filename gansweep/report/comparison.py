@@ -12,13 +12,14 @@ import pandas as pd
 
 from gansweep import phases, results
 from gansweep.errors import UserError
+from gansweep.halving import PRUNED
 from gansweep.outlines import FINALISTS, read_outlined
-from gansweep.report import statistics
+from gansweep.report import halved, statistics
 from gansweep.report.statistics import Estimate, Scores
 from gansweep.results import FAILED
 from gansweep.tables import load
 
-OUTCOMES = ("ok", "collapsed", "diverged", "crashed", "timeout")
+OUTCOMES = ("ok", "collapsed", "diverged", "crashed", "timeout")  # besides pruned
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class Comparison:
 
     `trials` has one line per trial and the columns `score`, the lowest FID of the trial, and `reported`, the
     FID to the test images at that checkpoint; both are +inf where it failed or measured none, NaN while it
-    runs. `evaluations` has one line per measurement: dataset, trial_id, step, metric_id, fid and whatever
-    other metrics were measured. `reruns` is like `trials`, for what ran again on fresh seeds after the
-    search, and is no draw of it. `finalists` are the entries of finalists.json: the best trial of each cell
-    measured once more.
+    runs and where it was pruned. `evaluations` has one line per measurement: dataset, trial_id, step,
+    metric_id, fid and whatever other metrics were measured. `reruns` is like `trials`, for what ran again on
+    fresh seeds after the search, and is no draw of it. `finalists` are the entries of finalists.json: the
+    best trial of each cell measured once more.
     """
 
     folder: Path
@@ -53,6 +54,16 @@ class Comparison:
         """Whether the trials are draws that need no results, which every interval of the report supposes."""
         return self.manifest["sampler"] in ("random", "qmc")
 
+    @property
+    def is_halved(self) -> bool:
+        """Whether the search prunes trials, so that these are no independent draws; see `halved`."""
+        return bool(self.manifest["budget"].get("halving"))
+
+    @property
+    def drawn(self) -> str:
+        """What a budget counts: "configuration", or "bracket" or "group" if the search prunes trials."""
+        return halved.noun(self.manifest["budget"])
+
     @cached_property
     def finished(self) -> pd.DataFrame:
         """The trials with an outcome that count: without the default configurations."""
@@ -74,9 +85,11 @@ class Comparison:
     @cached_property
     def replicates(self) -> pd.DataFrame:
         """The finished trials of random configurations on fresh seeds, and those configurations' trials of
-        the search: two or more lines for each (dataset, variant, config_id)."""
+        the search, unless it prunes trials: two or more lines for each (dataset, variant, config_id)."""
         again = self.reruns[(self.reruns["phase"] == phases.REPLICATE) & self.reruns["outcome"].notna()]
         key = ["dataset", "variant", "config_id"]
+        if self.is_halved:  # the search has the scores of those alone that it found good
+            return again.reset_index(drop=True)
         first = self.finished.merge(again[key].drop_duplicates(), on=key)
         return pd.concat([first, again], ignore_index=True)
 
@@ -101,8 +114,10 @@ class Comparison:
 
     @cached_property
     def scores(self) -> dict[tuple[str, str], Scores]:
-        """The sorted scores of every (dataset, variant); empty where no trial has finished."""
-        groups = {key: group["score"] for key, group in self.finished.groupby(["dataset", "variant"])}
+        """The sorted scores of the independent draws of every (dataset, variant): its finished trials, or
+        if the search prunes trials its complete groups; empty where there is none."""
+        draws = halved.draws(self.finished, self.manifest["budget"]) if self.is_halved else self.finished
+        groups = {key: group["score"] for key, group in draws.groupby(["dataset", "variant"])}
         return {
             (dataset, variant): np.sort(
                 groups.get((dataset, variant), pd.Series(dtype=float)).to_numpy(float)
@@ -180,14 +195,14 @@ def listing(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def read_comparison(folder: Path) -> Comparison:
-    """Read a study's folder.
+def read_comparison(folder: Path, tables: dict[str, pd.DataFrame] | None = None) -> Comparison:
+    """Read a study's folder. tables: what `tables.load` gives of it, if that has been done.
 
     Raises:
         UserError: the folder holds no results, no trial has reported yet, or a file is damaged.
     """
     manifest = results.read_manifest(folder)
-    tables = load(folder, manifest["collapse_above"])
+    tables = tables or load(folder, manifest["collapse_above"])
     if tables["trials"].empty:
         raise UserError(f"{folder} holds no results: no trial has reported yet; run the study first")
     trials = tables["trials"]
@@ -212,4 +227,4 @@ def _read_finalists(folder: Path, manifest: dict[str, Any]) -> tuple[dict[str, A
 def _score(trials: pd.DataFrame, column: str) -> pd.Series:
     measured = pd.to_numeric(trials[column]).astype(float)
     score = measured.where(measured.notna() & ~trials["outcome"].isin(FAILED), math.inf)
-    return score.where(trials["outcome"].notna(), math.nan)
+    return score.where(trials["outcome"].notna() & (trials["outcome"] != PRUNED), math.nan)

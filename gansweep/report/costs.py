@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from gansweep.report import statistics
+from gansweep.report import halved, statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.statistics import Estimate
 
@@ -14,10 +14,12 @@ COUNTS = {"billions": 1e9, "millions": 1e6, "thousands": 1e3, "": 1.0}
 
 
 def trial_costs(comparison: Comparison, dataset: str) -> pd.DataFrame:
-    """What a trial of each variant costs on average, failed ones included: columns seconds (training and
-    evaluation; of a GPU, by the share that its pack held), steps (of the discriminator) and images (real ones
-    seen); a line per variant."""
+    """What a draw of each variant, a trial or a group of pruned and other ones, costs on average, failed ones
+    included: columns seconds (training and evaluation; of a GPU, by the share that its pack held), steps (of
+    the discriminator) and images (real ones seen); a line per variant."""
     here = comparison.finished[comparison.finished["dataset"] == dataset]
+    if comparison.is_halved:
+        here = halved.complete(here, comparison.manifest["budget"])
     spent = pd.DataFrame(
         {
             "variant": here["variant"],
@@ -26,6 +28,8 @@ def trial_costs(comparison: Comparison, dataset: str) -> pd.DataFrame:
             "images": here["images_seen"].astype(float),
         }
     )
+    if comparison.is_halved:
+        spent = spent.groupby(["variant", here["group"]]).sum().droplevel("group")
     return spent.groupby("variant").mean()
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from gansweep.outlines import read_outlined
+from gansweep.outlines import Maybe, Outline, read_outlined
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.statistics import Scores
 
 SEEDS, TRIALS = "seeds", "trials"
-COMMON = ("batch_size", "optimizer", "conditional")  # of a resolved study: what all its trials have
+# Of a resolved study: what all its trials have, and what it means that an early version does not say.
+COMMON = {"batch_size": None, "optimizer": None, "conditional": None, "precision": "highest"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ def _cell(before: Comparison, after: Comparison, dataset: str, variant: str, obs
     scores = [_first_trials(study, dataset, variant, n) for study in (before, after)]
     if n < 2:
         obstacle = obstacle or f"{n or 'no'} finished trial{'s' * (n != 1)} in one of them"
+    elif before.is_halved or after.is_halved:
+        obstacle = obstacle or "trials of a search that prunes some are no independent draws"
     elif not before.is_random_search:
         obstacle = obstacle or f"trials of the sampler {before.manifest['sampler']} are no independent draws"
     return Cell(dataset, variant, TRIALS, scores[0], scores[1], obstacle)
@@ -61,7 +64,8 @@ def _cell(before: Comparison, after: Comparison, dataset: str, variant: str, obs
 def effort(study: Comparison) -> tuple[Any, ...]:
     """What has chosen the configuration that is confirmed."""
     confirm = study.manifest["budget"]["confirm"]
-    return study.manifest["budget"]["trials"], confirm["top"], confirm["reruns"]
+    budget = study.manifest["budget"]
+    return budget["trials"], budget.get("halving"), confirm["top"], confirm["reruns"]
 
 
 def _first_trials(study: Comparison, dataset: str, variant: str, n: int) -> Scores:
@@ -89,9 +93,10 @@ def _unlike(before: Comparison, after: Comparison, dataset: str, variant: str) -
     if networks[0] != networks[1]:
         yield f"other architecture: {listing(sorted(networks[0]))} and {listing(sorted(networks[1]))}"
     resolved = [_resolved(study.folder) for study in (before, after)]
-    for name in COMMON:
-        if all(resolved) and resolved[0][name] != resolved[1][name]:
-            yield f"other {name}: {resolved[0][name]} and {resolved[1][name]}"
+    for name, unsaid in COMMON.items() if all(resolved) else ():
+        values = [each.get(name, unsaid) for each in resolved]
+        if values[0] != values[1]:
+            yield f"other {name}: {values[0]} and {values[1]}"
 
 
 def _used(study: Comparison, dataset: str, variant: str, column: str) -> set[str]:
@@ -120,4 +125,5 @@ def _differing(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
 def _resolved(folder: Path) -> dict[str, Any]:
     """The resolved study; nothing if it was not handed on with the results."""
     file = folder / "study.json"
-    return dict(read_outlined(file, dict.fromkeys(COMMON, object))) if file.exists() else {}
+    outline: Outline = {name: Maybe(object) if unsaid else object for name, unsaid in COMMON.items()}
+    return dict(read_outlined(file, outline)) if file.exists() else {}

@@ -30,6 +30,8 @@ def _origin(manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _plan(budget: dict[str, Any]) -> str:
     plan = f"{budget['trials']} trials a cell of at most {budget['steps']:,} steps"
+    if halving := budget.get("halving"):
+        plan += f", halved: {', '.join(f'{name} {value}' for name, value in halving.items())}"
     if budget["confirm"]:
         top, reruns, seeds = (budget["confirm"][name] for name in ("top", "reruns", "seeds"))
         plan += f"; the best {top} on {reruns} fresh seeds each, the chosen one on {seeds} more"

@@ -34,11 +34,14 @@ class Section:
     svg: Markup
 
 
-def write_report(folder: Path, formats: Sequence[str] = ("html",)) -> Path:
+def write_report(
+    folder: Path, formats: Sequence[str] = ("html",), tables: dict[str, pd.DataFrame] | None = None
+) -> Path:
     """Write a study's report into report/. Return the path of its first document.
 
     formats: "html", report/index.html; "md", report/report.md; "latex", report/tables/; "csv", report/data/.
         The first two come with figures/ and data/.
+    tables: the study's, as `gansweep.tables` makes them, where they are at hand; None reads them.
 
     Raises:
         UserError: the folder holds no results yet, or a format is unknown, or there is none.
@@ -48,7 +51,7 @@ def write_report(folder: Path, formats: Sequence[str] = ("html",)) -> Path:
     for name in formats:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS)
-    comparison = read_comparison(Path(folder))
+    comparison = read_comparison(Path(folder), tables)
     drawn = [vectors_plot(comparison, dataset) for dataset in comparison.datasets]
     vectors = [replace(plot, group=SAMPLES) for plot in drawn if plot]
     return write_formats(comparison, [*plots(comparison), *vectors], formats)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from gansweep import phases
+from gansweep.halving import PRUNED, Race
 from gansweep.outlines import ROW, misfit
 from gansweep.results import FAILED, IDENTITY, Row, config_id
 from gansweep.space import Distribution, contains, from_json
@@ -28,7 +29,8 @@ def check_rows(rows: list[Row], manifest: dict[str, Any]) -> list[str]:
         wrong += [f"trial {trial_id}: {sentence}" for check in checks for sentence in check]
         wrong += [f"trial {trial_id}: {sentence}" for sentence in _check_configuration(history[0], manifest)]
     firsts = [history[0] for history in trials.values()]
-    return wrong + list(_check_search(firsts, manifest)) + list(_check_phases(firsts, rows, manifest))
+    wrong += [*_check_search(firsts, manifest), *_check_pruned(rows, manifest)]
+    return wrong + list(_check_phases(firsts, rows, manifest))
 
 
 def _check_row(row: Any, number: int) -> Iterator[str]:
@@ -84,7 +86,7 @@ def _check_scores(history: list[Row], manifest: dict[str, Any]) -> Iterator[str]
             yield f"its metric_id {metric_id} is of other images than the trial's"
     last = history[-1]
     measured = any(row["metrics"].get("fid") is not None for row in history)
-    if last["outcome"] not in (None, "ok", *FAILED):
+    if last["outcome"] not in (None, "ok", PRUNED, *FAILED):
         yield f"its outcome {last['outcome']!r} is unknown"
     if last["outcome"] == "ok" and not measured:
         yield "its outcome is ok, but no FID was measured"
@@ -135,6 +137,34 @@ def _check_search(trials: list[Row], manifest: dict[str, Any]) -> Iterator[str]:
             yield f"trial {trial['trial_id']}: its seed is {trial['seed']}, which is not that of its number"
         if trial["is_default"] != (number == 0):
             yield f"trial {trial['trial_id']}: number 0, and only it, is the default"
+
+
+def _check_pruned(rows: list[Row], manifest: dict[str, Any]) -> Iterator[str]:
+    """Whether those trials were pruned, and only those, that were worse than others at a rung."""
+    ends = {(*_place(row), row["phase"]): row["outcome"] for row in rows if row["outcome"]}
+    pruned = {place for place, outcome in ends.items() if outcome == PRUNED}
+    lost = {(*place, phases.SEARCH) for place in _lost(rows, manifest["budget"])}
+    lost = {place for place in lost if ends.get(place) not in FAILED}
+    for places, words in ((pruned - lost, "pruned, but no"), (lost - pruned, "not pruned, but a")):
+        for dataset, variant, number, _ in sorted(places):
+            yield f"trial number {number} of {variant} on {dataset} was {words} rung drops it"
+
+
+def _lost(rows: list[Row], budget: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Who goes no further in the searches, when all rungs are decided that can be."""
+    races: dict[tuple[str, str], Race] = {}
+    for row in rows if budget.get("halving") else ():
+        if row["phase"] == phases.SEARCH and 0 <= row["trial_number"] < budget["trials"]:
+            cell = row["dataset"], row["variant"]
+            if cell not in races:
+                races[cell] = Race(budget)
+                for number in range(budget["trials"]):
+                    races[cell].enter(number)
+            races[cell].note(row)
+    for cell, race in races.items():
+        while race.decide():
+            pass
+        yield from ((*cell, number) for number in race.out)
 
 
 def _check_phases(trials: list[Row], rows: list[Row], manifest: dict[str, Any]) -> Iterator[str]:

@@ -105,8 +105,10 @@ def _of_variant(comparison: Comparison, dataset: str, variant: str) -> tuple[Gri
 
 
 def chosen(comparison: Comparison, dataset: str, variant: str) -> dict[str, pd.Series]:
-    """The best, median and worst of the variant's trials of the search with samples, each trial once."""
-    return _three(comparison, comparison.finished, dataset, variant, "score")
+    """The best, median and worst of the variant's trials of the search with samples, each trial once; the
+    best alone if the search prunes trials, as nobody knows the others."""
+    found = _three(comparison, comparison.finished, dataset, variant, "score")
+    return {name: trial for name, trial in found.items() if name == "best" or not comparison.is_halved}
 
 
 def chosen_seeds(comparison: Comparison, dataset: str, variant: str) -> dict[str, pd.Series]:

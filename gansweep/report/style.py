@@ -239,7 +239,7 @@ def save(figure: Figure, folder: Path, name: str, data: pd.DataFrame) -> str:
 def _freeze(figure: Figure) -> None:
     """Lay the figure out once and round the result: the solver's last digits differ from run to run."""
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # "none" would keep a placeholder, and with it a draw before each save
     for ax in figure.axes:
         left, bottom, width, height = (round(float(edge), 5) for edge in ax.get_position().bounds)
         ax.set_position((left, bottom, width, height))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gansweep import phases
 from gansweep.files import write_atomically
+from gansweep.halving import PRUNED
 from gansweep.report import statistics
 from gansweep.report.comparison import OUTCOMES, Comparison
 from gansweep.report.escaping import csv
@@ -29,7 +30,8 @@ def summary_table(comparison: Comparison) -> pd.DataFrame:
     diverged, crashed or timed out) with low and high (Wilson, 95 %), leading (whether the data cannot tell
     the variant from the best one at budget k), hours (trial time, training and evaluation); and of the
     fresh seeds seeds, seeds_median with low and high (95 %), seeds_bad and seeds_leading. A value is null
-    where it is a failure, where it has no bound, or where the search was not random.
+    where it is a failure, where it has no bound, or where the search was not random. Of a search that prunes
+    trials there are n_pruned and n_brackets or n_groups, which k counts, and no median_fid.
     """
     lines = [
         _summary_line(comparison, dataset, variant, comparison.confirmed_scores(dataset))
@@ -53,18 +55,24 @@ def _summary_line(
     defaults = _of(comparison.defaults, dataset, variant)["score"]
     scores = comparison.scores[dataset, variant]
     seconds = cell["train_seconds"].sum() + cell["eval_seconds"].sum()
+    known = not comparison.is_halved  # what all trials would have scored
     return (
-        {"dataset": dataset, "variant": variant, "n": len(scores)}
-        | {f"n_{outcome}": int((finished["outcome"] == outcome).sum()) for outcome in OUTCOMES}
+        {"dataset": dataset, "variant": variant, "n": len(finished)}
+        | {f"n_{outcome}": int((finished["outcome"] == outcome).sum()) for outcome in _outcomes(comparison)}
+        | ({f"n_{comparison.drawn}s": len(scores)} if comparison.is_halved else {})
         | {"n_running": int(cell["outcome"].isna().sum())}
         | {"default_fid": finite(float(defaults.iloc[0])) if len(defaults) else None}
         | {"n_default": len(defaults), "best_fid": finite(comparison.best_fid(dataset, variant))}
         | _at_budget(comparison, dataset, variant)
-        | {"median_fid": finite(statistics.quantile(scores, 0.5)) if len(scores) else None}
+        | {"median_fid": finite(statistics.quantile(scores, 0.5)) if known and len(scores) else None}
         | _failed_share(finished)
         | {"leading": variant in comparison.leading[dataset], "hours": float(seconds) / 3600}
         | _fresh_seeds(_of(comparison.confirmed, dataset, variant), variant, confirmed)
     )
+
+
+def _outcomes(comparison: Comparison) -> tuple[str, ...]:
+    return (*OUTCOMES, PRUNED) if comparison.is_halved else OUTCOMES
 
 
 def _of(table: pd.DataFrame, dataset: str, variant: str) -> pd.DataFrame:
@@ -114,6 +122,7 @@ def summary_cells(comparison: Comparison, summary: pd.DataFrame) -> Table:
     lines = [dict(_summary_cells(comparison, line, at)) for line in summary.to_dict("records")]
     hidden = [] if summary["seeds"].any() else ["Median FID of fresh seeds [95 %]", "Bad seeds"]
     hidden += [] if summary["n_running"].any() else ["Running"]
+    hidden += ["Median FID"] if comparison.is_halved else ["Pruned"]
     columns = tuple(name for name in lines[0] if name not in hidden)
     return Table(columns, tuple(tuple(line[name] for name in columns) for line in lines))
 
@@ -147,6 +156,8 @@ def _summary_cells(comparison: Comparison, line: dict[Any, Any], at: str) -> Ite
     yield "Failed, % [95 %]", _share(line, failed) if line["n"] else Cell("–", value=math.nan)
     collapsed = where(**search, is_default=False, outcome="collapsed")
     yield "Collapsed", Cell(str(line["n_collapsed"]), value=line["n_collapsed"], trials=collapsed)
+    n_pruned, pruned = line.get("n_pruned", 0), where(**search, outcome=PRUNED)
+    yield "Pruned", Cell(str(n_pruned), value=n_pruned, trials=pruned)
     yield "Trials", Cell(str(line["n"]), value=line["n"], trials=finished)
     running = where(**search, status="running")
     yield "Running", Cell(str(line["n_running"]), value=line["n_running"], trials=running)

@@ -2,7 +2,8 @@
 
 import math
 
-from gansweep.report import statistics
+from gansweep.halving import PRUNED
+from gansweep.report import halved, statistics
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.numbers import p_text
 from gansweep.report.statistics import MeanRanks
@@ -66,7 +67,8 @@ def _on_dataset(comparison: Comparison, dataset: str) -> str:
 
 def _leaders(comparison: Comparison, dataset: str) -> str:
     k, group = comparison.budget(dataset), comparison.leading[dataset]
-    budget = f"with a budget of {k} configurations" if k > 1 else "with a single random configuration"
+    name = comparison.drawn
+    budget = f"with a budget of {k} {name}s" if k > 1 else f"with a single random {name}"
     others = len(comparison.started(dataset))
     test = f"permutation test of the best of {k}, Holm-adjusted, α = {statistics.ALPHA}"
     if len(group) == 1:
@@ -84,7 +86,7 @@ def _across(comparison: Comparison) -> list[tuple[str, str]]:
     runs = "fresh seeds"
     if not all(scores.values()) and comparison.is_random_search:
         scores = {name: comparison.started(name) for name in comparison.datasets}
-        runs = "random configurations"
+        runs = f"random {comparison.drawn}s"
     if min(len(comparison.datasets), len(comparison.variants)) < 2 or not all(scores.values()):
         return []
     found = statistics.critical_difference(scores)
@@ -111,9 +113,11 @@ def _robustness(comparison: Comparison) -> str:
     failed = int(comparison.finished["outcome"].isin(FAILED).sum())
     collapsed = int((comparison.finished["outcome"] == "collapsed").sum())
     low, high = (100 * bound for bound in statistics.wilson(failed, n))
+    n_pruned = int((comparison.finished["outcome"] == PRUNED).sum())
+    pruned = f"; {n_pruned} were pruned before they could end in any way" if n_pruned else ""
     return (
         f"{failed} of {n} trials failed ({100 * failed / n:.0f} %, 95 % interval {low:.0f} to {high:.0f} "
-        f"%) and {collapsed} collapsed. Failures count as worst outcomes; none is dropped."
+        f"%) and {collapsed} collapsed{pruned}. Failures count as worst outcomes; none is dropped."
     )
 
 
@@ -144,6 +148,8 @@ def cautions(comparison: Comparison) -> list[str]:
         found.append(
             "The trials are quasi-random: they cover the space evenly, and intervals are approximate."
         )
+    if comparison.is_halved:
+        found.append(halved.caution(comparison.finished, comparison.manifest["budget"]))
     git = comparison.manifest["git"]
     if git is None:
         found.append("The code was not under version control: the commit that made these results is unknown.")
@@ -168,19 +174,20 @@ def _missing(comparison: Comparison) -> list[str]:
 def _sizes(comparison: Comparison, dataset: str) -> list[str]:
     """Unequal or small numbers of trials on one data set."""
     label = comparison.dataset_label(dataset)
+    trials = f"{comparison.drawn}s" if comparison.is_halved else "trials"
     sizes = {variant: len(comparison.scores[dataset, variant]) for variant in comparison.variants}
     found = []
     if len(set(sizes.values())) > 1:
         most = max(sizes.values())
         fewer = [f"{comparison.label(name)} ({size})" for name, size in sizes.items() if size < most]
         found.append(
-            f"{label}: {listing(fewer)} finished fewer trials than the others ({most}). The lowest of "
-            "more trials is lower by chance alone: compare at the common budget k."
+            f"{label}: {listing(fewer)} finished fewer {trials} than the others ({most}). The lowest of "
+            f"more {trials} is lower by chance alone: compare at the common budget k."
         )
     small = [name for name, size in sizes.items() if size > 0 and statistics.largest_budget(size) < 1]
     if small and comparison.is_random_search:
         found.append(
-            f"{label}: fewer than 6 trials of {comparison.labels(small)}, too few for any 95 % interval "
+            f"{label}: fewer than 6 {trials} of {comparison.labels(small)}, too few for any 95 % interval "
             "of the median."
         )
     return found

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage
 
 from gansweep.errors import UserError
 from gansweep.storages.database import open_database, storage_url
-from gansweep.storages.journal import Journal
+from gansweep.storages.journal import Journal, JournalKept, together
 from gansweep.storages.locks import exclusive
 from gansweep.storages.stored import StoredStudy
 
-__all__ = ["BaseStorage", "StoredStudy", "exclusive", "open_storage", "storage_url"]
+__all__ = ["BaseStorage", "StoredStudy", "exclusive", "open_storage", "storage_url", "together"]
 
 
 def open_storage(folder: Path, url: str | None) -> BaseStorage:
@@ -25,6 +25,6 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
         return open_database(url)
     path = folder.resolve() / "optuna.journal"
     try:
-        return JournalStorage(Journal(path))
+        return JournalKept(Journal(path))
     except ValueError:
         raise UserError(f"{path} is damaged: restore it, or rename the study to begin anew") from None

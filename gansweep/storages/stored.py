@@ -103,6 +103,15 @@ class StoredStudy:
         self._unless_finished(lambda: self.storage.set_trial_state_values(self.ids[number], state, values))
         self.study.tell(number, values, state=state)
 
+    def prune(self, number: int) -> None:
+        """End a trial early; as is usual, its value is its last score."""
+        scores = self.trial(number).intermediate_values
+        values = [scores[max(scores)]] if scores else None
+        self._unless_finished(
+            lambda: self.storage.set_trial_state_values(self.ids[number], TrialState.PRUNED, values)
+        )
+        self.study.tell(number, state=TrialState.PRUNED)
+
     def _open(self) -> list[FrozenTrial]:
         study = optuna.create_study(
             storage=self.storage, study_name=self.name, load_if_exists=True, direction="minimize"

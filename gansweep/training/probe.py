@@ -17,7 +17,7 @@ from gansweep.evaluation.extractors import extract
 from gansweep.evaluation.fidelity import Evaluator, to_uint8
 from gansweep.space import Choice, Space, Uniform, from_json
 from gansweep.training.calls import sampling_labels
-from gansweep.training.member import Member, make_member
+from gansweep.training.member import Member, common, make_member
 from gansweep.training.pack import Pack
 from gansweep.training.sizes import (
     CONTEXT_BYTES,
@@ -31,7 +31,7 @@ from gansweep.training.sizes import (
 from gansweep.training.streams import BLOCK, latents
 from gansweep.variants import VARIANTS
 
-WARM_UP = 2  # rounds
+WARM_UP = 5  # rounds
 SECONDS = 2.0  # of rounds that are timed, at most, for one pack
 BUDGET = 30.0  # seconds, after which no larger pack is tried
 
@@ -69,7 +69,7 @@ def most_demanding(study: dict[str, Any], dataset: Dataset) -> Member:
             dataset=dataset.name,
             architecture=study["architectures"][dataset.name],
             seed=0,
-            **{field: study[field] for field in ("batch_size", "optimizer", "conditional")},
+            **common(study),
         )
         for name in study["variants"]
         for hp in heaviest(study["defaults"][name], from_json(study["spaces"][name]))
@@ -143,6 +143,7 @@ def _measure(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     pack = Pack(members, dataset, device)
+    pack.trace()
     seconds = _round_seconds(pack)
     busy = min(1.0, _busy_seconds(pack) / seconds)
     _evaluate_once(pack, evaluator)

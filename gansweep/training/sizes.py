@@ -21,15 +21,15 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")  # in mes
 
 
 def pack_size_for(architecture: str, shape: tuple[int, ...], on_gpu: bool) -> int:
-    """How many members to train together: many where a step is dominated by its overhead, few where the
-    networks fill the processor or the memory by themselves: judged by the numbers that a round of D and G
+    """How many members to train together: many where a step is dominated by its overhead, few or one where
+    the networks fill the processor or the memory by themselves: judged by the numbers that a round of D and G
     keeps for a batch of 64."""
     n_params_g, kept_g = _network("generator", architecture, shape, NetworkOptions())
     n_params_d, kept_d = _network("discriminator", architecture, shape, NetworkOptions())
     n_numbers = n_params_g + n_params_d + 64 * (kept_g + 2 * kept_d)
     if n_numbers < 1_000_000:
         return 128 if on_gpu else 16
-    return (16 if n_numbers < 400_000_000 else 4) if on_gpu else 2
+    return (16 if n_numbers < 400_000_000 else 4) if on_gpu else 1
 
 
 def member_bytes(member: Member, dataset: Dataset) -> int:

@@ -17,25 +17,26 @@ from torchvision.utils import make_grid
 
 from gansweep.data import Dataset
 from gansweep.evaluation import Evaluation
-from gansweep.evaluation.fidelity import Evaluator, to_uint8
+from gansweep.evaluation.fidelity import Evaluator, quantised
 from gansweep.evaluation.manifold import Generator
 from gansweep.files import write_atomically
 from gansweep.patience import patiently
 from gansweep.results import Row, blank_row, finite, now
 from gansweep.training.calls import sampling_labels
 from gansweep.training.checkpoints import Checkpoints
-from gansweep.training.member import Member, make_member
+from gansweep.training.member import Member, common, make_member
 from gansweep.training.pack import Pack
 from gansweep.training.streams import latents
 from gansweep.variants import VARIANTS
 
-COMMON = ("batch_size", "optimizer", "conditional")  # what a study sets for all its members
 CHECK_ROUNDS = 50  # between two looks at divergence and at the clock
 
 
 @dataclass(frozen=True)
 class Job:
-    """The trials of one pack. `trials` hold the identity and the hp of a row; `study` is a resolved study."""
+    """The trials of one pack. `trials` hold the identity and the hp of a row, and with halving as `until` the
+    evaluation at which they pause, the same for all; `study` is a resolved study.
+    """
 
     pack: str
     trials: list[Row]
@@ -44,13 +45,12 @@ class Job:
 
     def members(self) -> list[Member]:
         """What trains, in the order of the trials."""
-        common = {name: self.study[name] for name in COMMON}
         return [
             make_member(
                 VARIANTS[trial["variant"]],
                 trial["hp"],
                 **{name: trial[name] for name in ("trial_id", "dataset", "architecture", "seed")},
-                **common,
+                **common(self.study),
             )
             for trial in self.trials
         ]
@@ -84,7 +84,7 @@ def evaluation_rounds(steps: int, n_steps: int, evaluations: int) -> list[int]:
 
 
 class Run:
-    """Trains the trials of a job to their end, from their checkpoints if they have any.
+    """Trains the trials of a job to their end, or to where they pause, from checkpoints if they have any.
 
     on_progress: called after every stretch of training and every evaluation. gpus: the share of a GPU that
     the pack holds.
@@ -123,7 +123,8 @@ class Run:
         yield [row for progress in self.trials for row in progress.rows]
         study = self.job.study
         targets = evaluation_rounds(study["steps"], self.n_steps, study["evaluations"])
-        for target in (target for target in targets if target > self.pack.rounds):
+        ahead = targets[: self.job.trials[0].get("until")]
+        for target in (target for target in ahead if target > self.pack.rounds):
             terms: dict[str, dict[str, Tensor]] = {}
             while self.pack.rounds < target and self.trials:
                 terms = self.pack.round()
@@ -166,9 +167,8 @@ class Run:
             terms = {p: {k: v[keep] for k, v in t.items()} for p, t in terms.items()}
             samples = samples[keep]
             yield rows
-        scores = [
-            self.evaluator.score(samples[i], labels, generator_of(self.pack, i)) for i in range(len(samples))
-        ]
+        generators = [generator_of(self.pack, i) for i in range(len(samples))]
+        scores = self.evaluator.score_pack(samples, labels, generators)
         self._spend("eval_seconds")
         for i, trial in enumerate(self.trials):
             losses = {f"{p}_{k}": finite(v[i].item()) for p, t in terms.items() for k, v in t.items()}
@@ -254,9 +254,8 @@ def draw_samples(pack: Pack, evaluation: Evaluation) -> tuple[Tensor, Tensor | N
         y = sampling_labels(pack.dataset, evaluation.n_images, evaluation.seed)
     chunks, is_finite = [], torch.ones(len(pack), dtype=torch.bool, device=pack.device)
     for chunk in pack.samples(z, y):
-        is_finite &= chunk.flatten(1).isfinite().all(1)
-        chunk = chunk.nan_to_num()  # of no consequence: what is not finite is not scored
-        chunks.append((to_uint8(chunk) if pack.dataset.kind == "image" else chunk).cpu())
+        is_finite &= (chunk.flatten(1) * 0).sum(1) == 0  # ten times as fast as isfinite
+        chunks.append((quantised(chunk) if pack.dataset.kind == "image" else chunk).cpu())
     return torch.cat(chunks, 1), y, is_finite.tolist()
 
 

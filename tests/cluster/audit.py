@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from gansweep import phases
 from gansweep import study as studies
+from gansweep.halving import PRUNED
 from gansweep.results import FAILED, Row, read_rows, slug
 from gansweep.storages import open_storage
 from gansweep.training.train import evaluation_rounds
@@ -147,6 +148,8 @@ def _agree(trial: FrozenTrial, row: Row) -> bool:
         return trial.state == (
             optuna.trial.TrialState.COMPLETE if row["outcome"] == "diverged" else optuna.trial.TrialState.FAIL
         )
+    if row["outcome"] == PRUNED:
+        return trial.state == optuna.trial.TrialState.PRUNED
     return trial.state == optuna.trial.TrialState.COMPLETE and trial.value == row["score"]
 
 

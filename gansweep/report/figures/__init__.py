@@ -18,6 +18,7 @@ from gansweep.report.figures.f1_budget import f1_budget_plot
 from gansweep.report.figures.failure_map import failure_plot
 from gansweep.report.figures.finalists import finalists_plot
 from gansweep.report.figures.fits import fits_plot
+from gansweep.report.figures.halving import halving_plot
 from gansweep.report.figures.hyperparameters import hyperparameter_plot
 from gansweep.report.figures.importance import importance_plot
 from gansweep.report.figures.improvement import improvement_plot
@@ -32,6 +33,26 @@ from gansweep.report.figures.variance import variance_plot
 __all__ = ["Plot", "Table", "plots"]
 
 Draw = Callable[[Comparison, str], Plot | None]
+
+
+def _polygons(comparison: Comparison, dataset: str) -> Plot | None:
+    return strips_plot(comparison, dataset, POLYGONS)
+
+
+def _conditional(comparison: Comparison, dataset: str) -> Plot | None:
+    return strips_plot(comparison, dataset, CONDITIONAL)
+
+
+def _further(comparison: Comparison, dataset: str) -> Plot | None:
+    return strips_plot(comparison, dataset, FURTHER)
+
+
+# What they show of trials holds for a random sample of them alone, not where the search has pruned some.
+OF_ALL_TRIALS: tuple[Callable[..., Plot | None], ...] = (
+    *(coverage_plot, fits_plot, cross_plot, _polygons, f1_budget_plot, _conditional, distribution_plot),
+    *(hyperparameter_plot, importance_plot, transfer_plot, _further, agreement_plot, learning_plot),
+    failure_plot,
+)
 
 
 def plots(comparison: Comparison) -> list[Plot]:
@@ -61,6 +82,8 @@ def _groups(comparison: Comparison) -> dict[str, Iterator[Plot | None]]:
 
 
 def _search(comparison: Comparison) -> Iterator[Plot | None]:
+    if comparison.is_halved:
+        yield from _each(comparison, halving_plot)
     yield budget_plot(comparison)
     if comparison.is_random_search:
         yield from _each(comparison, budget_each_plot)
@@ -74,20 +97,10 @@ def _cost(comparison: Comparison) -> Iterator[Plot | None]:
 
 
 def _each(comparison: Comparison, *drawers: Draw) -> Iterator[Plot | None]:
-    return (draw(comparison, dataset) for dataset in comparison.datasets for draw in drawers)
+    shown = [draw for draw in drawers if not (comparison.is_halved and draw in OF_ALL_TRIALS)]
+    return (draw(comparison, dataset) for dataset in comparison.datasets for draw in shown)
 
 
 def _all(comparison: Comparison, *drawers: Callable[[Comparison], Plot | None]) -> Iterator[Plot | None]:
-    return (draw(comparison) for draw in drawers)
-
-
-def _polygons(comparison: Comparison, dataset: str) -> Plot | None:
-    return strips_plot(comparison, dataset, POLYGONS)
-
-
-def _conditional(comparison: Comparison, dataset: str) -> Plot | None:
-    return strips_plot(comparison, dataset, CONDITIONAL)
-
-
-def _further(comparison: Comparison, dataset: str) -> Plot | None:
-    return strips_plot(comparison, dataset, FURTHER)
+    shown = [draw for draw in drawers if not (comparison.is_halved and draw in OF_ALL_TRIALS)]
+    return (draw(comparison) for draw in shown)

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gansweep import phases
+from gansweep.halving import PRUNED
 from gansweep.report import style
 from gansweep.report.comparison import Comparison
 
@@ -103,7 +104,7 @@ def _quoted(value: str) -> str:
 
 def draws(**fields: str | Iterable[str]) -> str:
     """Of the trials with these values, the finished ones of the search, as `where` writes it: no default."""
-    return where(**fields, phase=phases.SEARCH, is_default=False, status=FINISHED)
+    return where(**fields, phase=phases.SEARCH, is_default=False, status=(*FINISHED, PRUNED))
 
 
 def fresh_seeds(**fields: str | Iterable[str]) -> str:

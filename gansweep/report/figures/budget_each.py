@@ -131,23 +131,24 @@ def budget_each_plot(comparison: Comparison, dataset: str) -> Plot:
     return Plot(
         name=f"budget-each-{slug(dataset)}",
         question=f"How sure is the budget curve on {label}, and how much is luck?",
-        takeaway=_takeaway(comparison, dataset) if drawn else refusal(comparison, _needed(label)),
+        takeaway=_takeaway(comparison, dataset) if drawn else refusal(comparison, _needed(comparison, label)),
         caption="Filled band: the exact 95 % interval of the median best of k, the uncertainty of the curve; "
         "more trials make it narrower. Dashed: between these two lines lies what 8 of 10 searches of k "
-        "configurations find, estimated from all trials; more trials do not bring them together, a larger k "
-        f"does. Dotted: the unbiased mean, failures and FIDs above {MEASURES['fid'].text(cap)} counting as "
-        "that, the FID of an untrained generator. Each curve ends at its largest k with a bounded interval, "
-        f"N/5.3 of {_sizes(curves)} trials.{thinning(curves)}",
+        f"{comparison.drawn}s find, estimated from all trials; more trials do not bring them together, a "
+        f"larger k does. Dotted: the unbiased mean, failures and FIDs above {MEASURES['fid'].text(cap)} "
+        "counting as that, the FID of an untrained generator. Each curve ends at its largest k with a "
+        f"bounded interval, N/5.3 of {_sizes(curves)} {comparison.drawn}s.{thinning(curves)}",
         alt=f"Line charts, one panel per variant: median, mean and spread of the best FID on {label} against "
-        "the number of configurations tried.",
+        f"the number of {comparison.drawn}s tried.",
         figure=figure,
         data=curves if drawn else curves.iloc[:0],
     )
 
 
-def _needed(label: str) -> str:
+def _needed(comparison: Comparison, label: str) -> str:
     smallest = math.ceil(1 / statistics.largest_budget(1))
-    return f"{smallest} finished configurations of a variant on {label}, besides the default, for an interval"
+    drawn = f"{smallest} finished {comparison.drawn}s"
+    return f"{drawn} of a variant on {label}, besides the default, for an interval"
 
 
 def _sizes(curves: pd.DataFrame) -> str:
@@ -160,7 +161,7 @@ def _takeaway(comparison: Comparison, dataset: str) -> str:
     ranking, k = comparison.ranked(dataset), comparison.budget(dataset)
     first, text = ranking[0], MEASURES["fid"].text
     low, high = statistics.luck_band(comparison.scores[dataset, first], k, LUCK)
-    what = f"A search of {k} configurations" if k > 1 else "A single configuration"
+    what = f"A search of {k} {comparison.drawn}s" if k > 1 else f"A single {comparison.drawn}"
     if math.isinf(low):
         return f"{what} of {comparison.label(first)}, the leader, fails in 9 of 10 cases or more."
     upper = text(high) if math.isfinite(high) else "a failure"

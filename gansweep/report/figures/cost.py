@@ -98,16 +98,16 @@ def cost_plot(comparison: Comparison, dataset: str) -> Plot:
     label = comparison.dataset_label(dataset)
     with style.house_style():
         figure = cost_figure(comparison, dataset, curves) if drawn else None
-    needed = f"two finished configurations of a variant on {label}, besides the default"
+    needed = f"two finished {comparison.drawn}s of a variant on {label}, besides the default"
     return Plot(
         name=f"cost-{slug(dataset)}",
         question=f"What does a good FID cost on {label}?",
         takeaway=_takeaway(comparison, dataset) if drawn else refusal(comparison, needed),
-        caption="Median of the lowest FID among k random configurations, against what k trials cost: k times "
-        "the mean of a trial, failed ones included, which cost less as they end early. Time is training and "
-        "evaluation; trials of one pack share its time, packs on a GPU that of the GPU. Markers: k = 1, 10, "
-        f"100 and 1000. Bands: exact 95 % intervals of the best {BANDED}; beyond k = N/5.3 lines are thin, "
-        "because N trials cannot bound them from below."
+        caption=f"Median of the lowest FID among k random {comparison.drawn}s, against what they cost: k "
+        f"times the mean of a {_unit(comparison)}, failed ones included, which cost less as they end early. "
+        "Time is training and evaluation; trials of one pack share its time, packs on a GPU that of the GPU. "
+        f"Markers: k = 1, 10, 100 and 1000. Bands: exact 95 % intervals of the best {BANDED}; beyond k = "
+        "N/5.3 lines are thin, because N trials cannot bound them from below."
         f"{thinning(curves)}",
         alt=f"Line charts: median best FID on {label} against time, discriminator steps and images.",
         figure=figure,
@@ -120,8 +120,9 @@ def _table(comparison: Comparison, dataset: str) -> Table:
     """A line per variant: the cost of a trial, and what equal time buys."""
     costs = trial_costs(comparison, dataset)
     spent, medians = equal_cost(comparison, dataset)
-    columns = ["Variant", f"{device(comparison)} seconds of a trial", "Steps of D", "Images"]
-    columns += [f"Trials for {time_text(spent)}", "Their median best FID [95 %]"] if medians else []
+    columns = ["Variant", f"{device(comparison)} seconds of a {_unit(comparison)}", "Steps of D", "Images"]
+    bought = f"{_unit(comparison).capitalize()}s for {time_text(spent)}"
+    columns += [bought, "Their median best FID [95 %]"] if medians else []
     rows = []
     for variant in (name for name in comparison.ranked(dataset) if name in costs.index):
         prices = [float(costs[price][variant]) for price in PRICES]
@@ -137,13 +138,18 @@ def _table(comparison: Comparison, dataset: str) -> Table:
     return Table(tuple(columns), tuple(rows))
 
 
+def _unit(comparison: Comparison) -> str:
+    return comparison.drawn if comparison.is_halved else "trial"
+
+
 def _takeaway(comparison: Comparison, dataset: str) -> str:
     costs, kind = trial_costs(comparison, dataset)["seconds"], f"{device(comparison)} time"
     low, high = float(costs.min()), float(costs.max())
-    text = f"A trial takes {time_text(high)} of {kind} on average"
+    text = f"A {_unit(comparison)} takes {time_text(high)} of {kind} on average"
     if low < high:
         cheap, dear = (f"({comparison.label(str(name))})" for name in (costs.idxmin(), costs.idxmax()))
-        text = f"A trial takes from {time_text(low)} {cheap} to {time_text(high, low)} {dear} of {kind}"
+        times = f"from {time_text(low)} {cheap} to {time_text(high, low)} {dear}"
+        text = f"A {_unit(comparison)} takes {times} of {kind}"
     spent, medians = equal_cost(comparison, dataset)
     if len(medians) < 2:
         return f"{text}."
@@ -151,5 +157,5 @@ def _takeaway(comparison: Comparison, dataset: str) -> str:
     agreed = "as" if first == by_trials else f"while {comparison.label(by_trials)} has it"
     return (
         f"{text}. For {time_text(spent)} of it {comparison.label(first)} has the lowest median best FID, "
-        f"{MEASURES['fid'].text(medians[first].value)}, {agreed} for an equal number of trials."
+        f"{MEASURES['fid'].text(medians[first].value)}, {agreed} for an equal number of {_unit(comparison)}s."
     )

@@ -86,7 +86,7 @@ def improvement_plot(comparison: Comparison, dataset: str) -> Plot | None:
         return None
     pairs, label = improvement_data(comparison, dataset), comparison.dataset_label(dataset)
     seeds = bool(comparison.confirmed_scores(dataset))
-    what = "fresh seed" if seeds else "random configuration"
+    what = "fresh seed" if seeds else f"random {comparison.drawn}"
     sizes = sorted({len(values) for values in scores.values()})
     with style.house_style():
         figure = plot_improvement(pairs, style.looks(comparison.manifest)).get_figure(root=True)

@@ -159,11 +159,11 @@ def pareto_plot(comparison: Comparison) -> Plot | None:
         name="pareto",
         question="Which variants are worth their price?",
         takeaway=_takeaway(comparison, points) if drawn else refusal(comparison, "random trials"),
-        caption="Each point is a search of k random configurations of a variant, k being the largest budget "
-        "at which every variant can be bounded: across, its expected time in training and evaluation, failed "
-        "trials included; up, the median of its lowest FID with the exact 95 % interval. Grey line and bold "
-        "names: the Pareto front, the variants than which no other is both cheaper and better; it is of the "
-        "medians, so where intervals overlap it may be chance.",
+        caption=f"Each point is a search of k random {comparison.drawn}s of a variant, k being the largest "
+        "budget at which every variant can be bounded: across, its expected time in training and "
+        "evaluation, failed trials included; up, the median of its lowest FID with the exact 95 % "
+        "interval. Grey line and bold names: the Pareto front, the variants than which no other is both "
+        "cheaper and better; it is of the medians, so where intervals overlap it may be chance.",
         alt="Scatter chart, a panel per data set: median best FID of each variant against the cost of its "
         "search, with the Pareto front marked.",
         figure=figure,

@@ -56,7 +56,8 @@ def _groups(comparison: Comparison) -> dict[str, dict[str, dict[str, Scores]]]:
     """The scores of each kind of runs, as [runs][variant][dataset]; only of variants with runs everywhere."""
     search = {name: comparison.started(name) for name in comparison.datasets}
     confirmed = {name: comparison.confirmed_scores(name) for name in comparison.datasets}
-    kinds = {CONFIGURATIONS: search if comparison.is_random_search else {}, SEEDS: confirmed}
+    sample = comparison.is_random_search and not comparison.is_halved
+    kinds = {CONFIGURATIONS: search if sample else {}, SEEDS: confirmed}
     groups = {}
     for runs, by_dataset in kinds.items():
         there = {name: scores for name, scores in by_dataset.items() if scores}
@@ -182,9 +183,11 @@ def _share(point: Any, n: int) -> Cell:
 
 
 def _refusal(comparison: Comparison) -> str:
-    if comparison.is_random_search:
+    if comparison.is_random_search and not comparison.is_halved:
         return "No profile: no trial has a finite FID."
     sought = f"the sampler “{comparison.manifest['sampler']}” seeks good configurations"
+    if comparison.is_halved:
+        sought = "the search prunes trials"
     return f"No profile: {sought}, so its trials are no sample of them, and no winner ran on fresh seeds."
 
 

@@ -182,16 +182,18 @@ def _improvement(from_x: Labels, ties: Labels, n_x: int, n_y: int, k: int) -> Sc
     if k == 1:
         rank_sums = from_x @ mid_ranks(np.cumsum(ties) - ties)
         return 1 - (rank_sums - n_x * (n_x + 1) / 2) / (n_x * n_y)
-    survival_x, survival_y = _survival(from_x, ties, n_x) ** k, _survival(~from_x, ties, n_y) ** k
+    survival_x, survival_y = _survival(from_x, ties, n_x, k), _survival(~from_x, ties, n_y, k)
     best_x_here = -np.diff(survival_x, axis=1)
     y_above = (survival_y[:, :-1] + survival_y[:, 1:]) / 2
     return np.einsum("rt,rt->r", best_x_here, y_above)
 
 
-def _survival(chosen: Labels, ties: Labels, n: int) -> Scores:
-    """The share of n chosen scores above each distinct value, with 1 in front: [R, 1 + values]."""
-    below = np.cumsum(chosen, axis=1)[:, ties]
-    return np.concatenate([np.ones((len(chosen), 1)), 1 - below / n], axis=1)
+def _survival(chosen: Labels, ties: Labels, n: int, k: int) -> Scores:
+    """The chance that the best of k of n chosen scores is above each distinct value, with 1 in front:
+    [R, 1 + values]."""
+    below = np.cumsum(chosen, axis=1, dtype=np.int32)[:, ties]
+    above = (1 - np.arange(n + 1) / n) ** k  # by how many are below: far fewer powers than places
+    return np.concatenate([np.ones((len(chosen), 1)), above[below]], axis=1)
 
 
 @lru_cache(maxsize=1)

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from gansweep.report.statistics.scores import Estimate, Scores, mid_ranks
 
 if TYPE_CHECKING:
+    import optuna
     from optuna.distributions import BaseDistribution
     from optuna.importance import BaseImportanceEvaluator
+    from optuna.trial import FrozenTrial
 
 Method = Literal["ped_anova", "fanova"]
 Indices = NDArray[np.int64]
@@ -112,13 +114,47 @@ def _shares(
     """The normalised importances of one set of trials."""
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study()
-    for values, rank in zip(parameters, mid_ranks(scores), strict=True):
-        study.add_trial(optuna.create_trial(params=values, distributions=distributions, value=float(rank)))
+    lines = zip(parameters, mid_ranks(scores), strict=True)
+    trials = [_trial(i, values, float(rank), distributions) for i, (values, rank) in enumerate(lines)]
     evaluator = _evaluator(scores, method, trees)
-    found = optuna.importance.get_param_importances(study, evaluator=evaluator, params=list(distributions))
+    found = optuna.importance.get_param_importances(
+        _study(trials), evaluator=evaluator, params=list(distributions)
+    )
     return {name: float(share) for name, share in found.items()}
+
+
+def _trial(
+    number: int, values: dict[str, Any], rank: float, distributions: dict[str, "BaseDistribution"]
+) -> "FrozenTrial":
+    from optuna.trial import FrozenTrial, TrialState
+
+    return FrozenTrial(
+        number=number,
+        trial_id=number,
+        state=TrialState.COMPLETE,
+        value=rank,
+        params=values,
+        distributions=distributions,
+        datetime_start=None,
+        datetime_complete=None,
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )
+
+
+def _study(trials: list["FrozenTrial"]) -> "optuna.Study":
+    """A study of these trials as they are: one that they are added to would copy each of them, deeply."""
+    import optuna
+
+    class Given(optuna.Study):
+        def get_trials(self, *_: Any, **__: Any) -> list["FrozenTrial"]:
+            return trials
+
+    storage = optuna.storages.InMemoryStorage()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage.create_new_study([optuna.study.StudyDirection.MINIMIZE], "importance")
+    return Given("importance", storage)
 
 
 def _evaluator(scores: Scores, method: Method, trees: int) -> "BaseImportanceEvaluator":
