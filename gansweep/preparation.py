@@ -11,7 +11,7 @@ import torch
 from gansweep.data import Dataset
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.fidelity import Evaluator
-from gansweep.evaluation.reference import Reference, build_reference, describe
+from gansweep.evaluation.reference import Reference, describe, shared_reference
 from gansweep.files import dump_json, write_atomically
 from gansweep.provenance import manifest_of
 from gansweep.results import reference_file, slug
@@ -55,7 +55,7 @@ def prepare_reference(folder: Path, resolved: dict[str, Any], dataset: Dataset) 
         reference = Reference.load(file)
         if reference.description == description:
             return reference
-    reference = build_reference(dataset, evaluation)
+    reference = shared_reference(dataset, evaluation)
     reference.save(file)
     order = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))
     content = grid(dataset.test[order[:64]]) if dataset.kind == "image" else array(dataset.test[order[:1000]])

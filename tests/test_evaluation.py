@@ -184,10 +184,10 @@ def test_raw_features_give_the_closed_form_of_two_gaussians(sds):
 
 def test_the_inception_score_of_known_predictions():
     pair = torch.tensor([[0.9, 0.1], [0.1, 0.9]]).log().repeat(5000, 1)
-    torch.testing.assert_close(metrics.inception_score(pair), 1.4449348, rtol=1e-3, atol=0)
-    torch.testing.assert_close(metrics.inception_score(pair[:1].expand(1000, 2)), 1.0)
+    torch.testing.assert_close(metrics.inception_score(pair).item(), 1.4449348, rtol=1e-3, atol=0)
+    torch.testing.assert_close(metrics.inception_score(pair[:1].expand(1000, 2)).item(), 1.0)
     sure = 200 * torch.eye(10).repeat(1000, 1)
-    torch.testing.assert_close(metrics.inception_score(sure), 10.0, rtol=1e-2, atol=0)
+    torch.testing.assert_close(metrics.inception_score(sure).item(), 10.0, rtol=1e-2, atol=0)
 
 
 def test_a_confident_collapse_still_has_an_inception_score(digits):

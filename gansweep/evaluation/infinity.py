@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gansweep.evaluation.metrics import frechet, statistics
+from gansweep.evaluation.metrics import Gaussian, Moments, frechet, gaussian, statistics
 
 N_SIZES = 15  # as Chong and Forsyth take
 
@@ -24,15 +24,16 @@ def sizes_for(n: int, n_features: int) -> list[int]:
 
 
 def fid_by_size(
-    features: Tensor, reference: tuple[Tensor, Tensor], sizes: Sequence[int], seed: int
+    features: Tensor, reference: Moments | Gaussian, sizes: Sequence[int], seed: int
 ) -> list[float]:
-    """The FID of a random subset of the features [N, D] for each size, against (mean [D], covariance [D, D]).
+    """The FID of a random subset of the features [N, D] for each size.
 
     The samples of a subset are all different; each subset is drawn anew.
     """
+    real = reference if isinstance(reference, Gaussian) else gaussian(*reference)
     stream = np.random.RandomState(seed)
     subsets = (features[stream.choice(len(features), size, replace=False)] for size in sizes)
-    return [frechet(statistics(subset), reference) for subset in subsets]
+    return [frechet(statistics(subset), real) for subset in subsets]
 
 
 def at_infinity(fids: Sequence[float], sizes: Sequence[int]) -> tuple[float, float]:

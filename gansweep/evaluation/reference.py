@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,12 @@ from torch import Tensor
 from gansweep.data import Dataset
 from gansweep.data.base import save_tensors, split
 from gansweep.errors import UserError
-from gansweep.evaluation import metrics
+from gansweep.evaluation import metrics, pairs
 from gansweep.evaluation.extractors import CLASSIFIERS, features_by, resolve
-from gansweep.evaluation.published import PUBLISHED, file_hash, weights_file
+from gansweep.evaluation.metrics import Gaussian, square_root
+from gansweep.evaluation.published import PUBLISHED, UNLEARNT, file_hash, weights_file
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
+from gansweep.files import alone, require_writable
 
 MIN_REAL = 10
 
@@ -36,6 +41,7 @@ class Reference:
     images: uint8 [n_recall, C, H, W], real images to be found by polygon recall; None if it is not asked for.
     test_mu, test_sigma: those of the test samples where a validation set selects, else None.
     second_mu, second_sigma: those of the test samples as a second extractor sees them, if there is one.
+    derived: what metrics need besides, computed from these once: see `completed`.
     """
 
     description: dict[str, Any]
@@ -49,6 +55,7 @@ class Reference:
     test_sigma: Tensor | None = None
     second_mu: Tensor | None = None
     second_sigma: Tensor | None = None
+    derived: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def metric_id(self) -> str:
@@ -56,17 +63,46 @@ class Reference:
         return metric_id(self.description)
 
     @property
-    def reported(self) -> tuple[Tensor, Tensor]:
-        """Mean and covariance of the test samples, whose FID is reported."""
-        if self.test_mu is None or self.test_sigma is None:
-            return self.mu, self.sigma
-        return self.test_mu, self.test_sigma
+    def selecting(self) -> Gaussian:
+        """The Gaussian of the samples that select."""
+        return Gaussian(self.mu, self.sigma, self.derived["root"])
 
     @property
-    def seen_again(self) -> tuple[Tensor, Tensor]:
-        """Mean and covariance of the test samples as the second extractor sees them; there must be one."""
+    def reported(self) -> Gaussian:
+        """That of the test samples, whose FID is reported."""
+        if self.test_mu is None or self.test_sigma is None:
+            return self.selecting
+        return Gaussian(self.test_mu, self.test_sigma, self.derived["test_root"])
+
+    @property
+    def seen_again(self) -> Gaussian:
+        """That of the test samples as the second extractor sees them; there must be one."""
         assert self.second_mu is not None and self.second_sigma is not None
-        return self.second_mu, self.second_sigma
+        return Gaussian(self.second_mu, self.second_sigma, self.derived["second_root"])
+
+    def completed(self, evaluation: Evaluation) -> "Reference":
+        """With all that the metrics of an evaluation need of the real samples; itself if that is there.
+
+        Files of other evaluations, or of early versions, may lack some of it.
+        """
+        wanted: dict[str, Callable[[], Tensor]] = {"root": partial(square_root, self.sigma)}
+        for name, sigma in (("test_root", self.test_sigma), ("second_root", self.second_sigma)):
+            if sigma is not None:
+                wanted[name] = partial(square_root, sigma)
+        if evaluation.asks("kid"):
+            wanted["kernel_means"] = lambda: pairs.kernel_means(self.features.float(), evaluation.n_images)
+        if evaluation.asks("precision", "recall"):
+            wanted["radii"] = lambda: pairs.radii(self.features.float())
+        lacking = {name: make() for name, make in wanted.items() if name not in self.derived}
+        return replace(self, derived=self.derived | lacking) if lacking else self
+
+    def to(self, device: str | torch.device) -> "Reference":
+        """With its tensors on a device."""
+        values: dict[str, Any] = {
+            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
+        values["derived"] = {name: value.to(device) for name, value in self.derived.items()}
+        return replace(self, **values)
 
     def save(self, path: Path) -> None:
         """Write to a file, whole or not at all."""
@@ -122,10 +158,12 @@ def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
 def _seen_by(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
     extractor = resolve(dataset, evaluation)
     weights = _weights(dataset, evaluation, extractor)
+    shortened = evaluation.precision != "float32" and extractor not in UNLEARNT
     return {
         "extractor": extractor,
         "weights_sha256": file_hash(weights) if weights else None,
         "resize": EXTRACTORS[extractor].resize,
+        **({"precision": evaluation.precision} if shortened else {}),
     }
 
 
@@ -139,27 +177,53 @@ def build_reference(
     """
     description = describe(dataset, evaluation)
     extractor = description["extractor"]
-    see = features_by(extractor, weights_file(extractor, evaluation.weights), device)
+    see = features_by(extractor, weights_file(extractor, evaluation.weights), device, evaluation.precision)
     n_floor = min(evaluation.n_images, len(dataset.train))
     samples = dataset.train[split(len(dataset.train), n_floor)[1]]
     selecting, labels = dataset.selecting
     real, training = see(selecting), see(samples)
     moments, of_training = metrics.statistics(real), metrics.statistics(training)
     floor = {"fid": metrics.frechet(of_training, moments)}
-    images = selecting[: evaluation.manifold.n_recall].cpu() if evaluation.needs("polygons") else None
-    reported: tuple[Tensor, ...] = ()
+    more: dict[str, Any] = {}
+    if evaluation.needs("polygons"):
+        more["images"] = selecting[: evaluation.manifold.n_recall].cpu()
     if evaluation.validates:
-        reported = metrics.statistics(see(dataset.test))
+        more["test_mu"], more["test_sigma"] = reported = metrics.statistics(see(dataset.test))
         floor["test_fid"] = metrics.frechet(of_training, reported)
-    second = {}
     if evaluation.second:
-        see = features_by(
-            evaluation.second.extractor, weights_file(evaluation.second.extractor, None), device
-        )
-        mu, sigma = metrics.statistics(see(dataset.test))
-        second = {"second_mu": mu, "second_sigma": sigma}
-        floor["second_fid"] = metrics.frechet(metrics.statistics(see(samples)), (mu, sigma))
-    return Reference(description, real, *moments, floor, labels, images, *reported, **second)
+        other = evaluation.second.extractor
+        see = features_by(other, weights_file(other, None), device, evaluation.precision)
+        more["second_mu"], more["second_sigma"] = second = metrics.statistics(see(dataset.test))
+        floor["second_fid"] = metrics.frechet(metrics.statistics(see(samples)), second)
+    return Reference(description, real, *moments, floor, labels, **more).completed(evaluation)
+
+
+def cache_root() -> Path:
+    """The folder of what processes and studies share: $GANSWEEP_CACHE, else ~/.cache/gansweep."""
+    return Path(os.environ.get("GANSWEEP_CACHE") or Path.home() / ".cache" / "gansweep")
+
+
+def shared_reference(
+    dataset: Dataset, evaluation: Evaluation, device: str | torch.device = "cpu"
+) -> Reference:
+    """The reference of a data set as `build_reference` makes it, from `cache_root()` if any process has
+    made it before; the others wait for the first.
+
+    Raises:
+        UserError: as `build_reference`.
+    """
+    folder = cache_root() / "references"
+    file = folder / f"{metric_id(describe(dataset, evaluation))}.pt"
+    try:
+        require_writable(folder)
+    except UserError:  # nothing can be kept there
+        return build_reference(dataset, evaluation, device)
+    with alone(folder / f".{file.name}.lock"):
+        known = Reference.load(file) if file.exists() else None
+        reference = known.completed(evaluation) if known else build_reference(dataset, evaluation, device)
+        if reference is not known:
+            reference.save(file)
+    return reference
 
 
 def _weights(dataset: Dataset, evaluation: Evaluation, extractor: str) -> Path | None:
