@@ -1,15 +1,22 @@
-"""How much a pack saves: member-rounds per CPU second, packed and plain, measured in turns in one process.
+"""How much a pack saves: member-rounds per second on all cores, packed and plain, measured in turns.
 
-A member-round is one update of D and one of G (NS GAN, batch 64, batch norm in D on images). The baseline is
-what a careful user writes: the same networks from torch.nn, fused Adam, data in memory, one thread.
+A member-round is one update of D and one of G, batch 64. The baseline is what a careful user writes: the same
+networks from torch.nn, fused Adam, data in memory, one process of one thread for each core. The packs run in
+the same way: one for each core. Evaluation is left out.
 
-    python benchmarks/training.py [--tasks mlp digits mnist] [--packs 1 4 16] [--turns 5]
+    python benchmarks/training.py [--tasks mlp digits mnist wgan_gp dragan] [--packs 1 4 16] [--compile]
+        [--precision medium] [--turns 5] [--processes 2]
 """
 
 import argparse
+import multiprocessing
+import os
+import resource
 import statistics
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,17 +30,36 @@ from gansweep.training.pack import Pack
 from gansweep.variants import VARIANTS
 
 BATCH = 64
-TASKS = {"mlp": "ring", "digits": "digits", "mnist": "mnist"}  # mnist needs the data: see GANSWEEP_DATA
+SECONDS = 0.7  # of one measurement
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained: a data set (mnist needs its files: see GANSWEEP_DATA), a variant and D's norm."""
+
+    dataset: str
+    variant: str
+    d_norm: str
+    packs: tuple[int, ...] = (1, 4, 16)
+
+
+TASKS = {
+    "mlp": Task("ring", "ns", "none"),
+    "digits": Task("digits", "ns", "batch"),
+    "wgan_gp": Task("digits", "wgan_gp", "none"),
+    "dragan": Task("digits", "dragan", "batch"),
+    "mnist": Task("mnist", "ns", "batch", packs=(1, 2)),
+}
 
 
 class Plain:
     """One member as in a tutorial: modules, two optimisers, backward."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, task: Task) -> None:
         size = ARCHITECTURES[architecture_for(dataset.shape)]
-        self.dataset, self.z_dim = dataset, size.z_dim
+        self.dataset, self.z_dim, self.task = dataset, size.z_dim, task
         make = plain_mlps if size.sides is None else plain_convolutional
-        self.G, self.D = make(dataset.shape, size.z_dim, size.features)
+        self.G, self.D = make(dataset.shape, size.z_dim, size.features, task.d_norm == "batch")
         self.optimizers = [
             torch.optim.Adam(net.parameters(), lr=1e-4, betas=(0.5, 0.999), fused=True)
             for net in (self.D, self.G)
@@ -43,20 +69,39 @@ class Plain:
     def round(self) -> None:
         x = self.dataset.batch(torch.randint(len(self.dataset.train), (BATCH,)))
         fake = self.G(self.latents()).detach()
-        loss = cross_entropy(self.D(x), self.ones) + cross_entropy(self.D(fake), self.zeros)
+        real_scores, fake_scores = self.D(x), self.D(fake)
+        if self.task.variant == "wgan_gp":
+            loss = fake_scores.mean() - real_scores.mean()
+        else:
+            loss = cross_entropy(real_scores, self.ones) + cross_entropy(fake_scores, self.zeros)
+        if self.task.variant != "ns":
+            loss = loss + 10 * self.penalty(x, fake)
         self.optimizers[0].zero_grad()
         loss.backward()
         self.optimizers[0].step()
-        loss = cross_entropy(self.D(self.G(self.latents())), self.ones)
+        scores = self.D(self.G(self.latents()))
+        loss = -scores.mean() if self.task.variant == "wgan_gp" else cross_entropy(scores, self.ones)
         self.optimizers[1].zero_grad()
         loss.backward()
         self.optimizers[1].step()
+
+    def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
+        if self.task.variant == "wgan_gp":
+            u = torch.rand(BATCH, 1, 1, 1)
+            between = u * x + (1 - u) * fake
+        else:
+            between = x + 0.5 * x.std() * torch.rand_like(x)
+        between.requires_grad_()
+        (slope,) = torch.autograd.grad(self.D(between).sum(), between, create_graph=True)
+        return (slope.flatten(1).norm(dim=1) - 1).square().mean()
 
     def latents(self) -> Tensor:
         return torch.rand(BATCH, self.z_dim) * 2 - 1
 
 
-def plain_mlps(shape: tuple[int, ...], z_dim: int, features: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
+def plain_mlps(
+    shape: tuple[int, ...], z_dim: int, features: tuple[int, ...], _: bool
+) -> tuple[nn.Module, nn.Module]:
     def mlp(i: int, o: int, activation: nn.Module) -> nn.Module:
         h = features[0]
         return nn.Sequential(nn.Linear(i, h), activation, nn.Linear(h, h), activation, nn.Linear(h, o))
@@ -65,7 +110,7 @@ def plain_mlps(shape: tuple[int, ...], z_dim: int, features: tuple[int, ...]) ->
 
 
 def plain_convolutional(
-    shape: tuple[int, ...], z_dim: int, features: tuple[int, ...]
+    shape: tuple[int, ...], z_dim: int, features: tuple[int, ...], has_norm: bool
 ) -> tuple[nn.Module, nn.Module]:
     (channels, side, _), (c1, c2, hidden) = shape, features
     n, act = side // 4, nn.LeakyReLU(0.2)
@@ -75,61 +120,137 @@ def plain_convolutional(
         *(nn.ConvTranspose2d(c2, c1, 4, 2, 1), nn.BatchNorm2d(c1), act),
         *(nn.ConvTranspose2d(c1, channels, 4, 2, 1), nn.Sigmoid()),
     )
+    norms = [nn.BatchNorm2d(c2), nn.BatchNorm1d(hidden)] if has_norm else [nn.Identity(), nn.Identity()]
     discriminator = nn.Sequential(
-        *(nn.Conv2d(channels, c1, 4, 2, 1), act, nn.Conv2d(c1, c2, 4, 2, 1), nn.BatchNorm2d(c2), act),
-        *(nn.Flatten(), nn.Linear(c2 * n * n, hidden), nn.BatchNorm1d(hidden), act, nn.Linear(hidden, 1)),
+        *(nn.Conv2d(channels, c1, 4, 2, 1), act, nn.Conv2d(c1, c2, 4, 2, 1), norms[0], act),
+        *(nn.Flatten(), nn.Linear(c2 * n * n, hidden), norms[1], act, nn.Linear(hidden, 1)),
     )
     return generator, discriminator
 
 
-def packed(dataset: Dataset, n_members: int) -> Pack:
-    published = VARIANTS["ns"]
-    norm = "batch" if len(dataset.shape) == 3 else "none"
+def packed(dataset: Dataset, task: Task, n_members: int, **options: Any) -> Pack:
     members = [
         make_member(
-            published,
-            {"lr": 1e-4, "beta1": 0.5, "d_norm": norm},
+            VARIANTS[task.variant],
+            {"lr": 1e-4, "beta1": 0.5, "d_norm": task.d_norm, "n_critic": 1},
             trial_id=str(i),
             dataset=dataset.name,
             architecture=architecture_for(dataset.shape),
             seed=i,
             batch_size=BATCH,
+            **options,
         )
         for i in range(n_members)
     ]
-    return Pack(members, dataset, torch.device("cpu"))
+    pack = Pack(members, dataset, torch.device("cpu"))
+    pack.trace()
+    return pack
 
 
-def cpu_seconds(round_: Callable[[], object], at_least: float = 0.5) -> float:
-    """CPU seconds of one call, from as many as take `at_least` seconds."""
-    n, started = 0, time.process_time()
-    while n == 0 or time.process_time() - started < at_least:
-        round_()
-        n += 1
-    return (time.process_time() - started) / n
+@dataclass(frozen=True)
+class Configuration:
+    """A way to train: plain (0 members), or a pack of so many members."""
+
+    task: str
+    n_members: int
+    compile: bool = False
+    precision: str = "highest"
+
+    def __str__(self) -> str:
+        words = [f"pack of {self.n_members}" if self.n_members else "plain"]
+        words += ["compiled"] * self.compile + [self.precision] * (self.precision != "highest")
+        return ", ".join(words)
+
+
+def work(connection: Connection) -> None:
+    """Measure what is asked for: member-rounds per second, CPU milliseconds of one, and, for the first time,
+    by how many MB the process has grown."""
+    torch.set_num_threads(1)
+    made: dict[Configuration, Any] = {}
+    while (asked := connection.recv()) is not None:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if asked not in made:
+            made[asked] = trainer(asked)
+            for _ in range(3):
+                made[asked].round()
+        torch.set_float32_matmul_precision(asked.precision)
+        n, wall, cpu = 0, time.perf_counter(), time.process_time()
+        while n == 0 or time.perf_counter() - wall < SECONDS:
+            made[asked].round()
+            n += max(1, asked.n_members)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        connection.send((n / wall, 1e3 * cpu / n, grown / 1024))
+
+
+def trainer(asked: Configuration) -> Plain | Pack:
+    task = TASKS[asked.task]
+    dataset = data.load(task.dataset)
+    if not asked.n_members:
+        return Plain(dataset, task)
+    return packed(dataset, task, asked.n_members, compile=asked.compile, precision=asked.precision)
+
+
+def measure(task: str, configurations: list[Configuration], turns: int, processes: int) -> None:
+    """Print how fast they are, each beside the plain one of the same turn."""
+    context = multiprocessing.get_context("spawn")
+    pipes = [context.Pipe() for _ in range(processes)]
+    workers = [context.Process(target=work, args=(there,), daemon=True) for _, there in pipes]
+    for worker in workers:
+        worker.start()
+    rates: dict[Configuration, list[float]] = {each: [] for each in configurations}
+    cpu: dict[Configuration, list[float]] = {each: [] for each in configurations}
+    memory: dict[Configuration, float] = {}
+    for turn in range(turns + 1):  # the first makes everything and does not count
+        for each in configurations:
+            for here, _ in pipes:
+                here.send(each)
+            answers = [here.recv() for here, _ in pipes]
+            if not turn:
+                memory[each] = statistics.mean(grown for _, _, grown in answers)
+            else:
+                rates[each].append(sum(rate for rate, _, _ in answers))
+                cpu[each].append(statistics.mean(milliseconds for _, milliseconds, _ in answers))
+    for here, _ in pipes:
+        here.send(None)
+    plain = configurations[0]
+    for each in configurations:
+        ratios = [a / b for a, b in zip(rates[each], rates[plain], strict=True)]
+        spread = f"{min(ratios):.2f}..{max(ratios):.2f}"
+        rate, milliseconds = statistics.median(rates[each]), statistics.median(cpu[each])
+        print(
+            f"{task:<9}{each!s:<30}{rate:>10.1f}{milliseconds:>12.2f}"
+            f"{statistics.median(ratios):>8.2f}{spread:>15}{memory[each]:>10.0f}",
+            flush=True,
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=["mlp", "digits"])
-    parser.add_argument("--packs", nargs="+", type=int, default=[1, 4, 16])
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=["mlp", "digits", "wgan_gp", "dragan"])
+    parser.add_argument("--packs", nargs="+", type=int, help="default: 1 4 16; for mnist 1 2")
+    parser.add_argument("--compile", action="store_true", help="the largest pack also compiled")
+    parser.add_argument("--precision", choices=("high", "medium"), help="all also with this precision")
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one for each core")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    print(f"torch {torch.__version__}, one thread, medians of {options.turns} turns, CPU milliseconds")
-    print(f"{'task':<8}{'pack':>6}{'plain':>10}{'packed, a member':>18}{'ratio':>8}{'range':>16}")
+    load = os.getloadavg()[0]
+    print(f"torch {torch.__version__}, {options.processes} processes of one thread, load before: {load:.1f}")
+    print(
+        f"{'task':<9}{'':<30}{'rounds/s':>10}{'CPU ms each':>12}{'ratio':>8}{'range':>15}"
+        f"{'peak, MB':>10}   (medians of {options.turns} turns)"
+    )
     for task in options.tasks:
-        dataset = data.load(TASKS[task])
-        plain, packs = Plain(dataset), {n: packed(dataset, n) for n in options.packs}
-        times: dict[int, list[tuple[float, float]]] = {n: [] for n in packs}
-        for _ in range(options.turns):
-            for n, pack in packs.items():
-                times[n].append((cpu_seconds(plain.round), cpu_seconds(pack.round) / n))
-        for n, pairs in times.items():
-            ratios = [a / b for a, b in pairs]
-            a, b = (1e3 * statistics.median(column) for column in zip(*pairs, strict=True))
-            spread = f"{min(ratios):.2f}..{max(ratios):.2f}"
-            print(f"{task:<8}{n:>6}{a:>10.2f}{b:>18.2f}{statistics.median(ratios):>8.2f}{spread:>16}")
+        sizes = options.packs or TASKS[task].packs
+        configurations = [Configuration(task, n) for n in (0, *sizes)]
+        if options.compile:
+            configurations.append(Configuration(task, max(sizes), compile=True))
+        if options.precision:
+            configurations += [
+                Configuration(task, each.n_members, each.compile, options.precision)
+                for each in configurations
+            ]
+        measure(task, configurations, options.turns, options.processes)
 
 
 if __name__ == "__main__":

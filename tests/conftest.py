@@ -1,9 +1,12 @@
 """Shared by all tests: one thread, as in a worker; tiny data in place of downloads."""
 
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ["GANSWEEP_CACHE"] = tempfile.mkdtemp(prefix="gansweep-cache-")
 
 import pytest
 import ray
@@ -14,6 +17,11 @@ from gansweep.data import Dataset
 
 torch.set_num_threads(1)
 collect_ignore = ["conftest.py"]  # it has no doctests, and cluster/ has a module of the same name
+
+
+def pytest_unconfigure():
+    """Leave no cache behind."""
+    shutil.rmtree(os.environ["GANSWEEP_CACHE"])
 
 
 @pytest.fixture(scope="session")

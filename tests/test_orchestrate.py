@@ -47,8 +47,11 @@ def test_a_cluster_that_was_asked_for_must_answer(tmp_path):
 def test_a_pack_whose_trials_have_all_ended_is_not_trained_again(tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"trial_id": "a", "outcome": "diverged"}\n')
     (tmp_path / "study.json").touch()
+    log = tmp_path / "logs" / "p.log"
+    log.parent.mkdir()
+    log.write_text("tried before\n")
     train_pack(config_of(tmp_path))
-    assert not (tmp_path / "logs" / "p.log").exists()
+    assert log.read_text() == "tried before\n"
 
 
 def test_a_node_with_other_versions_says_so(tmp_path):

@@ -2,6 +2,7 @@
 
 Tune is an executor that may be thrown away: what is to be done comes from the search's storage, what was done
 is in the rows. After a crash a new Tune experiment goes on from there; Tune's own snapshots are not used.
+What this module has needs no torch: Ray starts while torch is imported.
 """
 
 import os
@@ -12,12 +13,12 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "86400")
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")  # our searcher knows how many packs to hand out
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+# A Ray that is started here starts a worker for each CPU at once, and they import all that packs need while
+# the driver prepares the study. On a large machine most would wait in vain, and take its memory.
+os.environ.setdefault("RAY_preload_python_modules", "gansweep.orchestrate.worker")
+os.environ.setdefault("RAY_prestart_worker_first_driver", "01"[len(os.sched_getaffinity(0)) <= 16])
 
-from gansweep.orchestrate.afterwards import measure_finalists
-from gansweep.orchestrate.cluster import connect
-from gansweep.orchestrate.driver import run
+from gansweep.orchestrate.cluster import connect, join
 from gansweep.orchestrate.hardware import describe_machine
-from gansweep.orchestrate.probe import probe
-from gansweep.orchestrate.resources import make_room
 
-__all__ = ["connect", "describe_machine", "make_room", "measure_finalists", "probe", "run"]
+__all__ = ["connect", "describe_machine", "join"]

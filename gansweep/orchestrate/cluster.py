@@ -15,7 +15,18 @@ CLUSTER_FILE = Path("/tmp/ray/ray_current_cluster")  # written by `ray start`
 
 
 def connect(n_cpus: int | None = None) -> dict[str, Any]:
-    """Join the Ray cluster there is, or start a local Ray; what it has, see `describe`.
+    """Join the Ray cluster there is, or start a local Ray, see `join`; what it has, see `describe`.
+
+    Raises:
+        UserError: RAY_ADDRESS names a cluster that does not answer.
+    """
+    join(n_cpus)
+    guard()
+    return describe()
+
+
+def join(n_cpus: int | None = None) -> None:
+    """Join the Ray cluster there is, or start a local Ray.
 
     A process that is connected already stays so. A cluster named by RAY_ADDRESS must answer. One that is only
     remembered from a `ray start` on this machine is asked first, since Ray would wait for minutes for one
@@ -47,5 +58,3 @@ def connect(n_cpus: int | None = None) -> dict[str, Any]:
         raise UserError(
             f"no Ray cluster answers at {asked or remembered}: start it, or unset RAY_ADDRESS"
         ) from None
-    guard()
-    return describe()

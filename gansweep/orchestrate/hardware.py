@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import ray
-import torch
 import yaml
 
 KIND = "accelerator_type:"
@@ -41,6 +40,8 @@ def describe() -> dict[str, Any]:
 
 def describe_machine() -> dict[str, Any]:
     """The same of this machine alone, without a cluster: what a Ray that is started here would have."""
+    import torch
+
     n_cpus, n_gpus = len(os.sched_getaffinity(0)), torch.cuda.device_count()
     return {
         "nodes": 1,

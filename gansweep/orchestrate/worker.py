@@ -1,6 +1,7 @@
 """What a worker does."""
 
 import faulthandler
+import gc
 import os
 import socket
 import traceback
@@ -26,7 +27,7 @@ from gansweep.evaluation.reference import Reference
 from gansweep.logs import STARTED
 from gansweep.orchestrate.resources import gpus_granted
 from gansweep.patience import VARIABLE, patiently
-from gansweep.results import now, read_rows, reference_file
+from gansweep.results import Row, now, read_rows, reference_file
 from gansweep.training.sizes import free_memory, limit_memory
 from gansweep.training.train import Job, Run
 
@@ -46,8 +47,7 @@ def train_pack(config: dict[str, Any]) -> None:
         require_same(config["versions"])
         torch.set_num_threads(1)
         patiently(lambda: (folder / "study.json").stat(), f"{folder} cannot be read")
-        ended = {row["trial_id"] for row in read_rows(folder) if row["outcome"] is not None}
-        trials = [trial for trial in config["trials"] if trial["trial_id"] not in ended]
+        trials = going(config["trials"], folder) if log.exists() else config["trials"]
         if not trials:  # all had ended before the worker was lost
             return
         job = Job(config["pack"], trials, studies.read(folder), folder)
@@ -63,12 +63,20 @@ def train_pack(config: dict[str, Any]) -> None:
                 _log(
                     log, "".join(f"\n  {row['trial_id']} step {row['step']} {row['metrics']}" for row in rows)
                 )
-                tune.report({"rows": rows})
+                if rows:  # to report takes a turn of the driver, which the worker waits for
+                    tune.report({"rows": rows})
                 alive()
         free_memory(device)  # the process may be given a pack of another size next
     except Exception:
         _log(log, traceback.format_exc())
         raise
+
+
+def going(trials: list[Row], folder: Path) -> list[Row]:
+    """Those trials of a pack that have not ended, by all the rows of the study: asked only of a pack that has
+    been tried before."""
+    ended = {row["trial_id"] for row in read_rows(folder) if row["outcome"] is not None}
+    return [trial for trial in trials if trial["trial_id"] not in ended]
 
 
 def require_same(expected: dict[str, str]) -> None:
@@ -110,6 +118,7 @@ def prepared(name: str, folder: Path, data_root: str, device: torch.device) -> t
     if dataset.sha256 != study["data_sha256"][name]:
         raise UserError(f"data set {name} in {data_root} is not the one that the study began with")
     reference = Reference.load(reference_file(folder, name))
+    gc.freeze()  # what is here stays: between packs, only what is left of them need be looked at
     return dataset.to(device), Evaluator(reference, evaluation, device)
 
 
