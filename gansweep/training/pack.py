@@ -74,7 +74,7 @@ class Pack:
         )
         labels = sampling_labels(dataset, N_MEASURED, seed=0).to(device) if first.is_conditional else None
         self.sampling = Sampling(self.nets["G"], self.z_dim, self.prior, labels, device)
-        self._settle()
+        self._settle(first.compile)
 
     def __len__(self) -> int:
         return len(self.members)
@@ -127,7 +127,7 @@ class Pack:
         self.dropout, self.noise = self.dropout[keep], self.noise[keep]
         self.diverged = self.diverged[keep]
         self.streams.select(keep)
-        self._settle()
+        self._settle(is_compiled=False)  # a compiler would take longer than most packs have left
 
     def state(self, i: int) -> dict[str, Any]:
         """What member i needs to go on in any pack: a dictionary of tensors and numbers."""
@@ -158,16 +158,16 @@ class Pack:
             # One saved where nobody had an average has none: it is the parameters themselves.
             put(player.tensors(), [{"average": tensors["params"]} | tensors for tensors in saved])
 
-    def generator(self, i: int) -> dict[str, Tensor]:
-        """The parameters and batch-norm statistics that member i's samples are made with, by name."""
+    def generators(self) -> list[dict[str, Tensor]]:
+        """For each member the parameters and batch-norm statistics that its samples are made with, by name."""
         params = self._generators()
         named = {**params, **self.sampling.measured(params)}
-        return {name: value[i].cpu().clone() for name, value in named.items()}
+        return [{name: value[i].cpu().clone() for name, value in named.items()} for i in range(len(self))]
 
-    def _settle(self) -> None:
+    def _settle(self, is_compiled: bool) -> None:
         """Begin anew to find out what a round does, now that the members are others."""
         self._losses = {
-            player: Traced(Differentiation(self.variant, player, self.nets), self.members[0].compile)
+            player: Traced(Differentiation(self.variant, player, self.nets), is_compiled)
             for player in self.players
         }
         self._replayed: Replayed[dict[str, dict[str, Tensor]]] = Replayed(self._round, self.device)

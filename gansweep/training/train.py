@@ -169,13 +169,14 @@ class Run:
             yield rows
         generators = [generator_of(self.pack, i) for i in range(len(samples))]
         scores = self.evaluator.score_pack(samples, labels, generators)
+        if final:
+            for trial, made in zip(self.trials, self.pack.generators(), strict=True):
+                self.checkpoints.save_generator(trial.trial["trial_id"], made)
         self._spend("eval_seconds")
         for i, trial in enumerate(self.trials):
             losses = {f"{p}_{k}": finite(v[i].item()) for p, t in terms.items() for k, v in t.items()}
             row = self._row(trial, scores[i], losses, "ok" if final else None, None)
             self._save_samples(row, samples[i], labels)
-            if final:
-                self.checkpoints.save_generator(row["trial_id"], self.pack.generator(i))
             trial.rows.append(row)
         if not final:
             self._save()
