@@ -3,17 +3,17 @@
     python benchmarks/orchestration.py [--trials 1000] [--steps 250] [--workers 2]
     python benchmarks/orchestration.py --rows 100000
 
-The first trains MLPs on the ring with a Ray of its own, in packs as gansweep chooses them. It prints when what was
-first there, in seconds since the command, and what the workers' time went into, from the command to the end of
-the last trial; the report is not in it:
+The first trains MLPs on the ring with a Ray of its own, in packs as gansweep chooses them. It prints when what
+was first there, in seconds since the command, and what the workers' time went into, from the command to the end
+of the last trial; the report is not in it:
 
     trained     the rows' train_seconds and eval_seconds
     start       before a worker's first pack: imports, Ray, references, asking Optuna, processes
     between     from the end of a worker's pack to its next: rows written and told, the next pack built
     end         a worker has no more packs, and others still train theirs
 
-The second feeds synthetic rows, four of a trial, through the driver's own books and a search on disk, and prints
-what a row costs and what the driver holds.
+The second feeds synthetic rows, four of a trial, through the driver's own books and a search on disk, and
+prints what a row costs and what the driver holds.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +91,7 @@ def watch(folder: Path, command: list[str], environment: dict[str, str]) -> Watc
 
 def is_there(folder: Path, sign: str) -> bool:
     """Whether something is in a study's folder; `settled`: the journal says that trials may be handed out."""
-    name, _, word = sign.partition(".settled")
+    name, _, _ = sign.partition(".settled")
     return (folder / sign).exists() if name == sign else _settled(folder / name)
 
 
@@ -136,7 +137,7 @@ def table(watched: Watched, options: argparse.Namespace) -> None:
     first, wall = watched.packs[0].start, max(pack.end for pack in watched.packs)
     for what, moment in [*sorted(watched.signs.items(), key=lambda sign: sign[1]), ("first step", first)]:
         print(f"{what:<24}{moment:>8.1f} s")
-    gaps = [b.start - a.end for own in workers for a, b in zip(own, own[1:], strict=False)]
+    gaps = [b.start - a.end for own in workers for a, b in pairwise(own)]
     parts = {
         "trained": sum(pack.end - pack.start for pack in watched.packs),
         "start": sum(own[0].start for own in workers),

@@ -133,10 +133,10 @@ if not ray.is_initialized():
 before = describe()
 prepare(folder, resolved, sets, before)
 try:
-    choose_packing(folder, resolved, sets, Options(), before, orchestrate.probe)
+    choose_packing(folder, resolved, sets, Options(), before, probe)
 except UserError as error:
     print(error)
-chosen = choose_packing(folder, resolved, sets, Options(), before, partial(orchestrate.probe, device="cpu"))
+chosen = choose_packing(folder, resolved, sets, Options(), before, partial(probe, device="cpu"))
 print(json.dumps([before, to_json(chosen)["digits"], describe()]))
 """
 
