@@ -3,9 +3,9 @@
     python benchmarks/orchestration.py [--trials 1000] [--steps 250] [--workers 2]
     python benchmarks/orchestration.py --rows 100000
 
-The first trains MLPs on the ring with a Ray of its own, in packs as gansweep chooses them. It prints when what
-was first there, in seconds since the command, and what the workers' time went into, from the command to the end
-of the last trial; the report is not in it:
+The first trains MLPs on the ring with a Ray of its own, in packs as gansweep chooses them. It prints when
+what was first there, in seconds since the command, and what the workers' time went into, from the command to
+the end of the last trial; the report is not in it:
 
     trained     the rows' train_seconds and eval_seconds
     start       before a worker's first pack: imports, Ray, references, asking Optuna, processes

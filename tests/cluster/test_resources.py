@@ -113,10 +113,11 @@ import json, sys
 from functools import partial
 from pathlib import Path
 import ray
-from gansweep import data, orchestrate, study
+from gansweep import data, study
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.orchestrate.hardware import describe
+from gansweep.orchestrate.probe import probe
 from gansweep.packing import choose_packing, to_json
 from gansweep.preparation import prepare
 from gansweep.run import Options
