@@ -48,6 +48,8 @@ class Pack:
         nets = [{name: net.to(device) for name, net in member.items()} for member in nets]
         self.nets = {name: net.requires_grad_(False) for name, net in nets[0].items()}
         self.players = {name: Player(self.members, name, nets) for name in self.variant.players}
+        for parameter in (p for net in self.nets.values() for p in net.parameters()):
+            parameter.data = parameter.new_zeros(()).expand(parameter.shape)  # they are the players' now
         self.singular = {  # network -> buffer of a spectrally normalised layer -> [P, ...]
             name: {key: torch.stack([dict(n[name].named_buffers())[key] for n in nets]) for key in keys}
             for name, keys in ((name, _singular_vectors(net)) for name, net in self.nets.items())

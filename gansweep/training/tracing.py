@@ -47,7 +47,7 @@ class Traced:
 
 def trace(function: Callable[..., Any], *args: Any) -> GraphModule:
     """The operations that the function does on these arguments, without those of no effect."""
-    module = make_fx(function)(*args)
+    module = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*args)
     module.graph.eliminate_dead_code()
     mutated = _mutated(module)
     _drop_views(module, mutated)
