@@ -161,7 +161,7 @@ class Pack:
             put(player.tensors(), [{"average": tensors["params"]} | tensors for tensors in saved])
 
     def generators(self) -> list[dict[str, Tensor]]:
-        """For each member the parameters and batch-norm statistics that its samples are made with, by name."""
+        """For each member the parameters and batch-norm statistics of its samples, by name."""
         params = self._generators()
         named = {**params, **self.sampling.measured(params)}
         return [{name: value[i].cpu().clone() for name, value in named.items()} for i in range(len(self))]
