@@ -13,10 +13,8 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "86400")
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")  # our searcher knows how many packs to hand out
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-# A Ray that is started here may start a worker for each CPU at once, which imports all that packs need while
-# the driver prepares the study. On few CPUs they would hold up the driver; on many, most would wait in vain.
-os.environ.setdefault("RAY_preload_python_modules", "gansweep.orchestrate.worker")
-os.environ.setdefault("RAY_prestart_worker_first_driver", "01"[4 <= len(os.sched_getaffinity(0)) <= 16])
+# Workers that Ray starts at once for whatever may come hold up the driver, which imports torch at that time.
+os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 
 from gansweep.orchestrate.cluster import connect, join
 from gansweep.orchestrate.hardware import describe_machine
