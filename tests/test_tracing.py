@@ -58,10 +58,42 @@ def test_a_trace_draws_new_random_numbers():
 
 def test_a_function_is_traced_after_some_calls():
     calls = []
-    traced = Traced(lambda x: calls.append(1) or x * 2)
+    traced = Traced(lambda x: calls.append(1) or x * 2, "doubled")
     for i in range(AFTER + 10):
         assert torch.equal(traced(torch.tensor([float(i)])), torch.tensor([2.0 * i]))
     assert len(calls) == AFTER + 1  # the last one is the tracing
+
+
+def test_a_trace_serves_functions_of_the_same_key_and_shapes():
+    first, calls = Traced(lambda x: x * 3, "tripled"), []
+    first.after = 0
+    first(torch.ones(2))
+    second = Traced(lambda x: calls.append(1) or x * 3, "tripled")
+    assert torch.equal(second(torch.arange(2.0)), torch.tensor([0.0, 3.0])) and not calls
+    for other in (torch.ones(3), torch.ones(2, dtype=torch.float64)):
+        Traced(lambda x: calls.append(1) or x * 3, "tripled")(other)
+    assert len(calls) == 2
+
+
+def test_a_trace_of_one_pack_serves_the_next_which_has_other_rates_and_weights(digits):
+    def trained(pack, rounds=2):
+        for _ in range(rounds):
+            pack.round()
+        return [player.params_PN for player in pack.players.values()]
+
+    first = Pack(members(seed=7, d_dropout=0.5), digits, CPU)
+    for losses in first._losses.values():
+        losses.after = 0
+    trained(first)
+    others = members(g_lr=1e-4, d_dropout=0.2)
+    expected = Pack(others, digits, CPU)
+    for losses in expected._losses.values():
+        losses.key = "of its own"
+    for got, wanted in zip(trained(Pack(others, digits, CPU)), trained(expected), strict=True):
+        assert torch.equal(got, wanted)
+    without = Pack(members(), digits, CPU)  # no dropout: other networks
+    trained(without, 1)
+    assert all(losses._trace is None for losses in without._losses.values())
 
 
 def members(n=3, **changes):

@@ -20,7 +20,7 @@ from gansweep.networks import ARCHITECTURES, build
 from gansweep.networks.layers import Weighted, power_iteration
 from gansweep.training.calls import is_random, options_of, sampling_labels
 from gansweep.training.losses import Differentiation
-from gansweep.training.member import Member
+from gansweep.training.member import Member, pack_key
 from gansweep.training.player import Player
 from gansweep.training.precision import matmul_precision
 from gansweep.training.replay import WARM, Replayed
@@ -40,7 +40,7 @@ class Pack:
         self.variant = first.variant
         architecture = ARCHITECTURES[first.architecture]
         self.z_dim, self.prior = architecture.z_dim, architecture.prior or self.variant.prior
-        options = options_of(members, dataset)
+        self.options = options = options_of(members, dataset)
         nets = [
             build(m.variant.networks, m.architecture, dataset.shape, options, derive(m.seed, "init"))
             for m in members
@@ -89,9 +89,9 @@ class Pack:
         return terms
 
     def trace(self) -> None:
-        """Do what is done to be fast later on at once: it pays after some rounds only."""
+        """Do at once what is done later on to be fast, for this pack alone: it pays after some rounds only."""
         for losses in self._losses.values():
-            losses.after = 0
+            losses.key, losses.after = object(), 0
         self._replayed.after = WARM
 
     def samples(self, z_SZ: Tensor, y_S: Tensor | None = None) -> Iterator[Tensor]:
@@ -168,8 +168,10 @@ class Pack:
 
     def _settle(self, is_compiled: bool) -> None:
         """Begin anew to find out what a round does, now that the members are others."""
+        first, options = self.members[0], self.options
+        key = (type(self.variant), pack_key(first), options.d_dropout > 0, options.d_noise > 0)
         self._losses = {
-            player: Traced(Differentiation(self.variant, player, self.nets), is_compiled)
+            player: Traced(Differentiation(self.variant, player, self.nets), (key, player), is_compiled)
             for player in self.players
         }
         self._replayed: Replayed[dict[str, dict[str, Tensor]]] = Replayed(self._round, self.device)

@@ -6,7 +6,7 @@ written down once (by `make_fx`) and from then on done as written: the same oper
 hence the same results, to the last bit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 import torch
@@ -15,34 +15,47 @@ from torch._ops import OpOverload
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.node import map_arg
+from torch.utils._pytree import tree_leaves
 
 Result = TypeVar("Result")
 
-AFTER = 50  # calls; to trace costs about as much as so many
+AFTER = 100  # calls; to trace costs about as much as it saves in one to three times as many
+MOST = 64  # traces that a process keeps
 
 
 class Traced:
-    """A function of tensors, in dictionaries and lists; from its 51st call on it is done from its trace.
+    """A function of tensors, in dictionaries and lists; from its 101st call on it is done from its trace.
 
     All calls must have arguments of the same shapes, and the function may neither draw random numbers nor
-    depend on values in its control flow. is_compiled: make one program of it by TorchInductor at its first
-    call instead, which takes a C++ compiler and up to minutes and rounds otherwise.
+    depend on values in its control flow. key: functions of equal keys do the same with the same arguments, so
+    that a trace of one serves the next from its first call on. is_compiled: make one program of it by
+    TorchInductor at its first call instead, which takes a C++ compiler, up to minutes, and rounds otherwise.
     """
 
-    def __init__(self, function: Callable[..., Result], is_compiled: bool = False) -> None:
-        self.function, self.is_compiled, self.after = function, is_compiled, AFTER
+    def __init__(self, function: Callable[..., Result], key: Hashable, is_compiled: bool = False) -> None:
+        self.function, self.key, self.is_compiled, self.after = function, key, is_compiled, AFTER
         self._n_calls = 0
         self._trace: Callable[..., Result] | None = None
 
     def __call__(self, *args: Any) -> Any:
         self._n_calls += 1
+        if self._n_calls == 1:
+            shapes = tuple((x.shape, x.dtype, x.device) for x in tree_leaves(args))
+            self.key = (self.key, shapes, self.is_compiled)
+            self._trace = _TRACES.get(self.key)
         if self._trace is None:
             if self._n_calls <= self.after and not self.is_compiled:
                 return self.function(*args)
             graph = trace(self.function, *args)
             self._trace = torch._inductor.compile(graph, list(args)) if self.is_compiled else graph
+            if len(_TRACES) == MOST:
+                del _TRACES[next(iter(_TRACES))]
+            _TRACES[self.key] = self._trace
         with torch.no_grad():
             return self._trace(*args)
+
+
+_TRACES: dict[Hashable, Callable[..., Any]] = {}  # by key and shapes of arguments; the oldest first
 
 
 def trace(function: Callable[..., Any], *args: Any) -> GraphModule:
