@@ -89,7 +89,7 @@ class Pack:
         return terms
 
     def trace(self) -> None:
-        """Do at once what is done later on to be fast, for this pack alone: it pays after some rounds only."""
+        """Do at once, for this pack alone, what is done later to be fast: it pays after some rounds only."""
         for losses in self._losses.values():
             losses.key, losses.after = object(), 0
         self._replayed.after = WARM
