@@ -46,9 +46,11 @@ class Streams:
         block, offset = divmod(round_, BLOCK)
         if block != self._drawn:
             members = [self._draw(seed, block) for seed in self.seeds]
-            self._block = {name: torch.stack([m[name] for m in members], 1) for name in members[0]}
+            self._block = {
+                name: torch.stack([m[name] for m in members], 1).to(self.device) for name in members[0]
+            }
             self._drawn = block
-        return {name: value[offset].to(self.device) for name, value in self._block.items()}
+        return {name: value[offset] for name, value in self._block.items()}
 
     def select(self, keep: list[int]) -> None:
         """Go on with these members only."""
