@@ -56,7 +56,7 @@ def as_plain_pytorch(specimen: Specimen) -> None:
 
 
 def in_single_precision(specimen: Specimen) -> None:
-    """The same in float32, but for rounding, which a relativistic loss may amplify a million times."""
+    """The same in float32, but for rounding, which some losses amplify."""
     trained = specimen.train(specimen.members(2, d_norm="none"), rounds=1, dtype=torch.float32)
     for i, member in enumerate(trained.pack.members):
         eager, expected = specimen.train_plainly(member, rounds=1, dtype=torch.float32)
