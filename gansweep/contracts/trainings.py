@@ -123,7 +123,7 @@ def resumed(specimen: Specimen) -> None:
 
 
 def traced(specimen: Specimen) -> None:
-    """A round whose operations have been written down does what it did before, bit for bit."""
+    """Done from its trace, a round does the same, bit for bit."""
     pack = _resumed(specimen)
     pack.trace()
     _train(specimen, pack)
