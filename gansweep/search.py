@@ -10,6 +10,7 @@ import json
 from collections import deque
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,7 +78,7 @@ class Search(Queue):
             self._note(row)
         for cell in self.cells:
             self._decide(cell)
-            self._adopt(cell)
+        self.ready.extend(_in_turn([self._adopted(cell) for cell in self.cells]))
 
     def _check_rows(self, ended: set[str]) -> None:
         told = {
@@ -174,8 +175,8 @@ class Search(Queue):
         trials = self.studies[cell].get_trials(deepcopy=False)
         return sum(trial.state != TrialState.WAITING for trial in trials)
 
-    def _adopt(self, cell: Cell) -> None:
-        """Queue what an earlier driver asked for and did not finish, in the packs it had made.
+    def _adopted(self, cell: Cell) -> list[Job]:
+        """What an earlier driver asked for and did not finish, in the packs it had made.
 
         One that died while it asked, or while it packed those that go on from a rung, had handed nothing of
         that out: those trials are packed with the rest.
@@ -192,15 +193,13 @@ class Search(Queue):
                 packs.setdefault(pack, []).append(trial)
             else:
                 self.loose.setdefault(cell, []).append(trial)
-        self.ready.extend(Job(name, trials, self.study, self.folder) for name, trials in packs.items())
+        return [Job(name, trials, self.study, self.folder) for name, trials in packs.items()]
 
     def _refill(self) -> None:
         """Ask for more. Samplers that need no results ask for everything, cells taking turns; others for no
         more than a tenth of a cell's trials beyond what they know the results of."""
         if self.study["sampler"] in INDEPENDENT:
-            queues = [deque(self._more(cell, self.study["trials"])) for cell in self.cells]
-            while any(queues):
-                self.ready.extend(queue.popleft() for queue in queues if queue)
+            self.ready.extend(_in_turn([self._more(cell, self.study["trials"]) for cell in self.cells]))
             return
         for _ in self.cells:
             cell = self._turn[0]
@@ -292,3 +291,8 @@ class Search(Queue):
             drawn_for = cell._replace(dataset="") if self.study["same_configurations"] else cell
             self.studies[cell].sampler = make_sampler("random", self._seed(drawn_for, trial.number, name))
         return suggest(trial, name, values)
+
+
+def _in_turn(cells: list[list[Job]]) -> list[Job]:
+    """The packs of all cells, one of each at a time, so that a study that is cut short is fair."""
+    return [job for some in zip_longest(*cells) for job in some if job is not None]

@@ -141,6 +141,13 @@ def test_another_driver_goes_on_where_one_died(tmp_path, handed_out):
     assert all(job.pack in known for job in rest)
 
 
+def test_cells_take_turns_also_when_another_driver_goes_on(tmp_path):
+    for _ in range(2):  # the second finds all trials asked for
+        search = search_in(tmp_path, pack_size=1)
+        variants = [search.next_job().trials[0]["variant"] for _ in range(8)]
+        assert variants == ["ns", "wgan"] * 4
+
+
 def test_a_trial_that_was_half_asked_for_gets_the_same_configuration(tmp_path):
     search = search_in(tmp_path)
     cell = search.cells[0]
