@@ -25,6 +25,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 from gansweep import data
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, architecture_for
+from gansweep.training.heap import keep_freed_memory
 from gansweep.training.member import make_member
 from gansweep.training.pack import Pack
 from gansweep.variants import VARIANTS
@@ -166,6 +167,7 @@ def work(connection: Connection) -> None:
     """Measure what is asked for: member-rounds per second, CPU milliseconds of one, and, for the first time,
     by how many MB the process has grown."""
     torch.set_num_threads(1)
+    keep_freed_memory()  # as workers do; plain PyTorch gains by it, too
     made: dict[Configuration, Any] = {}
     while (asked := connection.recv()) is not None:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,10 +1,12 @@
 """What makes rounds fast changes no result: traces, optimisers in one pass, compiled rounds, precisions."""
 
+import random
 import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import leaky_relu
 from torch.testing import assert_close
 
 from gansweep import data
@@ -12,6 +14,7 @@ from gansweep.errors import UserError
 from gansweep.study import Study
 from gansweep.training.member import make_member
 from gansweep.training.optimizers import OPTIMIZERS
+from gansweep.training.overwriting import overwrite
 from gansweep.training.pack import Pack
 from gansweep.training.precision import matmul_precision
 from gansweep.training.tracing import AFTER, Traced, trace
@@ -48,6 +51,80 @@ def test_a_trace_keeps_what_is_written_in_place_in_order():
     for _ in range(2):  # nothing of the first call may be left in the second
         for got, expected in zip(graph(x), function(x), strict=True):
             assert torch.equal(got, expected)
+
+
+def overwriting(function, *args):
+    """The trace, in which results take the place of what is no longer needed; it must do the same."""
+    graph = trace(function, *args)
+    overwrite(graph)
+    given = [x.clone() for x in args]
+    for _ in range(2):
+        for got, expected in zip(graph(*args), function(*given), strict=True):
+            assert torch.equal(got, expected)
+    assert all(map(torch.equal, args, given))
+    return graph
+
+
+def test_results_are_written_over_what_is_needed_no_more():
+    def function(x):
+        y = (x @ x).tanh() + 1
+        return (y.where(x > 0, x).relu() * y,)
+
+    assert operations(overwriting(function, torch.randn(3, 3))) == [
+        *("aten.mm.default", "aten.tanh.out", "aten.add.out", "aten.gt.Scalar"),
+        *("aten.where.self", "aten.relu_.default", "aten.mul.out"),
+    ]
+
+
+def test_parts_and_other_shapes_are_not_overwritten_while_the_whole_is_needed():
+    def function(x):
+        y, z = x * 2, x * 3
+        return y.split(2)[0].relu(), y, torch.ops.aten._unsafe_view(z, [2, 8]).relu(), z
+
+    overwriting(function, torch.randn(4, 4))
+
+
+def test_leaky_relus_overwrite_their_arguments_though_gradients_are_taken():
+    def function(x, w):
+        return (torch.func.grad(lambda w: leaky_relu(leaky_relu(x @ w, 0.2) @ w, 0.1).sum())(w),)
+
+    x, w = torch.randn(4, 3), torch.randn(3, 3)
+    x[0] = torch.nan
+    graph = trace(function, x, w)
+    overwrite(graph)
+    assert {"aten.leaky_relu.out", "aten.leaky_relu_backward.grad_input"} < set(operations(graph))
+    assert "aten.leaky_relu.default" not in operations(graph)
+    torch.testing.assert_close(graph(x, w), function(x, w), rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_any_program_with_views_and_writes_does_the_same_overwritten(seed):
+    operations_ = {
+        "add": lambda a, b: a + b,
+        "divided": lambda a, b: a / (1 + b.abs()),
+        "relu": lambda a, _: a.relu(),
+        "leaky": lambda a, _: leaky_relu(a, 0.3),
+        "turned": lambda a, _: a.T,
+        "product": lambda a, b: (a @ b).tanh(),
+        "reshaped": lambda a, _: (a * 2).T.reshape(2, 8).reshape(4, 4),
+        "halves": lambda a, b: torch.cat([a.split(2)[1], b.split(2)[0]]),
+        "half": lambda a, b: a.clone().index_copy(0, torch.tensor([1]), b[:1]),
+        "moments": lambda a, b: torch.var_mean(a, 0)[0] + torch.var_mean(b, 1, keepdim=True)[1],
+        "written": lambda a, b: (a + 0).mul_(b)[:2].add_(1).repeat(2, 1),
+        "chosen": lambda a, b: torch.where(a > b, a, b.T),
+    }
+    generator = random.Random(seed)
+    lines = [(generator.choice([*operations_]), generator.random(), generator.random()) for _ in range(30)]
+
+    def function(x, y):
+        values = [x, y]
+        for name, i, j in lines:
+            picked = (values[-1 - int(i * min(6, len(values)))], values[-1 - int(j * min(6, len(values)))])
+            values.append(operations_[name](*picked))
+        return values[-1], values[-2].T, values[len(values) // 2]
+
+    graph = overwriting(function, torch.randn(4, 4), torch.randn(4, 4))
+    assert any(name.endswith(("out", "_.Tensor", "_.default")) for name in operations(graph))
 
 
 def test_a_trace_draws_new_random_numbers():

@@ -28,6 +28,7 @@ from gansweep.logs import STARTED
 from gansweep.orchestrate.resources import gpus_granted
 from gansweep.patience import VARIABLE, patiently
 from gansweep.results import Row, now, read_rows, reference_file
+from gansweep.training.heap import keep_freed_memory
 from gansweep.training.sizes import free_memory, limit_memory
 from gansweep.training.train import Job, Run
 
@@ -46,6 +47,7 @@ def train_pack(config: dict[str, Any]) -> None:
     try:
         require_same(config["versions"])
         torch.set_num_threads(1)
+        keep_freed_memory()
         patiently(lambda: (folder / "study.json").stat(), f"{folder} cannot be read")
         trials = going(config["trials"], folder) if log.exists() else config["trials"]
         if not trials:  # all had ended before the worker was lost

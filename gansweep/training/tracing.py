@@ -17,6 +17,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.node import map_arg
 from torch.utils._pytree import tree_leaves
 
+from gansweep.training.aliases import bases, is_mutable, is_view
+from gansweep.training.overwriting import overwrite
+
 Result = TypeVar("Result")
 
 AFTER = 100  # calls; to trace costs about as much as it saves in one to three times as many
@@ -47,7 +50,11 @@ class Traced:
             if self._n_calls <= self.after and not self.is_compiled:
                 return self.function(*args)
             graph = trace(self.function, *args)
-            self._trace = torch._inductor.compile(graph, list(args)) if self.is_compiled else graph
+            if self.is_compiled:
+                self._trace = torch._inductor.compile(graph, list(args))
+            else:
+                overwrite(graph)
+                self._trace = graph
             if len(_TRACES) == MOST:
                 del _TRACES[next(iter(_TRACES))]
             _TRACES[self.key] = self._trace
@@ -74,7 +81,7 @@ def trace(function: Callable[..., Any], *args: Any) -> GraphModule:
 def _drop_views(module: GraphModule, mutated: set[Node]) -> None:
     """Leave out views that are what they are views of."""
     for node in module.graph.nodes:
-        if _is_pure(node, mutated) and _is_view(node) and isinstance(node.args[0], Node):
+        if _is_pure(node, mutated) and is_view(node) and isinstance(node.args[0], Node):
             before, after = (each.meta.get("tensor_meta") for each in (node.args[0], node))
             if before and after and (before.shape, before.stride) == (after.shape, after.stride):
                 node.replace_all_uses_with(node.args[0])
@@ -112,12 +119,9 @@ def _fold_constants(module: GraphModule, mutated: set[Node]) -> None:
 
 def _mutated(module: GraphModule) -> set[Node]:
     """The operations whose results, or what these are views of, are written to later."""
-    bases: dict[Node, Node] = {}
-    for node in module.graph.nodes:
-        is_same = _is_view(node) or _is_mutable(node)
-        bases[node] = bases[node.args[0]] if is_same and isinstance(node.args[0], Node) else node
-    written = {bases[node] for node in bases if _is_mutable(node)}
-    return {node for node, base in bases.items() if base in written}
+    base = bases(module)
+    written = {base[node] for node in base if is_mutable(node)}
+    return {node for node in base if base[node] in written}
 
 
 def _is_pure(node: Node, mutated: set[Node]) -> bool:
@@ -126,15 +130,4 @@ def _is_pure(node: Node, mutated: set[Node]) -> bool:
         return False
     is_random = torch.Tag.nondeterministic_seeded in node.target.tags
     touched = mutated.intersection((node, *node.all_input_nodes))
-    return not (_is_mutable(node) or is_random or touched)
-
-
-def _is_mutable(node: Node) -> bool:
-    return isinstance(node.target, OpOverload) and node.target._schema.is_mutable
-
-
-def _is_view(node: Node) -> bool:
-    """Whether a result shares memory with the first argument."""
-    if not isinstance(node.target, OpOverload):
-        return False
-    return any(value.alias_info is not None for value in node.target._schema.returns)
+    return not (is_mutable(node) or is_random or touched)
