@@ -203,10 +203,12 @@ def plain(value: float) -> str:
     return f"{value:g}"
 
 
-def scatter_offsets(n: int) -> np.ndarray:
-    """n offsets spread evenly over (-0.5, 0.5) so that neighbours differ: [n], the same at every call."""
-    golden = (math.sqrt(5) - 1) / 2
-    return (np.arange(1, n + 1) * golden) % 1 - 0.5
+def scatter_offsets(n: int, step: float = (math.sqrt(5) - 1) / 2) -> np.ndarray:
+    """n offsets spread evenly over (-0.5, 0.5) so that neighbours differ: [n], the same at every call.
+
+    step: an irrational number; a second axis takes another than the first, such as the root of 2.
+    """
+    return (np.arange(1, n + 1) * step) % 1 - 0.5
 
 
 def legend_entry(label: str, **style: Any) -> Line2D:

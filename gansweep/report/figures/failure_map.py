@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch, Rectangle
+from numpy.typing import NDArray
 
 from gansweep.report import style
 from gansweep.report.comparison import Comparison
@@ -82,15 +83,16 @@ def plot_failure_pair(points: pd.DataFrame, scales: tuple[Scale, Scale], ax: Axe
         width, height = edges[0][i + 1] - corner[0], edges[1][j + 1] - corner[1]
         ax.add_patch(_cell(corner, width, height, shares[i, j], linewidth=0))
     drawn = points.iloc[:: math.ceil(len(points) / SHOWN)]
-    for here, look in ((drawn[~drawn["bad"]], GOOD), (drawn[drawn["bad"]], BAD)):
-        x, y = (_spread(here[name], scale) for name, scale in zip("xy", scales, strict=True))
-        ax.plot(x, y, linestyle="", **look)
+    x = _spread(drawn["x"], scales[0], style.scatter_offsets(len(drawn)))
+    y = _spread(drawn["y"], scales[1], style.scatter_offsets(len(drawn), math.sqrt(2)))
+    for here, look in ((~drawn["bad"], GOOD), (drawn["bad"], BAD)):
+        ax.plot(x[here], y[here], linestyle="", **look)
     return ax
 
 
-def _spread(positions: pd.Series, scale: Scale) -> Any:
+def _spread(positions: pd.Series, scale: Scale, offsets: NDArray[np.float64]) -> pd.Series:
     """Positions apart from each other where all trials of an option have the same."""
-    return positions + 0.7 * style.scatter_offsets(len(positions)) * (scale.kind == "choice")
+    return positions + 0.7 * offsets * (scale.kind == "choice")
 
 
 def _set_y_axis(ax: Axes, scale: Scale) -> None:

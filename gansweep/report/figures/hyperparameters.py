@@ -122,7 +122,7 @@ def hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.DataF
         top=1 - top / height,
         bottom=bottom / height,
         hspace=0.72,
-        wspace=0.16,
+        wspace=0.2,
     )
     limits = _fid_limits(points)
     for row, variant in enumerate(order):
@@ -130,6 +130,7 @@ def hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.DataF
             ax = figure.add_subplot(grid[row, column])
             style.log_axis(ax.yaxis, *limits, most=5)
             ax.tick_params(labelleft=column == 0)
+            ax.tick_params(axis="x", labelsize=6)  # neighbours' would touch
             mine = points[(points["variant"] == variant) & (points["parameter"] == name)]
             if variant in users:
                 plot_hyperparameter(mine, users[variant], looks[variant], ax)
