@@ -135,14 +135,20 @@ class Specimen:
             return Trained(pack, start, halfway, weights(pack), terms)
 
     def train_plainly(
-        self, member: Member, rounds: int = N_ROUNDS, dtype: torch.dtype = torch.float64
+        self,
+        member: Member,
+        rounds: int = N_ROUNDS,
+        dtype: torch.dtype = torch.float64,
+        drawn: torch.dtype | None = None,
     ) -> tuple[Eager, Terms]:
         """A member trained by plain PyTorch, and the terms of its last round.
+
+        drawn: the precision of random numbers and first weights, if it is another than that of training.
 
         Raises:
             Broken: the variant's code fails.
         """
-        with precision(dtype), running(self.published.variant, "in plain PyTorch"):
+        with precision(drawn or dtype), running(self.published.variant, "in plain PyTorch"):
             eager = Eager(member, self.images, dtype)
             terms: Terms = {}
             for _ in range(rounds):

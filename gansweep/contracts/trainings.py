@@ -5,6 +5,7 @@ import torch
 from gansweep.contracts.breach import Broken, running
 from gansweep.contracts.comparison import (
     TOLERANCE,
+    distance,
     require_bits,
     require_same_member,
     require_same_terms,
@@ -56,11 +57,14 @@ def as_plain_pytorch(specimen: Specimen) -> None:
 
 
 def in_single_precision(specimen: Specimen) -> None:
-    """The same in float32, but for rounding, which some losses amplify."""
-    trained = specimen.train(specimen.members(2, d_norm="none"), rounds=1, dtype=torch.float32)
+    """In float32, rounding takes a pack no further off than plain PyTorch, but for 2 % of the way."""
+    single, double = torch.float32, torch.float64
+    trained = specimen.train(specimen.members(2, d_norm="none"), rounds=1, dtype=single)
     for i, member in enumerate(trained.pack.members):
-        eager, expected = specimen.train_plainly(member, rounds=1, dtype=torch.float32)
-        require_same_way(f"member {i}", trained.end[i], eager.parameters(), trained.start[i], 0.1)
+        eager, expected = specimen.train_plainly(member, rounds=1, dtype=single)
+        exact = specimen.train_plainly(member, rounds=1, dtype=double, drawn=single)[0].parameters()
+        plainly_off = distance(eager.parameters(), exact) / distance(exact, trained.start[i])
+        require_same_way(f"member {i}", trained.end[i], exact, trained.start[i], 0.02 + plainly_off)
         require_same_terms(trained.terms, i, expected, rtol=1e-3, atol=1e-4)
 
 
