@@ -10,6 +10,7 @@ from gansweep.networks import ARCHITECTURES, build
 from gansweep.networks.memory import n_kept
 from gansweep.networks.options import Binding, NetworkOptions
 from gansweep.training.calls import options_of
+from gansweep.training.heap import give_back_freed_memory
 from gansweep.training.member import Member
 from gansweep.training.streams import BLOCK
 
@@ -71,8 +72,9 @@ def limit_memory(device: torch.device, gpus: float) -> None:
 
 
 def free_memory(device: torch.device) -> None:
-    """Give the memory of what is gone back to the device, for the other processes on it."""
+    """Give the memory of what is gone back to the device and the machine, for the other processes there."""
     gc.collect()
+    give_back_freed_memory()
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
