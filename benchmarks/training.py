@@ -164,33 +164,40 @@ class Configuration:
 
 
 def work(connection: Connection) -> None:
-    """Measure what is asked for: member-rounds per second, CPU milliseconds of one, and, for the first time,
-    by how many MB the process has grown."""
+    """Measure what is asked for: member-rounds per second and CPU milliseconds of one."""
     torch.set_num_threads(1)
     keep_freed_memory()  # as workers do; plain PyTorch gains by it, too
     made: dict[Configuration, Any] = {}
     while (asked := connection.recv()) is not None:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if asked not in made:
             made[asked] = trainer(asked)
-            for _ in range(3):
-                made[asked].round()
         torch.set_float32_matmul_precision(asked.precision)
         n, wall, cpu = 0, time.perf_counter(), time.process_time()
         while n == 0 or time.perf_counter() - wall < SECONDS:
             made[asked].round()
             n += max(1, asked.n_members)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        connection.send((n / wall, 1e3 * cpu / n, grown / 1024))
+        connection.send((n / wall, 1e3 * cpu / n))
+
+
+def peak_memory(asked: Configuration) -> float:
+    """By how many MB a process grows that trains this and nothing else."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    trainer(asked)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
 def trainer(asked: Configuration) -> Plain | Pack:
+    """What trains as asked for, warm."""
     task = TASKS[asked.task]
     dataset = data.load(task.dataset)
-    if not asked.n_members:
-        return Plain(dataset, task)
-    return packed(dataset, task, asked.n_members, compile=asked.compile, precision=asked.precision)
+    options: dict[str, Any] = {"compile": asked.compile, "precision": asked.precision}
+    trains = packed(dataset, task, asked.n_members, **options) if asked.n_members else Plain(dataset, task)
+    for _ in range(3):
+        trains.round()
+    return trains
 
 
 def measure(task: str, configurations: list[Configuration], turns: int, processes: int) -> None:
@@ -202,17 +209,14 @@ def measure(task: str, configurations: list[Configuration], turns: int, processe
         worker.start()
     rates: dict[Configuration, list[float]] = {each: [] for each in configurations}
     cpu: dict[Configuration, list[float]] = {each: [] for each in configurations}
-    memory: dict[Configuration, float] = {}
     for turn in range(turns + 1):  # the first makes everything and does not count
         for each in configurations:
             for here, _ in pipes:
                 here.send(each)
             answers = [here.recv() for here, _ in pipes]
-            if not turn:
-                memory[each] = statistics.mean(grown for _, _, grown in answers)
-            else:
-                rates[each].append(sum(rate for rate, _, _ in answers))
-                cpu[each].append(statistics.mean(milliseconds for _, milliseconds, _ in answers))
+            if turn:
+                rates[each].append(sum(rate for rate, _ in answers))
+                cpu[each].append(statistics.mean(milliseconds for _, milliseconds in answers))
     for here, _ in pipes:
         here.send(None)
     plain = configurations[0]
@@ -220,9 +224,11 @@ def measure(task: str, configurations: list[Configuration], turns: int, processe
         ratios = [a / b for a, b in zip(rates[each], rates[plain], strict=True)]
         spread = f"{min(ratios):.2f}..{max(ratios):.2f}"
         rate, milliseconds = statistics.median(rates[each]), statistics.median(cpu[each])
+        with context.Pool(1) as alone:
+            megabytes = alone.apply(peak_memory, (each,))
         print(
             f"{task:<9}{each!s:<30}{rate:>10.1f}{milliseconds:>12.2f}"
-            f"{statistics.median(ratios):>8.2f}{spread:>15}{memory[each]:>10.0f}",
+            f"{statistics.median(ratios):>8.2f}{spread:>15}{megabytes:>10.0f}",
             flush=True,
         )
 
