@@ -16,7 +16,12 @@ from gansweep.training.aliases import bases
 aten = torch.ops.aten
 
 FIRST = "self"  # the place of an operation that overwrites its first argument
-UNTAGGED = {aten.leaky_relu_backward.default, aten.softplus_backward.default, aten.elu_backward.default}
+UNTAGGED = {  # elementwise, but not tagged so by all releases of PyTorch
+    aten.leaky_relu.default,
+    aten.leaky_relu_backward.default,
+    aten.softplus_backward.default,
+    aten.elu_backward.default,
+}
 
 
 def overwrite(module: GraphModule) -> None:
