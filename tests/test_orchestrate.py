@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from gansweep.errors import UserError
+from gansweep.orchestrate import worker
 from gansweep.orchestrate.diagnosis import diagnose
 from gansweep.orchestrate.worker import train_pack, versions
 
@@ -57,6 +58,20 @@ def test_a_pack_whose_trials_have_all_ended_is_not_trained_again(tmp_path):
 def test_a_node_with_other_versions_says_so(tmp_path):
     with pytest.raises(UserError, match=r"node .* has torch .*, but the driver 1.0: install the same"):
         train_pack(config_of(tmp_path) | {"versions": versions() | {"torch": "1.0"}})
+
+
+def test_an_error_that_cannot_be_sent_to_the_driver_is_told(tmp_path, monkeypatch):
+    class Particular(Exception):
+        def __init__(self, what, where):
+            super().__init__(f"{what} in {where}")
+
+    def broken(_):
+        raise Particular("a flaw", "a variant")
+
+    monkeypatch.setattr(worker, "require_same", broken)
+    with pytest.raises(RuntimeError, match="Particular: a flaw in a variant") as raised:
+        train_pack(config_of(tmp_path))
+    assert worker.can_be_sent(raised.value)
 
 
 def config_of(folder):

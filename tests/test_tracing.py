@@ -141,6 +141,24 @@ def test_a_function_is_traced_after_some_calls():
     assert len(calls) == AFTER + 1  # the last one is the tracing
 
 
+def test_a_function_that_depends_on_values_is_called_as_it_is(caplog):
+    def function(x):
+        return x * 2 if bool(x.sum() > 0) else x
+
+    for is_compiled in (False, True):
+        caplog.clear()
+        traced = Traced(function, "branches", is_compiled)
+        traced.after = 0
+        for value in (1.0, -1.0, 3.0):
+            assert torch.equal(traced(torch.tensor([value])), function(torch.tensor([value])))
+        (said,) = [record.getMessage() for record in caplog.records if "gansweep" in record.name]
+        assert said.startswith("rounds cannot be traced, which makes them slower: ")
+    strict = Traced(function, "branches")
+    strict.after, strict.must_trace = 0, True
+    with pytest.raises(RuntimeError):
+        strict(torch.ones(1))
+
+
 def test_a_trace_serves_functions_of_the_same_key_and_shapes():
     first, calls = Traced(lambda x: x * 3, "tripled"), []
     first.after = 0

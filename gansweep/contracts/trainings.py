@@ -130,7 +130,8 @@ def traced(specimen: Specimen) -> None:
     """Done from its trace, a round does the same, bit for bit."""
     pack = _resumed(specimen)
     pack.trace()
-    _train(specimen, pack)
+    with running(specimen.published.variant, "in a trace"):
+        _train(specimen, pack)
     for got, expected in zip(weights(pack), specimen.reference.end, strict=True):
         require_bits("traced", got, expected)
 

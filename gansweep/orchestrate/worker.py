@@ -3,6 +3,7 @@
 import faulthandler
 import gc
 import os
+import pickle
 import socket
 import traceback
 from collections.abc import Callable, Iterator
@@ -69,9 +70,20 @@ def train_pack(config: dict[str, Any]) -> None:
                     tune.report({"rows": rows})
                 alive()
         free_memory(device)  # the process may be given a pack of another size next
-    except Exception:
+    except Exception as error:
         _log(log, traceback.format_exc())
+        if not can_be_sent(error):
+            raise RuntimeError(f"{type(error).__name__}: {error}") from None
         raise
+
+
+def can_be_sent(error: Exception) -> bool:
+    """Whether an exception reaches the driver as what it is."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return False
+    return True
 
 
 def going(trials: list[Row], folder: Path) -> list[Row]:

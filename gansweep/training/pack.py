@@ -89,9 +89,12 @@ class Pack:
         return terms
 
     def trace(self) -> None:
-        """Do at once, for this pack alone, what is done later to be fast: it pays after some rounds only."""
+        """Do at once, for this pack alone, what is done later to be fast: it pays after some rounds only.
+
+        What cannot be traced raises in the next round.
+        """
         for losses in self._losses.values():
-            losses.key, losses.after = object(), 0
+            losses.key, losses.after, losses.must_trace = object(), 0, True
         self._replayed.after = WARM
 
     def samples(self, z_SZ: Tensor, y_S: Tensor | None = None) -> Iterator[Tensor]:

@@ -6,6 +6,8 @@ written down once (by `make_fx`) and from then on done as written: the same oper
 hence the same results, to the last bit.
 """
 
+import logging
+import math
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
@@ -20,6 +22,8 @@ from torch.utils._pytree import tree_leaves
 from gansweep.training.aliases import bases, is_mutable, is_view
 from gansweep.training.overwriting import overwrite
 
+log = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
 
 AFTER = 100  # calls; to trace costs about as much as it saves in one to three times as many
@@ -29,14 +33,17 @@ MOST = 64  # traces that a process keeps
 class Traced:
     """A function of tensors, in dictionaries and lists; from its 101st call on it is done from its trace.
 
-    All calls must have arguments of the same shapes, and the function may neither draw random numbers nor
-    depend on values in its control flow. key: functions of equal keys do the same with the same arguments, so
-    that a trace of one serves the next from its first call on. is_compiled: make one program of it by
-    TorchInductor at its first call instead, which takes a C++ compiler, up to minutes, and rounds otherwise.
+    All calls must have arguments of the same shapes, and the function may not draw random numbers. One that
+    cannot be traced, since its control flow depends on values, is called as it is. key: functions of equal
+    keys do the same with the same arguments, so that a trace of one serves the next from its first call on.
+    is_compiled: make one program of it by TorchInductor at its first call instead, which takes a C++
+    compiler, up to minutes, and rounds otherwise.
     """
 
     def __init__(self, function: Callable[..., Result], key: Hashable, is_compiled: bool = False) -> None:
-        self.function, self.key, self.is_compiled, self.after = function, key, is_compiled, AFTER
+        self.function, self.key, self.is_compiled = function, key, is_compiled
+        self.after: float = AFTER
+        self.must_trace = False  # or else raise what tracing raises
         self._n_calls = 0
         self._trace: Callable[..., Result] | None = None
 
@@ -49,7 +56,16 @@ class Traced:
         if self._trace is None:
             if self._n_calls <= self.after and not self.is_compiled:
                 return self.function(*args)
-            graph = trace(self.function, *args)
+            try:
+                graph = trace(self.function, *args)
+            except Exception as error:
+                if self.must_trace:
+                    raise
+                log.warning(
+                    "rounds cannot be traced, which makes them slower: %s", str(error).partition("\n")[0]
+                )
+                self.after, self.is_compiled = math.inf, False
+                return self.function(*args)
             if self.is_compiled:
                 self._trace = torch._inductor.compile(graph, list(args))
             else:
