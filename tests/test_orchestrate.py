@@ -1,5 +1,6 @@
 """Finding a Ray to run on; what is said of failures."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -58,6 +59,16 @@ def test_a_pack_whose_trials_have_all_ended_is_not_trained_again(tmp_path):
 def test_a_node_with_other_versions_says_so(tmp_path):
     with pytest.raises(UserError, match=r"node .* has torch .*, but the driver 1.0: install the same"):
         train_pack(config_of(tmp_path) | {"versions": versions() | {"torch": "1.0"}})
+
+
+def test_warnings_stand_in_the_log_of_the_pack(tmp_path):
+    log, logger = tmp_path / "logs" / "p.log", logging.getLogger("gansweep.training.tracing")
+    with worker.warnings_in(log):
+        logger.warning("slow because of %s", "this")
+        logger.info("detail")
+    logger.warning("of another pack")
+    (line,) = log.read_text().splitlines()
+    assert line.endswith(" slow because of this")
 
 
 def test_an_error_that_cannot_be_sent_to_the_driver_is_told(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import faulthandler
 import gc
+import logging
 import os
 import pickle
 import socket
@@ -60,7 +61,7 @@ def train_pack(config: dict[str, Any]) -> None:
         _log(log, f"{len(job.trials)}{STARTED}{device} of {socket.gethostname()}: {names}")
         limit_memory(device, gpus)
         dataset, evaluator = prepared(name, folder, config["data_root"], device)
-        with watchdog(log, job.study["time_limit_seconds"]) as alive:
+        with warnings_in(log), watchdog(log, job.study["time_limit_seconds"]) as alive:
             for rows in Run(job, dataset, evaluator, device, alive, gpus).rows():
                 faulthandler.cancel_dump_traceback_later()  # the driver may be slow to listen
                 _log(
@@ -75,6 +76,22 @@ def train_pack(config: dict[str, Any]) -> None:
         if not can_be_sent(error):
             raise RuntimeError(f"{type(error).__name__}: {error}") from None
         raise
+
+
+@contextmanager
+def warnings_in(log: Path) -> Iterator[None]:
+    """What modules of gansweep warn of stands in the log of the pack, too."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            _log(log, record.getMessage())
+
+    handler, logger = Handler(logging.WARNING), logging.getLogger("gansweep")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def can_be_sent(error: Exception) -> bool:
