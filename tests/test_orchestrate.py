@@ -71,20 +71,6 @@ def test_warnings_stand_in_the_log_of_the_pack(tmp_path):
     assert line.endswith(" slow because of this")
 
 
-def test_an_error_that_cannot_be_sent_to_the_driver_is_told(tmp_path, monkeypatch):
-    class Particular(Exception):
-        def __init__(self, what, where):
-            super().__init__(f"{what} in {where}")
-
-    def broken(_):
-        raise Particular("a flaw", "a variant")
-
-    monkeypatch.setattr(worker, "require_same", broken)
-    with pytest.raises(RuntimeError, match="Particular: a flaw in a variant") as raised:
-        train_pack(config_of(tmp_path))
-    assert worker.can_be_sent(raised.value)
-
-
 def config_of(folder):
     return {
         "folder": str(folder),

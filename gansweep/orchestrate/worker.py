@@ -4,7 +4,6 @@ import faulthandler
 import gc
 import logging
 import os
-import pickle
 import socket
 import traceback
 from collections.abc import Callable, Iterator
@@ -71,10 +70,8 @@ def train_pack(config: dict[str, Any]) -> None:
                     tune.report({"rows": rows})
                 alive()
         free_memory(device)  # the process may be given a pack of another size next
-    except Exception as error:
+    except Exception:
         _log(log, traceback.format_exc())
-        if not can_be_sent(error):
-            raise RuntimeError(f"{type(error).__name__}: {error}") from None
         raise
 
 
@@ -92,15 +89,6 @@ def warnings_in(log: Path) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-
-
-def can_be_sent(error: Exception) -> bool:
-    """Whether an exception reaches the driver as what it is."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return False
-    return True
 
 
 def going(trials: list[Row], folder: Path) -> list[Row]:
