@@ -57,15 +57,13 @@ def as_plain_pytorch(specimen: Specimen) -> None:
 
 
 def in_single_precision(specimen: Specimen) -> None:
-    """In float32, rounding takes a pack no further off than plain PyTorch.
-
-    Both are measured against double precision; 2 % of the way more are allowed.
-    """
+    """In float32, rounding takes a pack no further off than plain PyTorch."""
     single, double = torch.float32, torch.float64
     trained = specimen.train(specimen.members(2, d_norm="none"), rounds=1, dtype=single)
     for i, member in enumerate(trained.pack.members):
         eager, expected = specimen.train_plainly(member, rounds=1, dtype=single)
         exact = specimen.train_plainly(member, rounds=1, dtype=double, drawn=single)[0].parameters()
+        # Where rounding decides on which side of a kink a number lies, both may end far from double precision.
         plainly_off = distance(eager.parameters(), exact) / distance(exact, trained.start[i])
         require_same_way(f"member {i}", trained.end[i], exact, trained.start[i], 0.02 + plainly_off)
         require_same_terms(trained.terms, i, expected, rtol=1e-3, atol=1e-4)
