@@ -63,7 +63,7 @@ def in_single_precision(specimen: Specimen) -> None:
     for i, member in enumerate(trained.pack.members):
         eager, expected = specimen.train_plainly(member, rounds=1, dtype=single)
         exact = specimen.train_plainly(member, rounds=1, dtype=double, drawn=single)[0].parameters()
-        # Where rounding decides on which side of a kink a number lies, both may end far from double precision.
+        # Where rounding decides on which side of a kink a number lies, both may end far from the exact way.
         plainly_off = distance(eager.parameters(), exact) / distance(exact, trained.start[i])
         require_same_way(f"member {i}", trained.end[i], exact, trained.start[i], 0.02 + plainly_off)
         require_same_terms(trained.terms, i, expected, rtol=1e-3, atol=1e-4)
