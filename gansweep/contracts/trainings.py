@@ -131,8 +131,7 @@ def traced(specimen: Specimen) -> None:
     """Done from its trace, a round does the same, bit for bit."""
     pack = _resumed(specimen)
     pack.trace()
-    with running(specimen.published.variant, "in a trace"):
-        _train(specimen, pack)
+    _train(specimen, pack)
     for got, expected in zip(weights(pack), specimen.reference.end, strict=True):
         require_bits("traced", got, expected)
 
