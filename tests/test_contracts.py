@@ -137,6 +137,15 @@ class RoundsInAPack(Sound):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StandsStill(Sound):
+    def discriminator_terms(self, real, fake):
+        return {"real": 0 * real.mean(), "fake": 0 * fake.mean()}
+
+    def generator_terms(self, fake):
+        return {"fake": 0 * fake.mean()}
+
+
+@dataclass(frozen=True, kw_only=True)
 class SeesItsSlot(Sound):
     def generator_terms(self, fake):
         return {"fake": (Across.apply(fake, lambda x: torch.arange(len(x))[:, None]) - 1).square().mean()}
@@ -293,6 +302,8 @@ BREACHES = [
     (Explodes(), "in a pack", "diverges"),
     (CountsInAnInt(), "as plain PyTorch", "against plain PyTorch, ends .* of its way off; at most 1e-05 is"),
     (RoundsInAPack(), "in single precision", "member 0 ends .* of its way off; at most 0.02.* is"),
+    (StandsStill(), "in a pack", "training moves no weight"),
+    (StandsStill(), "in single precision", "training moves no weight"),
     (SeesItsSlot(), "whatever its pack", "in slot 0 of 1 ends .* of its way off"),
     (SeesNeighbours(), "own floats", "beside others with other floats ends .* of its way off"),
     (CatchesDiseases(), "diverged neighbour", r"in member 1 alone, \[True, True, True\] count as diverged"),
