@@ -24,7 +24,7 @@ from training import TASKS, Task, packed
 from gansweep import data
 from gansweep.data.base import Dataset, make
 from gansweep.networks import architecture_for
-from gansweep.training.heap import keep_freed_memory
+from gansweep.training.speed.heap import keep_freed_memory
 
 PRODUCTS = ("aten::bmm", "aten::mm", "aten::addmm", "aten::baddbmm")
 PACKS = {"mlp": (1, 2, 4, 8, 16, 32, 64), "digits": (1, 2, 4, 8, 16, 32), "mnist": (1, 2, 4)}

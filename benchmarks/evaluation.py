@@ -30,13 +30,15 @@ from training import packed
 
 from gansweep import data
 from gansweep.data import Dataset
-from gansweep.evaluation import Evaluation, metrics, pairs
+from gansweep.evaluation import Evaluation
+from gansweep.evaluation.evaluator import Evaluator, build_reference, to_uint8
 from gansweep.evaluation.extractors import build, extract, registered_name
-from gansweep.evaluation.fidelity import Evaluator, build_reference, to_uint8
+from gansweep.evaluation.metrics import features as metrics
+from gansweep.evaluation.metrics import pairwise
 from gansweep.evaluation.settings import PRECISIONS
 from gansweep.training.pack import Pack
-from gansweep.training.streams import latents
-from gansweep.training.train import draw_samples
+from gansweep.training.randomness import latents
+from gansweep.training.trainer import draw_samples
 
 FEATURE_SEED = 0
 
@@ -136,10 +138,10 @@ def compare_pairs(n: int, n_features: int, turns: int) -> None:
     real, generated = torch.randn(2, n, n_features, generator=generator)
     generated = 1.05 * generated + 0.02
     options = metrics.settings(n, n)
-    means, radii = pairs.kernel_means(real, n), pairs.radii(real)
+    means, radii = pairwise.kernel_means(real, n), pairwise.radii(real)
     calls: dict[str, tuple[Callable[[], list[float]], Callable[[], list[float]]]] = {
         "KID": (
-            lambda: [pairs.kernel_distance(generated, real, means)],
+            lambda: [pairwise.kernel_distance(generated, real, means)],
             lambda: [
                 kid_features_to_metric(generated, real, verbose=False, **options)[
                     "kernel_inception_distance_mean"
@@ -147,7 +149,7 @@ def compare_pairs(n: int, n_features: int, turns: int) -> None:
             ],
         ),
         "precision, recall": (
-            lambda: list(pairs.precision_recall(generated, real, radii).values()),
+            lambda: list(pairwise.precision_recall(generated, real, radii).values()),
             lambda: [*prc_features_to_metric(generated, real, verbose=False, **options).values()][:2],
         ),
     }

@@ -24,18 +24,18 @@ import torch
 from numpy.typing import NDArray
 
 from gansweep import data
-from gansweep import study as studies
 from gansweep.evaluation import Evaluation
-from gansweep.evaluation.fidelity import Evaluator
+from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import build_reference
-from gansweep.halving import Halving, group
-from gansweep.ledger import Ledger
-from gansweep.results import Row, RowWriter, read_rows
-from gansweep.search import Search
+from gansweep.results.halving import Halving, group
+from gansweep.results.row_file import Row, RowWriter, read_rows
+from gansweep.run.ledger import Ledger
+from gansweep.run.search.search import Search
+from gansweep.run.search.storage import open_storage
 from gansweep.space import choice, loguniform, uniform
-from gansweep.storages import open_storage
-from gansweep.study import Study
-from gansweep.training.train import Run
+from gansweep.study import study as studies
+from gansweep.study.study import Study
+from gansweep.training.trainer import Run
 
 Values = NDArray[np.float64]
 EVALUATIONS, SIZE, PACK_SIZE = 9, 27, 16

@@ -68,7 +68,7 @@ class Watched(NamedTuple):
 
 def watch(folder: Path, command: list[str], environment: dict[str, str]) -> Watched:
     """Run the command and look at its folder fifty times a second."""
-    from gansweep.results import RowReader
+    from gansweep.results.row_file import RowReader
 
     began = time.monotonic()
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -159,7 +159,7 @@ def table(watched: Watched, options: argparse.Namespace) -> None:
 
 def books(n_rows: int) -> None:
     """Feed rows through the driver's books, and print what each stretch of them cost."""
-    from gansweep.ledger import Ledger
+    from gansweep.run.ledger import Ledger
 
     with tempfile.TemporaryDirectory(prefix="gso-", dir="/tmp") as scratch:
         folder = Path(scratch)
@@ -190,21 +190,22 @@ def books(n_rows: int) -> None:
 
 def opened(folder: Path, n_trials: int) -> Any:
     """The search of a study as the driver opens it, and what writes its rows."""
-    from gansweep import data, study_files
-    from gansweep import study as studies
-    from gansweep.results import RowWriter
-    from gansweep.search import Search
-    from gansweep.storages import open_storage
+    from gansweep import data
+    from gansweep.results.row_file import RowWriter
+    from gansweep.run.search.search import Search
+    from gansweep.run.search.storage import open_storage
+    from gansweep.study import library
+    from gansweep.study import study as studies
 
     file = folder / "short.py"
     file.write_text(text(n_trials, steps=100))
-    resolved = studies.resolve(*study_files.load(str(file)), {"ring": data.load("ring")})
+    resolved = studies.resolve(*library.load(str(file)), {"ring": data.load("ring")})
     return Search(resolved, open_storage(folder, None), folder, {"ring": 16}), RowWriter(folder)
 
 
 def rows_of(job: Any) -> Iterator[list[dict[str, Any]]]:
     """The rows of a pack, as a worker reports them."""
-    from gansweep.results import blank_row, now
+    from gansweep.results.row_file import blank_row, now
 
     for step in range(1, EVALUATIONS + 1):
         measured = {

@@ -25,9 +25,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 from gansweep import data
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, architecture_for
-from gansweep.training.heap import keep_freed_memory
 from gansweep.training.member import make_member
 from gansweep.training.pack import Pack
+from gansweep.training.speed.heap import keep_freed_memory
 from gansweep.variants import VARIANTS
 
 BATCH = 64

@@ -1,63 +1,53 @@
-"""gansweep: fair, large comparisons of GAN objectives."""
+"""gansweep: fair, large comparisons of GAN objectives.
 
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+Public is what this package and the `__init__` of its packages name; `load` imports neither torch nor Ray,
+and the fields of a study are imported when they are first used.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # `import gansweep` stays light
-    import pandas as pd
+if TYPE_CHECKING:
+    from gansweep.errors import UserError
+    from gansweep.evaluation import Evaluation, Manifold
+    from gansweep.report.load import Results, load
+    from gansweep.results.halving import Halving
+    from gansweep.results.phases import Confirm, Replicate
+    from gansweep.space import choice, loguniform, uniform
+    from gansweep.study import Study
 
 __version__ = "0.1.0"
+__all__ = [
+    "Confirm",
+    "Evaluation",
+    "Halving",
+    "Manifold",
+    "Replicate",
+    "Results",
+    "Study",
+    "UserError",
+    "choice",
+    "load",
+    "loguniform",
+    "uniform",
+]
+_HOMES = {
+    "gansweep.errors": ("UserError",),
+    "gansweep.evaluation": ("Evaluation", "Manifold"),
+    "gansweep.report.load": ("Results", "load"),
+    "gansweep.results.halving": ("Halving",),
+    "gansweep.results.phases": ("Confirm", "Replicate"),
+    "gansweep.space": ("choice", "loguniform", "uniform"),
+    "gansweep.study": ("Study",),
+}
 
 
-@dataclass(frozen=True)
-class Results:
-    """What `load` has read from a study's folder.
-
-    trials: one line per trial, of all phases. evaluations: one line per measurement. What their columns mean
-    stands in the study's datapackage.json. manifest: the study as it ran, as JSON values.
-    """
-
-    folder: Path
-    manifest: dict[str, Any]
-    trials: "pd.DataFrame"
-    evaluations: "pd.DataFrame"
-
-    @cached_property
-    def summary(self) -> "pd.DataFrame":
-        """One line per data set and variant, the best first: that of the report if it is of these rows, else
-        computed now, which takes longer.
-
-        Raises:
-            UserError: no trial has reported yet.
-        """
-        import pandas as pd
-
-        written, rows = self.folder / "report" / "data" / "summary.parquet", self.folder / "rows.jsonl"
-        if written.exists() and written.stat().st_mtime_ns >= rows.stat().st_mtime_ns:
-            return pd.read_parquet(written)
-        from gansweep.report.comparison import read_comparison
-        from gansweep.report.tables import summary_table
-
-        return summary_table(read_comparison(self.folder))
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'gansweep' has no attribute {name!r}")
 
 
-def load(folder: str | Path) -> Results:
-    """The results of a study, running or finished, as pandas tables; imports neither torch nor Ray.
-
-    >>> results = gansweep.load("results/lsgan_vs_ns")  # doctest: +SKIP
-    >>> results.trials.groupby("variant")["fid_best"].min()  # doctest: +SKIP
-    >>> results.summary[["dataset", "variant", "median_best_k"]]  # doctest: +SKIP
-
-    Raises:
-        UserError: the folder holds no results; the nearest one that does is named.
-    """
-    from gansweep import results, tables
-    from gansweep.errors import unknown
-
-    folder = Path(folder)
-    if not (folder / "manifest.json").exists():
-        near = [*folder.parent.glob("*/manifest.json"), *Path("results").glob("*/manifest.json")]
-        raise unknown("folder of results", str(folder), {str(file.parent) for file in near})
-    return Results(folder, results.read_manifest(folder), **tables.load(folder))
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,6 +1,7 @@
 """Search spaces: plain values that say which hyperparameters are searched, and over what.
 
-A space maps a hyperparameter's name to a `Distribution` or to a constant. `search.py` gives them to Optuna.
+A space maps a hyperparameter's name to a `Distribution` or to a constant; `gansweep.run.search` gives them to
+Optuna.
 """
 
 import math
@@ -11,6 +12,9 @@ from typing import Any, TypeAlias
 from gansweep.errors import UserError
 
 Scalar: TypeAlias = float | int | bool | str
+
+SAMPLERS = ("random", "tpe", "qmc", "cmaes", "gp")
+INDEPENDENT = ("random", "qmc")  # need no results: all of a cell is requested at once
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ Deviations: smaller networks (two hidden layers of 128 in G, three in D), and th
 variant.
 """
 
-from gansweep.evaluation import Evaluation
-from gansweep.space import choice, loguniform
-from gansweep.study import Study
+from gansweep import Evaluation, choice, loguniform
+from gansweep.study.study import Study
 
 STUDY = Study(
     variants=("mm", "ns", "lsgan", "wgan_gp", "ns_r1", "rsgan"),

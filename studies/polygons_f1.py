@@ -7,9 +7,8 @@ space="wide", architecture="infogan", trials=100, steps=15,625 and `Manifold()` 
 Source: Lucic et al., "Are GANs Created Equal? A Large-Scale Study", 2018, arXiv:1711.10337, section 5.
 """
 
-from gansweep.evaluation import Evaluation, Manifold
-from gansweep.space import loguniform
-from gansweep.study import Study
+from gansweep import Evaluation, Manifold, loguniform
+from gansweep.study.study import Study
 
 STUDY = Study(
     variants=("hinge", "wgan_gp", "vae"),

@@ -4,9 +4,8 @@ The data are scikit-learn's 1,797 images of 8x8 pixels. The whole study takes mi
 what a study is and how to read a report. It is too small for a verdict on the models.
 """
 
-from gansweep.evaluation import Evaluation
-from gansweep.space import choice, loguniform, uniform
-from gansweep.study import Study
+from gansweep import Evaluation, choice, loguniform, uniform
+from gansweep.study.study import Study
 
 STUDY = Study(
     variants=("mm", "ns", "lsgan", "wgan", "wgan_gp", "dragan", "began", "vae"),

@@ -10,10 +10,8 @@ Deviations: those of the protocol listed in docs/architecture.md; a bundled extr
 of 32, and an eightieth of the steps.
 """
 
-from gansweep.evaluation import Evaluation
-from gansweep.phases import Confirm, Replicate
-from gansweep.space import choice, loguniform, uniform
-from gansweep.study import Study
+from gansweep import Confirm, Evaluation, Replicate, choice, loguniform, uniform
+from gansweep.study.study import Study
 
 STUDY = Study(
     variants=("mm", "ns", "lsgan", "wgan", "wgan_gp", "dragan", "began", "vae"),

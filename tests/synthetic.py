@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gansweep import phases
 from gansweep.files import dump_json, write_atomically
-from gansweep.halving import Race
-from gansweep.results import RowWriter, config_id, finite, read_rows
-from gansweep.tables import write_tables
+from gansweep.results import phases
+from gansweep.results.halving import Race
+from gansweep.results.row_file import RowWriter, config_id, finite, read_rows
+from gansweep.results.tables import write_tables
 
 FIRST_EIGHT = {
     "mm": ("MM GAN", "blue", "diamond"),

@@ -9,20 +9,23 @@ import pytest
 import torch
 from PIL import Image
 
-from gansweep import data, finalists, phases
-from gansweep import study as studies
+from gansweep import data
 from gansweep.cli import main
 from gansweep.errors import UserError
-from gansweep.evaluation import Evaluation, check_metrics, metrics
-from gansweep.evaluation.fidelity import Evaluator, to_uint8
+from gansweep.evaluation import Evaluation, check_metrics
+from gansweep.evaluation.evaluator import Evaluator, to_uint8
+from gansweep.evaluation.metrics import features
 from gansweep.evaluation.reference import Reference, build_reference, describe
-from gansweep.phases import Confirm
-from gansweep.reproduce import Repetition
-from gansweep.results import read_manifest, read_rows, reference_file
-from gansweep.run import Options, run_study
+from gansweep.results import phases
+from gansweep.results.phases import Confirm
+from gansweep.results.row_file import read_manifest, read_rows, reference_file
+from gansweep.results.tables import load
+from gansweep.run import finalists
+from gansweep.run.driver import Options, run_study
+from gansweep.run.reproduce import Repetition
 from gansweep.space import loguniform
-from gansweep.study import Study
-from gansweep.tables import load
+from gansweep.study import study as studies
+from gansweep.study.study import Study
 from gansweep.training.trained import load_trained
 
 STUDY = Study(
@@ -75,10 +78,10 @@ def test_both_fids_are_of_the_same_samples_to_their_own_images():
     reference = build_reference(dataset, evaluation)
     evaluator = Evaluator(reference, evaluation)
     scores = evaluator.score(dataset.train[:300])
-    moments = metrics.statistics(evaluator.features(dataset.train[:300]))
+    moments = features.statistics(evaluator.features(dataset.train[:300]))
     for name, images in (("fid", dataset.validation), ("test_fid", dataset.test)):
-        theirs = metrics.statistics(evaluator.features(images))
-        assert scores[name] == pytest.approx(metrics.frechet(moments, theirs), rel=1e-12)
+        theirs = features.statistics(evaluator.features(images))
+        assert scores[name] == pytest.approx(features.frechet(moments, theirs), rel=1e-12)
     plain = describe(data.load("digits"), Evaluation(n_images=300))
     assert reference.description["split"] == "validation" and plain["split"] == "test"
     assert set(reference.floor) == {"fid", "test_fid"}

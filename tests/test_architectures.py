@@ -11,8 +11,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 from torch.testing import assert_close
 
 from gansweep.networks import ARCHITECTURES, build
-from gansweep.networks.batchnorm import BatchNorm
-from gansweep.networks.layers import Conv, Conv3x3, Deconv, Linear, Weighted
+from gansweep.networks.layers.batchnorm import BatchNorm
+from gansweep.networks.layers.weighted import Conv, Conv3x3, Deconv, Linear, Weighted
 from gansweep.networks.options import Binding, NetworkOptions
 
 DEEP = ("dcgan", "sndcgan", "resnet")

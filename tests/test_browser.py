@@ -14,8 +14,8 @@ from synthetic import make_study
 
 from gansweep.files import dump_json
 from gansweep.report.comparison import read_comparison
-from gansweep.report.figures.distribution import distribution_plot
-from gansweep.report.page import write_formats
+from gansweep.report.figures.search.distribution import distribution_plot
+from gansweep.report.page.page import write_formats
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 DATASET = 'folder:/a b/"><img src=x onerror=hacked=1>'

@@ -128,8 +128,7 @@ def test_reading_results_needs_neither_torch_nor_ray(results):
 def test_plan_forecasts_without_training(capsys, tmp_path):
     study = tmp_path / "mine.py"
     study.write_text(
-        '"""Why?"""\nfrom gansweep.evaluation import Evaluation\nfrom gansweep.phases import Confirm\n'
-        "from gansweep.study import Study\n"
+        '"""Why?"""\nfrom gansweep import Confirm, Evaluation, Study\n'
         "STUDY = Study(variants=('ns',), datasets=('digits',), space='wide', trials=9, steps=100,"
         " confirm=Confirm(top=2, reruns=3, seeds=4), evaluation=Evaluation(n_images=100))"
     )

@@ -10,21 +10,33 @@ import pytest
 from matplotlib.text import Annotation
 from synthetic import make_study
 
-from gansweep.report import statistics, style
+from gansweep.report import statistics
 from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.costs import equal_cost, trial_costs
 from gansweep.report.figures.base import Plot
-from gansweep.report.figures.budget import budgets
-from gansweep.report.figures.budget_each import budget_each_data, budget_each_plot, plot_budget_each
-from gansweep.report.figures.cost import cost_data, cost_plot, plot_cost
-from gansweep.report.figures.effects import effects_data, effects_plot, plot_effects
-from gansweep.report.figures.f1_budget import chances, f1_budget_plot, f1_data, plot_f1, weighted_median
-from gansweep.report.figures.improvement import improvement_data, improvement_plot, plot_improvement
-from gansweep.report.figures.pareto import pareto_data, pareto_plot
-from gansweep.report.figures.profile import plot_profile, profile_data, profile_plot
-from gansweep.report.figures.transfer import plot_transfer, transfer_data, transfer_plot, transfer_summary
-from gansweep.report.figures.variance import plot_variance, variance_data, variance_plot
-from gansweep.report.style import Look
+from gansweep.report.figures.cost.cost import cost_data, cost_plot, plot_cost
+from gansweep.report.figures.cost.pareto import pareto_data, pareto_plot
+from gansweep.report.figures.fresh_seeds.effects import effects_data, effects_plot, plot_effects
+from gansweep.report.figures.fresh_seeds.pairwise import improvement_data, improvement_plot, plot_improvement
+from gansweep.report.figures.known_data.f1_budget import (
+    chances,
+    f1_budget_plot,
+    f1_data,
+    plot_f1,
+    weighted_median,
+)
+from gansweep.report.figures.search.budget import budgets
+from gansweep.report.figures.search.budget_each import budget_each_data, budget_each_plot, plot_budget_each
+from gansweep.report.figures.search.profile import plot_profile, profile_data, profile_plot
+from gansweep.report.figures.search.transfer import (
+    plot_transfer,
+    transfer_data,
+    transfer_plot,
+    transfer_summary,
+)
+from gansweep.report.figures.search.variance import plot_variance, variance_data, variance_plot
+from gansweep.report.style import style
+from gansweep.report.style.style import Look
 
 POLYGONS = ("polygon_f1", "polygon_precision", "polygon_recall")
 PHASES = {

@@ -6,7 +6,7 @@ from torch.func import functional_call, vmap
 from torch.testing import assert_close
 
 from gansweep.networks import build
-from gansweep.networks.layers import Weighted
+from gansweep.networks.layers.weighted import Weighted
 from gansweep.networks.options import Binding, NetworkOptions
 
 SHAPES = {"conv8": (1, 8, 8), "mlp": (2,)}

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from synthetic import EVALUATIONS, STEPS, make_study
 
-from gansweep import phases
 from gansweep.report.comparison import read_comparison
 from gansweep.report.figures import plots
-from gansweep.report.figures.confirmation import COLUMNS, confirmation_plot
-from gansweep.report.page import write_formats
+from gansweep.report.figures.fresh_seeds.confirmation import COLUMNS, confirmation_plot
+from gansweep.report.page.page import write_formats
 from gansweep.report.statistics import quantile
-from gansweep.report.verdict import cautions, verdict
-from gansweep.results import RowWriter, read_manifest, read_rows
+from gansweep.report.text.verdict import cautions, verdict
+from gansweep.results import phases
+from gansweep.results.row_file import RowWriter, read_manifest, read_rows
 
 CONFIRM = {"top": 2, "reruns": 3, "seeds": 9}
 BUDGET = {"trials": 12, "steps": STEPS, "evaluations": EVALUATIONS, "confirm": CONFIRM, "replicate": None}

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from gansweep.contracts import CONTRACTS, Broken, Specimen
-from gansweep.networks.batchnorm import BatchNorm
-from gansweep.report import style
-from gansweep.scaffold import free_look
+from gansweep.contracts.new_variant import free_look
+from gansweep.networks.layers.batchnorm import BatchNorm
+from gansweep.report.style import style
 from gansweep.space import uniform
 from gansweep.variants import NARROW, VARIANTS, WIDE, Published
 from gansweep.variants.base import ScoreGAN, Variant

@@ -8,10 +8,18 @@ import torch
 from PIL import Image
 
 from gansweep import cli
-from gansweep.demo import follow, lesson, write_pictures
-from gansweep.demo.course import Course
-from gansweep.demo.drawing import early, plot_moment
-from gansweep.demo.reading import POTENTIAL, RATIO, SIDE, fitted, ideal_of, probability, reading_of
+from gansweep.demos.discriminator import follow, lesson, write_pictures
+from gansweep.demos.discriminator.drawing import early, plot_moment
+from gansweep.demos.discriminator.optimum import (
+    POTENTIAL,
+    RATIO,
+    SIDE,
+    fitted,
+    ideal_of,
+    probability,
+    reading_of,
+)
+from gansweep.demos.discriminator.training import Course
 from gansweep.errors import UserError
 from gansweep.theory import Gaussian, wasserstein_1
 from gansweep.variants import VARIANTS

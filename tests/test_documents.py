@@ -13,14 +13,21 @@ from pylatexenc.latexwalker import LatexWalker
 from synthetic import make_study
 
 from gansweep.errors import UserError
-from gansweep.report import tables, write_report
+from gansweep.report import summary as tables
+from gansweep.report import write_report
 from gansweep.report.comparison import Comparison, read_comparison
-from gansweep.report.documents import best_fid, latex_table, markdown_report, markdown_table, write_documents
-from gansweep.report.escaping import csv, latex, markdown, readable
 from gansweep.report.figures.base import Cell, Plot, Table
-from gansweep.report.figures.distribution import distribution_plot
-from gansweep.report.numbers import mean_text
-from gansweep.report.page import write_formats
+from gansweep.report.figures.search.distribution import distribution_plot
+from gansweep.report.page.documents import (
+    best_fid,
+    latex_table,
+    markdown_report,
+    markdown_table,
+    write_documents,
+)
+from gansweep.report.page.page import write_formats
+from gansweep.report.text.escaping import latex, markdown, readable, readable_csv
+from gansweep.report.text.numbers import mean_text
 
 HOSTILE = (
     '<b>*x*|`y` $z_1^2$ \\end{tabular}\n# [a](javascript:alert(1)) {50 %} & ~ "q" \u202e\x00 https://x.y'
@@ -153,7 +160,7 @@ def test_no_text_of_a_csv_is_a_formula():
     table = pd.DataFrame(
         {"=x": ["=1+1", "@a", "-2", "plain"], "n": [-1.5, 2, 3, 4], "c": ["+1", None, "\t=1", ""]}
     )
-    lines = csv(table).splitlines()
+    lines = readable_csv(table).splitlines()
     assert lines == ["'=x,n,c", "'=1+1,-1.5,'+1", "'@a,2.0,", "'-2,3.0,'\t=1", "plain,4.0,"]
 
 

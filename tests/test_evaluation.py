@@ -17,8 +17,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from gansweep import data
 from gansweep.data.base import make
 from gansweep.errors import UserError
-from gansweep.evaluation import EXTRACTORS, Evaluation, Manifold, check_metrics, metrics
-from gansweep.evaluation.coverage import coverage, moments
+from gansweep.evaluation import EXTRACTORS, Evaluation, Manifold, check_metrics
+from gansweep.evaluation.evaluator import Evaluator, Reference, build_reference, finite, to_uint8
 from gansweep.evaluation.extractors import (
     CLASSIFIERS,
     WEIGHTS,
@@ -29,10 +29,11 @@ from gansweep.evaluation.extractors import (
     file_hash,
     registered_name,
 )
-from gansweep.evaluation.fidelity import Evaluator, Reference, build_reference, finite, to_uint8
-from gansweep.evaluation.published import PUBLISHED
+from gansweep.evaluation.metrics import features as metrics
+from gansweep.evaluation.metrics.mixture import coverage, moments
 from gansweep.evaluation.reference import describe
 from gansweep.evaluation.train_extractors import accuracy, train
+from gansweep.evaluation.weights import PUBLISHED
 
 INCEPTION = PUBLISHED["inception"].fidelity_name
 LIBRARY_NAMES = {
@@ -405,7 +406,7 @@ def test_ids_and_scores_are_the_same_in_every_process(digits, hash_seed):
 import json, torch
 from gansweep import data
 from gansweep.evaluation.extractors import registered_name
-from gansweep.evaluation.fidelity import Evaluation, build_reference
+from gansweep.evaluation.evaluator import Evaluation, build_reference
 from test_evaluation import by_library
 digits = data.load("digits")
 reference = build_reference(digits, Evaluation(n_images=100))

@@ -9,7 +9,9 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from gansweep import data
-from gansweep.evaluation import fidelity, metrics, pairs
+from gansweep.evaluation import evaluator as scoring
+from gansweep.evaluation.metrics import features as metrics
+from gansweep.evaluation.metrics import pairwise
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def test_kid_is_the_librarys(n_generated, n_real, d):
     generated, real = drawn(n_generated, d, 1.1, 0.05, seed=1), drawn(n_real, d)
     options = metrics.settings(n_generated, n_real)
     expected = kid_features_to_metric(generated.double(), real.double(), verbose=False, **options)
-    found = pairs.kernel_distance(generated, real, pairs.kernel_means(real, n_generated))
+    found = pairwise.kernel_distance(generated, real, pairwise.kernel_means(real, n_generated))
     kernel = ((generated.double() @ real.double().T / d + 1) ** 3).mean().item()
     name = "kernel_inception_distance_mean"
     torch.testing.assert_close(found, expected[name], rtol=0, atol=1e-6 * kernel)
@@ -70,7 +72,7 @@ def test_kid_is_the_librarys(n_generated, n_real, d):
 def test_precision_and_recall_are_exactly_the_librarys(n_generated, n_real, d):
     generated, real = drawn(n_generated, d, 0.9, 0.1, seed=1), drawn(n_real, d)
     generated[: n_generated // 5] = generated[0]  # some of them collapsed
-    found = pairs.precision_recall(generated, real, pairs.radii(real))
+    found = pairwise.precision_recall(generated, real, pairwise.radii(real))
     expected = prc_features_to_metric(generated, real, verbose=False)
     assert 0 < found["recall"] < 1 and 0 < found["precision"] <= 1
     for name, value in found.items():
@@ -80,9 +82,9 @@ def test_precision_and_recall_are_exactly_the_librarys(n_generated, n_real, d):
 def test_radii_are_those_of_sorted_distances(monkeypatch):
     samples = drawn(1234, 5)
     expected = torch.cdist(samples, samples).sort(1).values[:, 3]
-    torch.testing.assert_close(pairs.radii(samples), expected)
-    monkeypatch.setattr(pairs, "AT_ONCE", 10_000)  # eight at a time
-    torch.testing.assert_close(pairs.radii(samples), expected)
+    torch.testing.assert_close(pairwise.radii(samples), expected)
+    monkeypatch.setattr(pairwise, "AT_ONCE", 10_000)  # eight at a time
+    torch.testing.assert_close(pairwise.radii(samples), expected)
 
 
 def test_members_of_a_pack_are_scored_as_each_alone(digits, monkeypatch):
@@ -93,7 +95,7 @@ def test_members_of_a_pack_are_scored_as_each_alone(digits, monkeypatch):
     alone = [scorer.score(member, digits.test_labels) for member in samples]
     for one, other in zip(together, alone, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-8)
-    monkeypatch.setattr(fidelity, "FEATURES_AT_ONCE", 2 * 600 * 32)  # two members at a time
+    monkeypatch.setattr(scoring, "FEATURES_AT_ONCE", 2 * 600 * 32)  # two members at a time
     for one, other in zip(scorer.score_pack(samples, digits.test_labels), together, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-8)
 

@@ -14,8 +14,8 @@ from test_evaluation import FEATURE_METRICS, evaluator, noisy, random_inception 
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
+from gansweep.evaluation.evaluator import Evaluator, Reference, build_reference
 from gansweep.evaluation.extractors import features_by
-from gansweep.evaluation.fidelity import Evaluator, Reference, build_reference
 from gansweep.evaluation.reference import describe, shared_reference
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "examples" / "quickstart"

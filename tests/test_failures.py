@@ -5,17 +5,18 @@ from collections import Counter
 
 import pytest
 
-from gansweep import data, study
+from gansweep import data
 from gansweep.errors import Stopped, UserError
 from gansweep.evaluation import Evaluation
-from gansweep.failures import MAX_DEATHS, Failure, answer
-from gansweep.incidents import read_incidents
-from gansweep.ledger import STOP, Ledger
-from gansweep.patience import VARIABLE, patiently
-from gansweep.results import RowWriter, blank_row, read_rows
-from gansweep.search import Search
-from gansweep.storages import open_storage
-from gansweep.study import Study
+from gansweep.files import VARIABLE, patiently
+from gansweep.results.incidents import read_incidents
+from gansweep.results.row_file import RowWriter, blank_row, read_rows
+from gansweep.run.failures import MAX_DEATHS, Failure, answer
+from gansweep.run.ledger import STOP, Ledger
+from gansweep.run.search.search import Search
+from gansweep.run.search.storage import open_storage
+from gansweep.study import study
+from gansweep.study.study import Study
 
 STUDY = Study(
     variants=("ns",), datasets=("digits",), space={}, trials=8, steps=10, evaluation=Evaluation(n_images=200)

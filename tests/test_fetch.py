@@ -19,7 +19,7 @@ from gansweep import data
 from gansweep.cli import main
 from gansweep.data.downloads import download
 from gansweep.errors import UserError
-from gansweep.evaluation import published
+from gansweep.evaluation import weights
 
 FILES = {"train-images-idx3-ubyte": (5, 28, 28), "train-labels-idx1-ubyte": (5,)}
 FILES |= {"t10k-images-idx3-ubyte": (3, 28, 28), "t10k-labels-idx1-ubyte": (3,)}
@@ -117,16 +117,16 @@ def test_weights_are_downloaded_once_and_whole(tmp_path, monkeypatch):
     source = tmp_path / "x-6726825d.pth"
     source.write_bytes(b"weights")
     digest = hashlib.sha256(b"weights").hexdigest()[:8]
-    given = published.Published("X", "x", source.as_uri(), digest, "GANSWEEP_X_WEIGHTS")
-    monkeypatch.setitem(published.PUBLISHED, "inception", given)
+    given = weights.Published("X", "x", source.as_uri(), digest, "GANSWEEP_X_WEIGHTS")
+    monkeypatch.setitem(weights.PUBLISHED, "inception", given)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
-    file = published.weights_file("inception", None)
+    file = weights.weights_file("inception", None)
     assert (
         file == tmp_path / "torch" / "hub" / "checkpoints" / source.name and file.read_bytes() == b"weights"
     )
     source.unlink()
-    assert published.weights_file("inception", None) == file
+    assert weights.weights_file("inception", None) == file
 
 
 def test_fetch_says_where_everything_lies(capsys):

@@ -13,17 +13,18 @@ from matplotlib.colors import to_rgb
 from matplotlib.markers import MarkerStyle
 from synthetic import make_study
 
-from gansweep.report import style, svg
 from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures import plots
-from gansweep.report.figures.budget import budget_data, budget_plot, plot_budget
-from gansweep.report.figures.distribution import distribution_data, plot_distribution
-from gansweep.report.figures.failures import plot_failures
-from gansweep.report.figures.hyperparameters import hyperparameter_data, plot_hyperparameter
-from gansweep.report.figures.learning import learning_data, learning_plot, plot_learning
-from gansweep.report.figures.scales import Scale, searched
-from gansweep.report.labels import dodge
+from gansweep.report.figures.hyperparameters.slices import hyperparameter_data, plot_hyperparameter
+from gansweep.report.figures.metrics.learning import learning_data, learning_plot, plot_learning
+from gansweep.report.figures.search.budget import budget_data, budget_plot, plot_budget
+from gansweep.report.figures.search.distribution import distribution_data, plot_distribution
+from gansweep.report.figures.search.failures import plot_failures
+from gansweep.report.page import page, svg
 from gansweep.report.statistics import largest_budget, median_best
+from gansweep.report.style import style
+from gansweep.report.style.labels import dodge
+from gansweep.report.style.scales import Scale, searched
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +210,7 @@ def contrast(a: str, b: str) -> float:
 
 def theme(name: str) -> dict[str, str]:
     """The colour variables of the page's light or dark theme."""
-    css = (Path(style.__file__).parent / "templates" / "report.css").read_text()
+    css = (Path(page.__file__).parent / "templates" / "report.css").read_text()
     block = (
         css[css.index("{% macro dark") : css.index("{% endmacro")]
         if name == "dark"

@@ -8,18 +8,29 @@ import pandas as pd
 import pytest
 from synthetic import make_study
 
-from gansweep.report import statistics, style
+from gansweep.report import statistics
 from gansweep.report.comparison import Comparison, read_comparison
-from gansweep.report.figures.agreement import agreement_data, agreement_plot, agreement_points
 from gansweep.report.figures.base import Plot
-from gansweep.report.figures.failure_map import (
+from gansweep.report.figures.fresh_seeds.finalists import (
+    finalist_data,
+    finalists_plot,
+    indistinct,
+    plot_finalists,
+)
+from gansweep.report.figures.fresh_seeds.lucic2018 import (
+    obstacles,
+    plot_published,
+    published_data,
+    published_plot,
+)
+from gansweep.report.figures.hyperparameters.failure_map import (
     SHOWN,
     failure_plot,
     pair_points,
     plot_failure_pair,
     plot_failure_strips,
 )
-from gansweep.report.figures.failure_regions import (
+from gansweep.report.figures.hyperparameters.failure_regions import (
     binned,
     deadliest,
     decisive,
@@ -27,13 +38,13 @@ from gansweep.report.figures.failure_regions import (
     relevance,
     shared,
 )
-from gansweep.report.figures.finalists import finalist_data, finalists_plot, indistinct, plot_finalists
-from gansweep.report.figures.importance import importance_plot, plot_importance
-from gansweep.report.figures.ladder import ladder
-from gansweep.report.figures.published import obstacles, plot_published, published_data, published_plot
-from gansweep.report.figures.scales import ENOUGH, Scale
-from gansweep.report.published import RESULTS
-from gansweep.results import FAILED
+from gansweep.report.figures.hyperparameters.importance import importance_plot, plot_importance
+from gansweep.report.figures.metrics.agreement import agreement_data, agreement_plot, agreement_points
+from gansweep.report.figures.metrics.fid_examples import ladder
+from gansweep.report.lucic2018 import RESULTS
+from gansweep.report.style import style
+from gansweep.report.style.scales import ENOUGH, Scale
+from gansweep.results.row_file import FAILED
 
 METRICS = ("test_fid", "kid", "isc", "modes", "second_fid")
 

@@ -12,31 +12,32 @@ import pytest
 import torch
 from synthetic import make_study
 
-from gansweep import data, study
+from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
-from gansweep.evaluation.fidelity import Evaluator, build_reference
-from gansweep.halving import Halving, Race, share_left
-from gansweep.ledger import Ledger
-from gansweep.phases import Confirm, candidates, ended, n_by_phase
-from gansweep.report.compare import compare_studies
+from gansweep.evaluation.evaluator import Evaluator, build_reference
+from gansweep.report.compare.compare import compare_studies
 from gansweep.report.comparison import read_comparison
 from gansweep.report.costs import trial_costs
 from gansweep.report.figures import plots
-from gansweep.report.figures.budget import budget_plot
-from gansweep.report.figures.halving import halving_plot
-from gansweep.report.page import write_formats
-from gansweep.report.row_checks import check_rows
-from gansweep.report.tables import summary_table
-from gansweep.reproduce import repeat
-from gansweep.results import RowWriter, blank_row, now, read_manifest, read_rows, reference_file
-from gansweep.schema import columns, typed, violations
-from gansweep.search import Search
+from gansweep.report.figures.search.budget import budget_plot
+from gansweep.report.figures.search.halving import halving_plot
+from gansweep.report.page.page import write_formats
+from gansweep.report.summary import summary_table
+from gansweep.report.verify.row_checks import check_rows
+from gansweep.results.columns import columns, typed, violations
+from gansweep.results.halving import Halving, Race, share_left
+from gansweep.results.phases import Confirm, candidates, ended, n_by_phase
+from gansweep.results.row_file import RowWriter, blank_row, now, read_manifest, read_rows, reference_file
+from gansweep.results.status.progress import Tally
+from gansweep.run.ledger import Ledger
+from gansweep.run.reproduce import repeat
+from gansweep.run.search.search import Search
+from gansweep.run.search.storage import open_storage
 from gansweep.space import choice, loguniform
-from gansweep.storages import open_storage
-from gansweep.study import Study
-from gansweep.tally import Tally
-from gansweep.training.train import Run
+from gansweep.study import study
+from gansweep.study.study import Study
+from gansweep.training.trainer import Run
 
 CPU = torch.device("cpu")
 PLAIN = Study(

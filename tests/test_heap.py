@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gansweep.training.heap import _gnu
+from gansweep.training.speed.heap import _gnu
 
 ROUNDS = """
 import resource

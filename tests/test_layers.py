@@ -7,18 +7,10 @@ from torch.func import functional_call, vmap
 from torch.nn.functional import batch_norm
 from torch.testing import assert_close
 
-from gansweep.networks.batchnorm import BatchNorm
-from gansweep.networks.layers import (
-    Conv,
-    Conv3x3,
-    Deconv,
-    Doubled,
-    Halved,
-    Linear,
-    power_iteration,
-)
-from gansweep.networks.normalisation import InstanceNorm, LayerNorm, norm
-from gansweep.networks.patches import fold_3x3, fold_4x4, patches_3x3, patches_4x4
+from gansweep.networks.layers.batchnorm import BatchNorm
+from gansweep.networks.layers.norms import InstanceNorm, LayerNorm, norm
+from gansweep.networks.layers.patches import fold_3x3, fold_4x4, patches_3x3, patches_4x4
+from gansweep.networks.layers.weighted import Conv, Conv3x3, Deconv, Doubled, Halved, Linear, power_iteration
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from synthetic import make_study
 
-from gansweep.report.browser import trial_browser
 from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures import Plot, plots
 from gansweep.report.figures.base import Cell, where
-from gansweep.report.figures.failure_map import failure_plot
+from gansweep.report.figures.hyperparameters.failure_map import failure_plot
+from gansweep.report.page.trial_browser import trial_browser
 
 TABLES = {"confirmed", "effects", "published", "finalists", "coverage", "fits", "polygons", "conditional"}
 TABLES |= {"profile", "importance", "variance", "transfer", "cost", "further", "agreement", "failure-map"}

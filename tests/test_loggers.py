@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gansweep import loggers
 from gansweep.errors import UserError
 from gansweep.files import dump_json, write_atomically
-from gansweep.loggers import open_loggers
-from gansweep.results import RowWriter, blank_row, config_id, finite, read_rows
+from gansweep.results.row_file import RowWriter, blank_row, config_id, finite, read_rows
+from gansweep.run.trackers import loggers
+from gansweep.run.trackers.loggers import open_loggers
 
 STUDY = {
     "name": "tiny study",
@@ -81,8 +81,8 @@ def log_in_two_parts(folder, name):
 
 
 def make_ledger(folder, opened):
-    from gansweep.ledger import Ledger
-    from gansweep.queue import Queue
+    from gansweep.run.ledger import Ledger
+    from gansweep.run.search.queue import Queue
 
     return Ledger(folder, STUDY, RowWriter(folder), Queue(STUDY, folder, {"folder:/x": 4}, []), opened)
 

@@ -7,9 +7,9 @@ from torch.func import functional_call, vmap
 from torch.testing import assert_close
 
 from gansweep.networks import build
-from gansweep.networks.blocks import Dropout
+from gansweep.networks.layers.blocks import Dropout
+from gansweep.networks.layers.keyed_random import fold_in, normal, uniform
 from gansweep.networks.options import Binding, NetworkOptions
-from gansweep.networks.random import fold_in, normal, uniform
 from gansweep.networks.roles import Noise
 
 KEYS = torch.tensor([3, 4, 2**61 + 5, 0])

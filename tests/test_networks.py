@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from gansweep.errors import UserError
 from gansweep.networks import ARCHITECTURES, architecture_for, build, check_fits
-from gansweep.networks.layers import Weighted
+from gansweep.networks.layers.weighted import Weighted
 from gansweep.networks.options import NORMS, Binding, NetworkOptions
 
 SHAPES = {28: (1, 28, 28), 32: (3, 32, 32), 64: (3, 64, 64)}

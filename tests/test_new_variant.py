@@ -16,8 +16,8 @@ import pytest
 
 from gansweep.cli import main
 from gansweep.contracts import CONTRACTS, Broken, Specimen
+from gansweep.contracts.new_variant import free_look
 from gansweep.errors import UserError
-from gansweep.scaffold import free_look
 from gansweep.variants import VARIANTS
 from gansweep.variants.published import HUES, MARKERS
 

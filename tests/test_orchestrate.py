@@ -8,16 +8,16 @@ import sys
 import pytest
 
 from gansweep.errors import UserError
-from gansweep.orchestrate import worker
-from gansweep.orchestrate.diagnosis import diagnose
-from gansweep.orchestrate.worker import train_pack, versions
+from gansweep.run.failures import diagnose
+from gansweep.run.ray import worker
+from gansweep.run.ray.worker import train_pack, versions
 
 CONNECT = """
 import sys
 from pathlib import Path
-from gansweep import orchestrate
-orchestrate.cluster.CLUSTER_FILE = Path(sys.argv[1])
-print(orchestrate.connect(n_cpus=1))
+from gansweep.run.ray import connect
+connect.CLUSTER_FILE = Path(sys.argv[1])
+print(connect.connect(n_cpus=1))
 """
 
 
@@ -62,7 +62,7 @@ def test_a_node_with_other_versions_says_so(tmp_path):
 
 
 def test_warnings_stand_in_the_log_of_the_pack(tmp_path):
-    log, logger = tmp_path / "logs" / "p.log", logging.getLogger("gansweep.training.tracing")
+    log, logger = tmp_path / "logs" / "p.log", logging.getLogger("gansweep.training.speed.trace")
     with worker.warnings_in(log):
         logger.warning("slow because of %s", "this")
         logger.info("detail")
@@ -107,7 +107,7 @@ def test_what_a_pack_failed_of(text, expected, tmp_path):
 def test_a_worker_that_hangs_is_ended_and_leaves_where(tmp_path):
     log = tmp_path / "p.log"
     log.write_text("2 trials on cpu of here\n")
-    code = "import sys, time, pathlib; from gansweep.orchestrate.worker import watchdog\n"
+    code = "import sys, time, pathlib; from gansweep.run.ray.worker import watchdog\n"
     code += "with watchdog(pathlib.Path(sys.argv[1]), 0.3): time.sleep(60)"
     done = subprocess.run([sys.executable, "-c", code, str(log)], timeout=50)
     assert done.returncode == 1

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from gansweep import data, study
+from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
-from gansweep.evaluation.fidelity import Evaluator
+from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import build_reference
-from gansweep.packing import (
+from gansweep.results.row_file import blank_row
+from gansweep.run.forecast import jobs_by_cell, plan
+from gansweep.run.packing import (
     Packing,
     Probed,
     choose,
@@ -26,10 +28,9 @@ from gansweep.packing import (
     read_packing,
     to_json,
 )
-from gansweep.plan import jobs_by_cell, plan
-from gansweep.results import blank_row
-from gansweep.study import Study
-from gansweep.training.probe import Device, Measurement, most_demanding, try_sizes
+from gansweep.study import study
+from gansweep.study.study import Study
+from gansweep.training.sizing.probe import Device, Measurement, most_demanding, try_sizes
 
 GB = 10**9
 H200 = Device("H200", memory=140 * GB, n_cpus=16, host_memory=128 * GB)
@@ -258,7 +259,7 @@ import torch
 sys.path.insert(0, 'tests')
 from test_packing import *
 from gansweep.training.pack import Pack
-from gansweep.training.sizes import member_bytes
+from gansweep.training.sizing.estimate import member_bytes
 torch.set_num_threads(1)
 dataset = data.load("digits")
 member = most_demanding(study.resolve("s", "", STUDY, {"digits": dataset}), dataset)

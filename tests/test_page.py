@@ -19,14 +19,17 @@ from synthetic import make_study
 
 from gansweep.errors import UserError
 from gansweep.files import dump_json
-from gansweep.report import browser, samples, style, tables, write_report
+from gansweep.report import samples, write_report
+from gansweep.report import summary as tables
 from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures.base import Cell, Plot, Table, where
-from gansweep.report.figures.distribution import distribution_plot
-from gansweep.report.figures.vectors import vectors_plot
-from gansweep.report.page import Section, named, render, write_formats
-from gansweep.report.svg import inline_svg
-from gansweep.report.verdict import cautions
+from gansweep.report.figures.metrics.vector_samples import vectors_plot
+from gansweep.report.figures.search.distribution import distribution_plot
+from gansweep.report.page import trial_browser
+from gansweep.report.page.page import Section, named, render, write_formats
+from gansweep.report.page.svg import inline_svg
+from gansweep.report.style import style
+from gansweep.report.text.verdict import cautions
 
 HOSTILE = "<script>alert(1)</script>"
 NOTHING = pd.DataFrame()
@@ -256,17 +259,17 @@ def test_of_very_many_trials_the_page_holds_those_that_matter(comparison):
     large = dataclasses.replace(comparison, trials=pd.concat(copies, ignore_index=True))
     large.trials["is_default"] &= large.trials["trial_id"].str.endswith("-0")
     everything = tables.all_trials(large)
-    kept = browser.embedded(large, everything)
-    assert 4_900 < len(kept) <= browser.MOST < len(everything)
+    kept = trial_browser.embedded(large, everything)
+    assert 4_900 < len(kept) <= trial_browser.MOST < len(everything)
     assert set(large.reruns["trial_id"]) <= set(kept["trial_id"])
     assert kept["is_default"].sum() == large.trials["is_default"].sum() > 0
     for _, cell in everything[everything["phase"] == "search"].groupby(["dataset", "variant"]):
         best = cell[np.isfinite(cell["score"])].nsmallest(100, "score")["score"]
         here = kept[kept["trial_id"].isin(cell["trial_id"])]["score"]
         assert (np.sort(here)[: len(best)] == np.sort(best)).all()
-    table = browser.trial_browser(large)
+    table = trial_browser.trial_browser(large)
     assert len(table["rows"]) == len(kept)
-    assert f"This page holds {len(kept):,} of {len(everything):,} trials" in browser.embedding(table)
+    assert f"This page holds {len(kept):,} of {len(everything):,} trials" in trial_browser.embedding(table)
 
 
 def test_samples_are_those_of_the_best_median_and_worst_seed_or_trial(study, page):

@@ -4,9 +4,19 @@ import math
 
 import pytest
 
-from gansweep import phases
 from gansweep.errors import UserError
-from gansweep.phases import Confirm, Replicate, chosen, ended, n_left, n_planned, planned, stages, unfinished
+from gansweep.results import phases
+from gansweep.results.phases import (
+    Confirm,
+    Replicate,
+    chosen,
+    ended,
+    n_left,
+    n_planned,
+    planned,
+    stages,
+    unfinished,
+)
 
 STUDY = {
     "datasets": ["digits"],

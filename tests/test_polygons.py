@@ -10,8 +10,8 @@ from gansweep import data
 from gansweep.data.polygons import MIN_ANGLE, RADIUS, SIDE, supersampled
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation, Manifold, check_metrics
-from gansweep.evaluation.fidelity import Evaluator, to_uint8
-from gansweep.evaluation.manifold import (
+from gansweep.evaluation.evaluator import Evaluator, to_uint8
+from gansweep.evaluation.metrics.polygons import (
     Family,
     Generator,
     convex,
@@ -21,7 +21,7 @@ from gansweep.evaluation.manifold import (
     precision,
     recall,
 )
-from gansweep.evaluation.raster import areas, rasterise
+from gansweep.evaluation.metrics.raster import areas, rasterise
 from gansweep.evaluation.reference import build_reference, describe
 
 TRIANGLES = data.POLYGONS["triangles"]

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gansweep.pace import seconds_left
-from gansweep.progress import Progress, Screen, cell_lines
-from gansweep.tally import Tally
+from gansweep.results.status.display import Progress, Screen, cell_lines
+from gansweep.results.status.eta import seconds_left
+from gansweep.results.status.progress import Tally
 
 STUDY = {"datasets": ["digits"], "variants": ["ns", "wgan"], "trials": 2, "seed": 0}
 STUDY |= {"confirm": None, "replicate": None}

@@ -5,8 +5,8 @@ import torch
 
 from gansweep import data
 from gansweep.evaluation import Evaluation
+from gansweep.evaluation.evaluator import Evaluator, build_reference
 from gansweep.evaluation.extractors import build, extract, weights_file
-from gansweep.evaluation.fidelity import Evaluator, build_reference
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,17 +9,17 @@ import torch
 import torchvision
 
 from gansweep import data
+from gansweep.demos.fid import EXPERIMENTS, run
+from gansweep.demos.fid.bias import findings as findings_of_bias
+from gansweep.demos.fid.bias import line
+from gansweep.demos.fid.distortions import KINDS
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation, check_metrics
+from gansweep.evaluation.evaluator import Evaluator, Reference, build_reference
 from gansweep.evaluation.extractors import features_by
-from gansweep.evaluation.fidelity import Evaluator, Reference, build_reference
-from gansweep.evaluation.infinity import at_infinity, fid_by_size, gaussian_slope, sizes_for
-from gansweep.evaluation.metrics import frechet, statistics
-from gansweep.evaluation.published import weights_file
-from gansweep.robustness import EXPERIMENTS, run
-from gansweep.robustness.bias import findings as findings_of_bias
-from gansweep.robustness.bias import line
-from gansweep.robustness.graded import KINDS
+from gansweep.evaluation.metrics.features import frechet, statistics
+from gansweep.evaluation.metrics.fid_infinity import at_infinity, fid_by_size, gaussian_slope, sizes_for
+from gansweep.evaluation.weights import weights_file
 
 
 def gaussian(n, d, seed, sd=1.0):

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from gansweep import data
-from gansweep import study as studies
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
-from gansweep.phases import Confirm
-from gansweep.preparation import prepare
-from gansweep.results import read_manifest
-from gansweep.run import Options, run_study
-from gansweep.study import Study
-from gansweep.tables import load
+from gansweep.results.phases import Confirm
+from gansweep.results.row_file import read_manifest
+from gansweep.results.tables import load
+from gansweep.run.driver import Options, run_study
+from gansweep.run.prepare import prepare
+from gansweep.study import study as studies
+from gansweep.study.study import Study
 
 STUDY = Study(
     variants=("ns", "vae"),
@@ -119,7 +119,7 @@ def test_results_do_not_depend_on_how_the_study_is_run(finished, tmp_path):
 
 
 def test_a_study_that_is_running_elsewhere_is_left_alone(tmp_path):
-    from gansweep.run import locked
+    from gansweep.run.driver import locked
 
     with locked(tmp_path / "small"), pytest.raises(UserError, match="another process is running this study"):
         run_study("small", "", STUDY, Options(results=tmp_path))
@@ -128,7 +128,7 @@ def test_a_study_that_is_running_elsewhere_is_left_alone(tmp_path):
 @pytest.mark.slow
 def test_trials_whose_worker_fails_again_and_again_are_rows(local_ray, tmp_path, monkeypatch, capsys):
     """The workers cannot read the reference of the metric: every attempt of every pack fails."""
-    import gansweep.run as module
+    import gansweep.run.driver as module
 
     execute = module.execute
 

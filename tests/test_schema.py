@@ -13,12 +13,12 @@ from pandas.testing import assert_frame_equal
 from synthetic import make_study
 
 import gansweep
-from gansweep import phases, schema
 from gansweep.errors import UserError
 from gansweep.evaluation.settings import METRICS
 from gansweep.report.comparison import OUTCOMES
-from gansweep.results import RowWriter, read_manifest, read_rows
-from gansweep.tables import write_tables
+from gansweep.results import columns, csv, phases
+from gansweep.results.row_file import RowWriter, read_manifest, read_rows
+from gansweep.results.tables import write_tables
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def study(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["trials", "evaluations"])
 def test_csv_and_parquet_give_the_same_table(study, name):
-    parquet, csv = pd.read_parquet(study / f"{name}.parquet"), schema.read_csv(study / f"{name}.csv")
-    assert_frame_equal(csv, parquet, check_exact=True)
+    parquet, plain = pd.read_parquet(study / f"{name}.parquet"), csv.read_csv(study / f"{name}.csv")
+    assert_frame_equal(plain, parquet, check_exact=True)
     assert_frame_equal(getattr(gansweep.load(study), name), parquet, check_exact=True)
 
 
@@ -79,7 +79,7 @@ def test_no_text_of_a_csv_file_is_a_formula_and_all_come_back(study, tmp_path):
         assert set(written["variant"]) == {"'=1+1", "''-2"} and "-1.5" in set(written["kid"])
         for column in written.columns.difference(table.select_dtypes("number").columns):
             assert not written[column].str.match(r"[=+\-@\t\r]").any(), column
-        assert_frame_equal(schema.read_csv(folder / f"{name}.csv"), table, check_exact=True)
+        assert_frame_equal(csv.read_csv(folder / f"{name}.csv"), table, check_exact=True)
     assert set(tables["trials"]["failure_message"]) | set(tables["trials"]["failure_kind"]) == set(FORMULAS)
     assert "apostrophe" in json.loads((folder / "datapackage.json").read_text())["description"]
 
@@ -128,16 +128,16 @@ def test_every_column_is_described(study):
 
 
 def test_the_words_of_the_schema_are_those_of_the_project():
-    assert schema.OUTCOMES == OUTCOMES
-    assert schema.PHASES == (phases.SEARCH, phases.SELECT, phases.CONFIRM, phases.REPLICATE)
-    assert schema.METRICS.keys() >= METRICS.keys()
+    assert columns.OUTCOMES == OUTCOMES
+    assert columns.PHASES == (phases.SEARCH, phases.SELECT, phases.CONFIRM, phases.REPLICATE)
+    assert columns.METRICS.keys() >= METRICS.keys()
 
 
 def test_what_a_table_may_not_hold(study):
     trials = gansweep.load(study).trials
-    assert schema.violations("trials", trials) == []
+    assert columns.violations("trials", trials) == []
     wrong = trials.assign(phase="lost", train_seconds=-1.5, study=None)
-    assert schema.violations("trials", wrong) == [
+    assert columns.violations("trials", wrong) == [
         "trials, column study: a value is missing",
         "trials, column phase: 'lost' is none of search, select, confirm, replicate",
         "trials, column train_seconds: -1.5 is below 0",
@@ -146,11 +146,11 @@ def test_what_a_table_may_not_hold(study):
 
 def test_tables_without_lines_have_their_columns(tmp_path):
     for name in ("trials", "evaluations"):
-        table = schema.typed(name, [])
-        (tmp_path / f"{name}.csv").write_text(schema.to_csv(table))
-        (tmp_path / "datapackage.json").write_text(json.dumps(schema.datapackage({name: table})))
+        table = columns.typed(name, [])
+        (tmp_path / f"{name}.csv").write_text(csv.to_csv(table))
+        (tmp_path / "datapackage.json").write_text(json.dumps(csv.datapackage({name: table})))
         assert table.empty and "trial_id" in table
-        assert_frame_equal(schema.read_csv(tmp_path / f"{name}.csv"), table)
+        assert_frame_equal(csv.read_csv(tmp_path / f"{name}.csv"), table)
 
 
 def test_load_follows_a_running_study(study, tmp_path):

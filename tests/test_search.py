@@ -7,15 +7,15 @@ from dataclasses import replace
 import optuna
 import pytest
 
-from gansweep import data, study
+from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
-from gansweep.results import blank_row
-from gansweep.samplers import SAMPLERS
-from gansweep.search import Search
-from gansweep.space import choice, loguniform
-from gansweep.storages import open_storage
-from gansweep.study import Study
+from gansweep.results.row_file import blank_row
+from gansweep.run.search.search import Search
+from gansweep.run.search.storage import open_storage
+from gansweep.space import SAMPLERS, choice, loguniform
+from gansweep.study import study
+from gansweep.study.study import Study
 
 STUDY = Study(
     variants=("ns", "wgan"),

@@ -22,8 +22,8 @@ from gansweep.data.decode import decode
 from gansweep.errors import UserError
 from gansweep.evaluation.reference import Reference
 from gansweep.report.samples import is_readable
-from gansweep.results import RowWriter, read_rows
-from gansweep.study_files import load
+from gansweep.results.row_file import RowWriter, read_rows
+from gansweep.study.library import load
 from gansweep.training.checkpoints import Checkpoints
 
 SOURCES = sorted(Path("gansweep").rglob("*.py"))

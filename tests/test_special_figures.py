@@ -8,13 +8,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from synthetic import make_study
 
-from gansweep.report import style
 from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures import plots
-from gansweep.report.figures.coverage import coverage_data, coverage_plot, plot_coverage
-from gansweep.report.figures.divergences import cross_plot, plot_cross, rivals
-from gansweep.report.figures.fits import TARGETS, fits_data, fits_plot, optimum, plot_fit
-from gansweep.report.figures.strips import (
+from gansweep.report.figures.known_data.coverage import coverage_data, coverage_plot, plot_coverage
+from gansweep.report.figures.known_data.divergences import cross_plot, plot_cross, rivals
+from gansweep.report.figures.known_data.fits import TARGETS, fits_data, fits_plot, optimum, plot_fit
+from gansweep.report.figures.metrics.strips import (
     CONDITIONAL,
     POLYGONS,
     leaders,
@@ -23,9 +22,10 @@ from gansweep.report.figures.strips import (
     takeaway,
     with_best,
 )
-from gansweep.report.figures.vectors import plot_vectors, vectors_data
-from gansweep.report.measures import median, per_trial
-from gansweep.results import FAILED
+from gansweep.report.figures.metrics.vector_samples import plot_vectors, vectors_data
+from gansweep.report.metrics import median, per_trial
+from gansweep.report.style import style
+from gansweep.results.row_file import FAILED
 from gansweep.theory import divergence
 
 SMALL = {"variants": ("ns", "wgan_gp", "vae"), "trials": 12, "samples": False}

@@ -15,14 +15,15 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from gansweep import data, study
+from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
-from gansweep.search import Search
+from gansweep.run.search.search import Search
+from gansweep.run.search.storage import StoredStudy, exclusive, open_storage, storage_url, together
+from gansweep.run.search.storage.journal import Journal
 from gansweep.space import choice, loguniform
-from gansweep.storages import StoredStudy, exclusive, open_storage, storage_url, together
-from gansweep.storages.journal import Journal
-from gansweep.study import Study
+from gansweep.study import study
+from gansweep.study.study import Study
 
 TORN = '{"op_code":4,"worker_id":"some'
 
@@ -307,7 +308,7 @@ def test_a_missing_driver_is_named(tmp_path):
     import sys
     from pathlib import Path
     sys.modules["psycopg"] = None
-    from gansweep.storages import open_storage
+    from gansweep.run.search.storage import open_storage
     open_storage(Path("."), "postgresql://me@127.0.0.1:1/db")
     """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=os.getcwd())

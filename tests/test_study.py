@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from gansweep import data, study, study_files
+from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.space import choice, from_json, loguniform, to_json, uniform
-from gansweep.study import Study
+from gansweep.study import library, study
+from gansweep.study.study import Study
 from gansweep.variants import VARIANTS
 
 SMALL = Study(variants=("ns",), datasets=("digits",), trials=2, steps=10, evaluation=Evaluation(n_images=200))
@@ -192,17 +193,17 @@ def test_a_study_has_a_small_scale_if_it_says_so():
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(Path("studies").glob("*.py"))])
 def test_every_study_of_the_project_loads_and_says_its_question(name):
-    loaded, question, value = study_files.load(name)
+    loaded, question, value = library.load(name)
     assert loaded == name and question.splitlines()[0].endswith("?")
     assert value.at_smoke_scale().trials <= value.trials
-    assert name in study_files.available()
+    assert name in library.available()
 
 
 def test_a_study_can_be_a_file_anywhere(tmp_path):
     file = tmp_path / "mine.py"
     body = "STUDY = Study(variants=('ns',), datasets=('digits',), trials=1, steps=1)"
     file.write_text(f'"""Why?"""\nfrom gansweep.study import Study\n{body}\n')
-    assert study_files.load(str(file))[:2] == ("mine", "Why?")
+    assert library.load(str(file))[:2] == ("mine", "Why?")
 
 
 IMPORT = "from gansweep.study import Study\n"
@@ -230,11 +231,11 @@ def test_a_file_that_is_no_study_gets_one_sentence(tmp_path, content, message):
     file = tmp_path / "bad.py"
     file.write_text(content)
     with pytest.raises(UserError, match=message):
-        study_files.load(str(file))
+        library.load(str(file))
 
 
 def test_an_unknown_study_is_answered_with_the_nearest_name():
     with pytest.raises(UserError, match="unknown study 'quikstart'; did you mean 'quickstart'"):
-        study_files.load("quikstart")
+        library.load("quikstart")
     with pytest.raises(UserError, match=r"there is no study file 'nowhere\.py'"):
-        study_files.load("nowhere.py")
+        library.load("nowhere.py")

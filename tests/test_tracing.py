@@ -11,13 +11,13 @@ from torch.testing import assert_close
 
 from gansweep import data
 from gansweep.errors import UserError
-from gansweep.study import Study
+from gansweep.study.study import Study
 from gansweep.training.member import make_member
 from gansweep.training.optimizers import OPTIMIZERS
-from gansweep.training.overwriting import overwrite
 from gansweep.training.pack import Pack
-from gansweep.training.precision import matmul_precision
-from gansweep.training.tracing import AFTER, Traced, trace
+from gansweep.training.speed.in_place import overwrite
+from gansweep.training.speed.precision import matmul_precision
+from gansweep.training.speed.trace import AFTER, Traced, trace
 from gansweep.variants import VARIANTS
 
 CPU = torch.device("cpu")

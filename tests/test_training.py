@@ -7,17 +7,18 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from gansweep import data, study
+from gansweep import data
 from gansweep.evaluation import Evaluation
-from gansweep.evaluation.fidelity import Evaluator, build_reference
-from gansweep.search import Search
-from gansweep.storages import open_storage
-from gansweep.study import Study
-from gansweep.training import train
+from gansweep.evaluation.evaluator import Evaluator, build_reference
+from gansweep.run.search.search import Search
+from gansweep.run.search.storage import open_storage
+from gansweep.study import study
+from gansweep.study.study import Study
+from gansweep.training import trainer
 from gansweep.training.checkpoints import Checkpoints
-from gansweep.training.sizes import pack_size_for
-from gansweep.training.streams import BLOCK, Streams, derive, latents
-from gansweep.training.train import Job, Run, evaluation_rounds
+from gansweep.training.randomness import BLOCK, Streams, derive, latents
+from gansweep.training.sizing.estimate import pack_size_for
+from gansweep.training.trainer import Job, Run, evaluation_rounds
 
 CPU = torch.device("cpu")
 
@@ -216,6 +217,6 @@ def test_all_trials_of_all_packs_are_given_the_same_latents(tmp_path, digits):
     job = job_in(tmp_path, digits)
     packs = [Run(Job("p", trials, job.study, tmp_path / "x"), *digits, CPU).pack
              for trials in (job.trials, job.trials[1:2])]  # fmt: skip
-    whole, alone = (train.draw_samples(pack, STUDY.evaluation) for pack in packs)
+    whole, alone = (trainer.draw_samples(pack, STUDY.evaluation) for pack in packs)
     assert whole[2] == [True] * len(job.trials)
     assert (whole[0][1].int() - alone[0][0].int()).abs().max() <= 1

@@ -12,10 +12,10 @@ from gansweep.errors import UserError
 from gansweep.evaluation.reference import Reference
 from gansweep.files import dump_json
 from gansweep.report.comparison import read_comparison
-from gansweep.report.tables import summary_table, write_summary
-from gansweep.report.verify import verify
-from gansweep.results import config_id, read_manifest, reference_file
-from gansweep.tables import write_tables
+from gansweep.report.summary import summary_table, write_summary
+from gansweep.report.verify.verify import verify
+from gansweep.results.row_file import config_id, read_manifest, reference_file
+from gansweep.results.tables import write_tables
 
 TRIAL = "digits-ns-003"  # which ends well
 

@@ -12,15 +12,15 @@ import pytest
 from synthetic import make_study
 
 from gansweep.cli import main
-from gansweep.lock import LOCK, STOP, ask_to_stop, is_asked_to_stop, locked, read_driver
-from gansweep.results import read_rows
-from gansweep.watch import Watch
+from gansweep.results.lock import LOCK, STOP, ask_to_stop, is_asked_to_stop, locked, read_driver
+from gansweep.results.row_file import read_rows
+from gansweep.results.status.status import Watch
 
 LONG_AGO = "2026-01-01T00:00:00+00:00"
 DRIVER = """
 import sys, time
 from pathlib import Path
-from gansweep.lock import locked, is_asked_to_stop
+from gansweep.results.lock import locked, is_asked_to_stop
 with locked(Path(sys.argv[1])):
     print("at work", flush=True)
     while not is_asked_to_stop(Path(sys.argv[1])):
@@ -104,7 +104,7 @@ def test_a_driver_elsewhere_is_known_by_its_beat_where_its_lock_is_not_seen(stud
 
 
 def test_whoever_looks_does_not_keep_a_driver_out(study):
-    code = "import sys; from pathlib import Path; from gansweep.lock import read_driver\n"
+    code = "import sys; from pathlib import Path; from gansweep.results.lock import read_driver\n"
     code += "print(flush=True)\nwhile True: read_driver(Path(sys.argv[1]))"
     looking = subprocess.Popen([sys.executable, "-c", code, str(study)], stdout=subprocess.PIPE, text=True)
     looking.stdout.readline()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import gansweep
-from gansweep.cli import fetch, objectives, results, studies, watching
+from gansweep.cli import fetch, results, studies, variants, watching
 from gansweep.errors import Stopped, UserError
 
 AWAY = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT)
@@ -59,6 +59,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gansweep", description=gansweep.__doc__, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"gansweep {gansweep.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (studies, watching, results, objectives, fetch):
+    for module in (studies, watching, results, variants, fetch):
         module.add(commands)
     return parser

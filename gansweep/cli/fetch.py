@@ -21,11 +21,11 @@ def add(commands: Any) -> None:
 
 def fetch(options: argparse.Namespace) -> int:
     """Download what studies need, unless it is there: data sets, and the weights of feature extractors."""
-    from gansweep import study_files
     from gansweep.data import DATASETS
     from gansweep.evaluation import EXTRACTORS
+    from gansweep.study import library
 
-    known = {*DATASETS, *EXTRACTORS, *study_files.available()}
+    known = {*DATASETS, *EXTRACTORS, *library.available()}
     for name in options.names:
         if not (name in known or name.startswith("folder:") or name.endswith(".py")):
             raise unknown("study, data set or extractor", name, known)
@@ -52,10 +52,11 @@ def _fetched(name: str) -> Iterator[str]:
 
 
 def _of_study(name: str) -> Iterator[str]:
-    from gansweep import data, study_files
+    from gansweep import data
     from gansweep.evaluation.extractors import resolve
+    from gansweep.study import library
 
-    _, _, study = study_files.load(name)
+    _, _, study = library.load(name)
     for key in study.datasets:
         dataset = data.load(key)
         yield _data_set(dataset)
@@ -74,7 +75,7 @@ def _data_set(dataset: "Dataset") -> str:
 
 
 def _weights(extractor: str, given: str | None) -> str:
-    from gansweep.evaluation.published import PUBLISHED, weights_file
+    from gansweep.evaluation.weights import PUBLISHED, weights_file
 
     try:
         file = weights_file(extractor, given)

@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
 
 def compare(options: argparse.Namespace) -> int:
     """Compare two studies variant by variant; exit code 1 if the second is worse somewhere."""
-    from gansweep.report.compare import compare_studies
+    from gansweep.report.compare.compare import compare_studies
 
     folders = [folder_of(study, options.results) for study in (options.baseline, options.new)]
     lines, is_worse = compare_studies(folders[0], folders[1], options.worse_by)
@@ -49,7 +49,7 @@ def compare(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """Recompute the tables of a study from its rows and compare; exit code 1 if something differs."""
-    from gansweep.report.verify import verify as differences
+    from gansweep.report.verify.verify import verify as differences
 
     found = differences(folder_of(options.study, options.results))
     print("\n".join(found or ["sound: the tables follow from the rows, and the rows from the study"]))
@@ -58,7 +58,7 @@ def verify(options: argparse.Namespace) -> int:
 
 def reproduce(options: argparse.Namespace) -> int:
     """Train one trial again and compare; exit code 1 if a number differs by more than rounding."""
-    from gansweep.reproduce import SAME, repeat
+    from gansweep.run.reproduce import SAME, repeat
 
     repetition = repeat(*trial_of(options.trial, options.results), options.alone)
     print("\n".join(repetition.lines()))
@@ -67,7 +67,7 @@ def reproduce(options: argparse.Namespace) -> int:
 
 def sample(options: argparse.Namespace) -> int:
     """Draw samples from the trained generator of a trial."""
-    from gansweep.reproduce import draw
+    from gansweep.run.reproduce import draw
 
     draw(*trial_of(options.trial, options.results), options.n, options.seed, options.out)
     print(options.out)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from gansweep.cli.options import add_results, command, folder_of, names, positive
 
 if TYPE_CHECKING:  # a command imports what it needs: `gansweep report` needs no torch
-    from gansweep.run import Options
-    from gansweep.study import Study
+    from gansweep.run.driver import Options
+    from gansweep.study.study import Study
 
 
 def add(commands: Any) -> None:
@@ -57,9 +57,9 @@ def add_run_options(parser: argparse.ArgumentParser, dry_run: bool = True) -> No
 
 def _load(options: argparse.Namespace) -> "tuple[str, str, Study]":
     """The name, question and study that the options ask for."""
-    from gansweep import study_files
+    from gansweep.study import library
 
-    name, question, study = study_files.load(options.study)
+    name, question, study = library.load(options.study)
     if options.scale is None:
         return name, question, study
     scaled = study.at_smoke_scale() if options.scale == "smoke" else study.at_small_scale()
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         return plan(options)
     if "torch" not in sys.modules:
         _start_ray()
-    from gansweep.run import run_study
+    from gansweep.run.driver import run_study
 
     return run_study(*_load(options), _options(options))
 
@@ -80,22 +80,22 @@ def run(options: argparse.Namespace) -> int:
 def _start_ray() -> None:
     """Start Ray while what a study needs is imported: each takes seconds, and Ray mostly waits."""
     Thread(target=import_module, args=("gansweep.run",), daemon=True).start()
-    from gansweep.orchestrate import join
+    from gansweep.run.ray import join
 
     join()
 
 
 def plan(options: argparse.Namespace) -> int:
     """Say what a study would do, how long and how large; trains nothing but a short calibration."""
-    from gansweep.plan import plan as forecast
+    from gansweep.run.forecast import plan as forecast
 
     print(forecast(*_load(options), _options(options)))
     return 0
 
 
 def _options(options: argparse.Namespace) -> "Options":
-    from gansweep.run import Options
-    from gansweep.storages import storage_url
+    from gansweep.run.driver import Options
+    from gansweep.run.search.storage import storage_url
 
     return Options(
         results=options.results,
@@ -109,8 +109,8 @@ def _options(options: argparse.Namespace) -> "Options":
 def report(options: argparse.Namespace) -> int:
     """Write the report of a study from its rows, finished or not."""
     from gansweep.report import write_report
-    from gansweep.results import read_manifest
-    from gansweep.tables import write_tables
+    from gansweep.results.row_file import read_manifest
+    from gansweep.results.tables import write_tables
 
     folder = folder_of(options.study, options.results)
     tables = write_tables(folder, read_manifest(folder)["collapse_above"])

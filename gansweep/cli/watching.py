@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gansweep.cli.options import add_results, command
 
 if TYPE_CHECKING:
-    from gansweep.watch import Status
+    from gansweep.results.status.status import Status
 
 EVERY_SECONDS = 5.0  # between two looks of `status --watch`
 PATIENCE_SECONDS = 60.0  # for a driver that was asked to stop
@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
 
 def status(options: argparse.Namespace) -> int:
     """Say how a study stands, from its folder alone; it may be running elsewhere."""
-    from gansweep.watch import Watch, study_folder
+    from gansweep.results.status.status import Watch, study_folder
 
     watch = Watch(study_folder(options.study, options.results))
     if options.watch:
@@ -55,7 +55,7 @@ def _shown(found: "Status", as_json: bool) -> str:
 
 def _keep_watching(watch: Any, as_json: bool) -> int:
     """Look again and again while the study runs; ctrl-C ends only the watching."""
-    from gansweep.progress import Screen
+    from gansweep.results.status.display import Screen
 
     screen = Screen(sys.stdout)
     try:
@@ -74,7 +74,7 @@ def _keep_watching(watch: Any, as_json: bool) -> int:
 
 def lines(found: "Status", width: int) -> Iterator[str]:
     """How a study stands, as text."""
-    from gansweep.progress import cell_lines, time_left
+    from gansweep.results.status.display import cell_lines, time_left
 
     yield from _wrapped(_headline(found), width)
     if found.tally is None:
@@ -89,7 +89,7 @@ def lines(found: "Status", width: int) -> Iterator[str]:
 
 
 def _headline(found: "Status") -> str:
-    from gansweep.progress import duration
+    from gansweep.results.status.display import duration
 
     driver, name = found.driver, found.folder.resolve().name
     ago = found.silent_seconds
@@ -112,8 +112,8 @@ def _moment(time_of_day: str) -> str:
 
 
 def _failures(found: "Status") -> Iterator[str]:
-    from gansweep.progress import WELL, counted
-    from gansweep.watch import failures
+    from gansweep.results.status.display import WELL, counted
+    from gansweep.results.status.status import failures
 
     if not found.tally or not found.tally.failures:
         return
@@ -128,8 +128,8 @@ def _failures(found: "Status") -> Iterator[str]:
 
 
 def _incidents(found: "Status") -> Iterator[str]:
-    from gansweep.progress import counted, duration, incident_line
-    from gansweep.watch import LATEST, kinds
+    from gansweep.results.status.display import counted, duration, incident_line
+    from gansweep.results.status.status import LATEST, kinds
 
     if not found.incidents:
         return
@@ -140,7 +140,7 @@ def _incidents(found: "Status") -> Iterator[str]:
 
 
 def _costs(found: "Status") -> Iterator[str]:
-    from gansweep.progress import duration
+    from gansweep.results.status.display import duration
 
     spent = []
     for cost in found.tally.costs() if found.tally else ():
@@ -169,8 +169,8 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def stop(options: argparse.Namespace) -> int:
     """Ask the driver of a study to stop, wherever it runs; the study goes on later where it stopped."""
-    from gansweep.lock import ask_to_stop, is_asked_to_stop, read_driver
-    from gansweep.watch import Watch, study_folder
+    from gansweep.results.lock import ask_to_stop, is_asked_to_stop, read_driver
+    from gansweep.results.status.status import Watch, study_folder
 
     folder = study_folder(options.study, options.results)
     driver = read_driver(folder)
@@ -202,8 +202,8 @@ def _ended(found: "Status") -> str:
 def log(options: argparse.Namespace) -> int:
     """Print the logs of the packs in which a trial has trained."""
     from gansweep.cli.options import split_trial
-    from gansweep.logs import read_log
-    from gansweep.watch import logs, study_folder
+    from gansweep.results.logs import read_log
+    from gansweep.results.status.status import logs, study_folder
 
     study, trial = split_trial(options.trial)
     paths = logs(study_folder(study, options.results), trial)

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
-from gansweep.networks.layers import Weighted, power_iteration
+from gansweep.networks.layers.weighted import Weighted, power_iteration
 from gansweep.networks.options import Binding
-from gansweep.training.calls import is_random, networks, options_of
+from gansweep.training.binding import is_random, networks, options_of
 from gansweep.training.member import Member
-from gansweep.training.streams import Streams, derive
+from gansweep.training.randomness import Streams, derive
 from gansweep.variants.base import float_fields
 
 

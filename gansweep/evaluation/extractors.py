@@ -17,8 +17,8 @@ from torch_fidelity.utils import create_feature_extractor
 
 from gansweep.data import Dataset
 from gansweep.errors import UserError
-from gansweep.evaluation.published import PUBLISHED, WEIGHTS, Published, file_hash, weights_file
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
+from gansweep.evaluation.weights import PUBLISHED, WEIGHTS, Published, file_hash, weights_file
 
 LOGIT_BOUND = 300.0  # beyond a gap of 745 a probability is 0 in float64, and the Inception Score NaN
 

@@ -16,11 +16,12 @@ from torch import Tensor
 from gansweep.data import Dataset
 from gansweep.data.base import save_tensors, split
 from gansweep.errors import UserError
-from gansweep.evaluation import metrics, pairs
 from gansweep.evaluation.extractors import CLASSIFIERS, features_by, resolve
-from gansweep.evaluation.metrics import Gaussian, square_root
-from gansweep.evaluation.published import PUBLISHED, UNLEARNT, file_hash, weights_file
+from gansweep.evaluation.metrics import features as metrics
+from gansweep.evaluation.metrics import pairwise
+from gansweep.evaluation.metrics.features import Gaussian, square_root
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
+from gansweep.evaluation.weights import PUBLISHED, UNLEARNT, file_hash, weights_file
 from gansweep.files import alone, require_writable
 
 MIN_REAL = 10
@@ -90,9 +91,9 @@ class Reference:
             if sigma is not None:
                 wanted[name] = partial(square_root, sigma)
         if evaluation.asks("kid"):
-            wanted["kernel_means"] = lambda: pairs.kernel_means(self.features.float(), evaluation.n_images)
+            wanted["kernel_means"] = lambda: pairwise.kernel_means(self.features.float(), evaluation.n_images)
         if evaluation.asks("precision", "recall"):
-            wanted["radii"] = lambda: pairs.radii(self.features.float())
+            wanted["radii"] = lambda: pairwise.radii(self.features.float())
         lacking = {name: make() for name, make in wanted.items() if name not in self.derived}
         return replace(self, derived=self.derived | lacking) if lacking else self
 

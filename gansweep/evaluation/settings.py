@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
 from gansweep.errors import unknown
-from gansweep.rules import Count, Names, Positive, Seed, check_fields, whole
+from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
 
 Better = Literal["lower", "higher", "neither"]
 Needs = Literal[

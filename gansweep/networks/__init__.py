@@ -15,15 +15,15 @@ from torch import nn
 from torch.nn.functional import relu
 
 from gansweep.errors import UserError, unknown
-from gansweep.networks import convolutional, deep, mlp, residual
+from gansweep.networks import dcgan, infogan, mlp, resnet
 from gansweep.networks.architecture import Architecture
-from gansweep.networks.blocks import leaky
+from gansweep.networks.layers.blocks import leaky
 from gansweep.networks.options import NetworkOptions
 from gansweep.networks.roles import network
 
 INFOGAN = Architecture(
-    trunk=convolutional.trunk,
-    generator=convolutional.generator,
+    trunk=infogan.trunk,
+    generator=infogan.generator,
     activation=leaky(0.2),
     z_dim=64,
     features=(64, 128, 1024),
@@ -43,8 +43,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         std=None,
     ),
     "dcgan": Architecture(
-        trunk=deep.dcgan_trunk,
-        generator=deep.dcgan_generator,
+        trunk=dcgan.dcgan_trunk,
+        generator=dcgan.dcgan_generator,
         activation=leaky(0.2),
         z_dim=100,
         features=(64,),
@@ -52,8 +52,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         sides=(32, 64),
     ),
     "sndcgan": Architecture(
-        trunk=deep.sndcgan_trunk,
-        generator=deep.sndcgan_generator,
+        trunk=dcgan.sndcgan_trunk,
+        generator=dcgan.sndcgan_generator,
         activation=leaky(0.1),
         z_dim=128,
         features=(64,),
@@ -61,8 +61,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         sides=(32, 64),
     ),
     "resnet": Architecture(
-        trunk=residual.trunk,
-        generator=residual.generator,
+        trunk=resnet.trunk,
+        generator=resnet.generator,
         activation=relu,
         z_dim=128,
         features=(64,),

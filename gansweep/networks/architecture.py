@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from gansweep.networks.blocks import Activation, Trunk
+from gansweep.networks.layers.blocks import Activation, Trunk
 from gansweep.networks.options import NetworkOptions
 
 

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from gansweep.networks.architecture import Architecture
-from gansweep.networks.blocks import Block, Stack, Trunk, dense
-from gansweep.networks.layers import Linear
-from gansweep.networks.normalisation import norm
+from gansweep.networks.layers.blocks import Block, Stack, Trunk, dense
+from gansweep.networks.layers.norms import norm
+from gansweep.networks.layers.weighted import Linear
 from gansweep.networks.options import NetworkOptions
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from gansweep.networks.architecture import Architecture
-from gansweep.networks.blocks import Dropout, Trunk, hidden
-from gansweep.networks.layers import Linear, Weighted
+from gansweep.networks.layers.blocks import Dropout, Trunk, hidden
+from gansweep.networks.layers.keyed_random import fold_in, normal
+from gansweep.networks.layers.weighted import Linear, Weighted
 from gansweep.networks.options import NOTHING, Binding, NetworkOptions
-from gansweep.networks.random import fold_in, normal
 
 
 def network(

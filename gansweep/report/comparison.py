@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gansweep import phases, results
 from gansweep.errors import UserError
-from gansweep.halving import PRUNED
-from gansweep.outlines import FINALISTS, read_outlined
-from gansweep.report import halved, statistics
+from gansweep.report import pruned, statistics
 from gansweep.report.statistics import Estimate, Scores
-from gansweep.results import FAILED
-from gansweep.tables import load
+from gansweep.results import phases, row_file
+from gansweep.results.halving import PRUNED
+from gansweep.results.outlines import FINALISTS, read_outlined
+from gansweep.results.row_file import FAILED
+from gansweep.results.tables import load
 
 OUTCOMES = ("ok", "collapsed", "diverged", "crashed", "timeout")  # besides pruned
 
@@ -62,7 +62,7 @@ class Comparison:
     @property
     def drawn(self) -> str:
         """What a budget counts: "configuration", or "bracket" or "group" if the search prunes trials."""
-        return halved.noun(self.manifest["budget"])
+        return pruned.noun(self.manifest["budget"])
 
     @cached_property
     def finished(self) -> pd.DataFrame:
@@ -116,7 +116,7 @@ class Comparison:
     def scores(self) -> dict[tuple[str, str], Scores]:
         """The sorted scores of the independent draws of every (dataset, variant): its finished trials, or
         if the search prunes trials its complete groups; empty where there is none."""
-        draws = halved.draws(self.finished, self.manifest["budget"]) if self.is_halved else self.finished
+        draws = pruned.draws(self.finished, self.manifest["budget"]) if self.is_halved else self.finished
         groups = {key: group["score"] for key, group in draws.groupby(["dataset", "variant"])}
         return {
             (dataset, variant): np.sort(
@@ -201,12 +201,12 @@ def read_comparison(folder: Path, tables: dict[str, pd.DataFrame] | None = None)
     Raises:
         UserError: the folder holds no results, no trial has reported yet, or a file is damaged.
     """
-    manifest = results.read_manifest(folder)
+    manifest = row_file.read_manifest(folder)
     tables = tables or load(folder, manifest["collapse_above"])
     if tables["trials"].empty:
         raise UserError(f"{folder} holds no results: no trial has reported yet; run the study first")
     trials = tables["trials"]
-    results.require_known(folder, zip(trials["dataset"], trials["variant"], strict=True), manifest)
+    row_file.require_known(folder, zip(trials["dataset"], trials["variant"], strict=True), manifest)
     trials = trials.assign(score=_score(trials, "fid_best"), reported=_score(trials, "fid_reported"))
     search = trials[trials["phase"] == phases.SEARCH]
     evaluations = tables["evaluations"]
@@ -220,7 +220,7 @@ def read_comparison(folder: Path, tables: dict[str, pd.DataFrame] | None = None)
 def _read_finalists(folder: Path, manifest: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     file = folder / "finalists.json"
     entries = read_outlined(file, FINALISTS)["finalists"] if file.exists() else []
-    results.require_known(folder, ((entry["dataset"], entry["variant"]) for entry in entries), manifest)
+    row_file.require_known(folder, ((entry["dataset"], entry["variant"]) for entry in entries), manifest)
     return tuple(entries)
 
 

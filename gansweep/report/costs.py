@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from gansweep.report import halved, statistics
+from gansweep.report import pruned, statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.statistics import Estimate
 
@@ -19,7 +19,7 @@ def trial_costs(comparison: Comparison, dataset: str) -> pd.DataFrame:
     the discriminator) and images (real ones seen); a line per variant."""
     here = comparison.finished[comparison.finished["dataset"] == dataset]
     if comparison.is_halved:
-        here = halved.complete(here, comparison.manifest["budget"])
+        here = pruned.complete(here, comparison.manifest["budget"])
     spent = pd.DataFrame(
         {
             "variant": here["variant"],

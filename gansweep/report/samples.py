@@ -12,8 +12,8 @@ import pandas as pd
 from PIL import Image
 
 from gansweep.report.comparison import Comparison
-from gansweep.report.numbers import fid_text
-from gansweep.results import slug
+from gansweep.report.text.numbers import fid_text
+from gansweep.results.row_file import slug
 
 LOSSLESS_BELOW = 40_000  # pixels: lossy compression blurs the colours of tiny images
 ROWS = 8  # of images, in a grid

@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 import torch
 
 from gansweep.data.base import save_tensors
-from gansweep.patience import patiently
+from gansweep.files import patiently
 
 
 class Checkpoints:

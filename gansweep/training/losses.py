@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from gansweep.networks.options import Binding
-from gansweep.training.calls import Call, networks
+from gansweep.training.binding import Call, networks
 from gansweep.training.player import Views
 from gansweep.variants.base import Variant
 

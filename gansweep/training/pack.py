@@ -17,17 +17,17 @@ from torch.func import vmap
 
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
-from gansweep.networks.layers import Weighted, power_iteration
-from gansweep.training.calls import is_random, options_of, sampling_labels
+from gansweep.networks.layers.weighted import Weighted, power_iteration
+from gansweep.training.binding import is_random, options_of, sampling_labels
 from gansweep.training.losses import Differentiation
 from gansweep.training.member import Member, pack_key
 from gansweep.training.player import Player
-from gansweep.training.precision import matmul_precision
-from gansweep.training.replay import WARM, Replayed
+from gansweep.training.randomness import Streams, derive
 from gansweep.training.sampling import N_MEASURED, Sampling
-from gansweep.training.sizes import samples_at_once
-from gansweep.training.streams import Streams, derive
-from gansweep.training.tracing import Traced
+from gansweep.training.sizing.estimate import samples_at_once
+from gansweep.training.speed.cuda_graph import WARM, Replayed
+from gansweep.training.speed.precision import matmul_precision
+from gansweep.training.speed.trace import Traced
 from gansweep.variants.base import Variant, float_fields
 
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from gansweep.networks.batchnorm import BatchNorm
+from gansweep.networks.layers.batchnorm import BatchNorm
 from gansweep.networks.options import Binding
-from gansweep.training.streams import latents
+from gansweep.training.randomness import latents
 
 N_MEASURED = 512  # latents over which a generator's batch norm is measured
 

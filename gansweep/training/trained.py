@@ -12,13 +12,13 @@ from gansweep.data import Dataset
 from gansweep.errors import UserError
 from gansweep.networks import ARCHITECTURES, build
 from gansweep.networks.options import Binding
-from gansweep.results import Row, slug
-from gansweep.training.calls import options_of, sampling_labels
+from gansweep.results.row_file import Row, slug
+from gansweep.training.binding import options_of, sampling_labels
 from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.member import Member
-from gansweep.training.sizes import samples_at_once
-from gansweep.training.streams import latents
-from gansweep.training.train import Job
+from gansweep.training.randomness import latents
+from gansweep.training.sizing.estimate import samples_at_once
+from gansweep.training.trainer import Job
 
 
 @dataclass(frozen=True)

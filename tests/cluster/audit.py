@@ -10,12 +10,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from gansweep import phases
-from gansweep import study as studies
-from gansweep.halving import PRUNED
-from gansweep.results import FAILED, Row, read_rows, slug
-from gansweep.storages import open_storage
-from gansweep.training.train import evaluation_rounds
+from gansweep.results import phases
+from gansweep.results.halving import PRUNED
+from gansweep.results.row_file import FAILED, Row, read_rows, slug
+from gansweep.run.search.storage import open_storage
+from gansweep.study import study as studies
+from gansweep.training.trainer import evaluation_rounds
 
 METRICS = ("fid", "isc")
 

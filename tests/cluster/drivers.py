@@ -11,11 +11,11 @@ from pathlib import Path
 
 from processes import kill_tree, trainers
 
-from gansweep.results import Row, read_rows
+from gansweep.results.row_file import Row, read_rows
 
 SMALL = '''"""Does it survive?"""
 from gansweep.evaluation import Evaluation
-from gansweep.phases import Confirm, Replicate
+from gansweep.results.phases import Confirm, Replicate
 from gansweep.study import Study
 
 STUDY = Study(

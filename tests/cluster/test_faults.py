@@ -17,7 +17,7 @@ from drivers import TINY, Driver, local
 from nodes import cluster
 from traps import DISARMED, offer
 
-from gansweep.incidents import read_incidents
+from gansweep.results.incidents import read_incidents
 
 MEMORY = Path("/sys/fs/cgroup/memory")
 JOIN, HIDE = 'echo $$ > "$0/cgroup.procs"; ', f'mount --bind "$0" {MEMORY}; '

@@ -13,7 +13,7 @@ from audit import require_sound
 from namespaces import Namespaces, SlowNamespaces, run
 from nodes import cluster
 
-from gansweep.incidents import read_incidents
+from gansweep.results.incidents import read_incidents
 
 CLOCK = Path(__file__).with_name("shifted_clock.c")
 HOURS = 5

@@ -6,7 +6,7 @@ import pytest
 from audit import require_sound
 from nodes import cluster
 
-from gansweep.incidents import read_incidents
+from gansweep.results.incidents import read_incidents
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -18,14 +18,15 @@ from drivers import local
 from postgres import MISSING, PASSWORD, server
 from proxy import Proxy
 
-from gansweep import data, study
+from gansweep import data
 from gansweep.errors import Stopped, UserError
 from gansweep.evaluation import Evaluation
-from gansweep.results import blank_row
-from gansweep.search import Search
+from gansweep.results.row_file import blank_row
+from gansweep.run.search.search import Search
+from gansweep.run.search.storage import exclusive, open_storage
 from gansweep.space import loguniform
-from gansweep.storages import exclusive, open_storage
-from gansweep.study import Study
+from gansweep.study import study
+from gansweep.study.study import Study
 
 pytestmark = [
     pytest.mark.slow,
@@ -241,7 +242,10 @@ def test_two_drivers_on_one_database(drive, tiny, postgres, tmp_path):
 def test_a_password_comes_from_pgpass(postgres, tmp_path):
     (tmp_path / ".pgpass").write_text(f"{postgres.host}:{postgres.port}:*:gansweep:{PASSWORD}\n")
     (tmp_path / ".pgpass").chmod(0o600)
-    command = "from gansweep.storages import *; open_storage(None, storage_url(sys.argv[1])); print('opened')"
+    command = (
+        "from gansweep.run.search.storage import *; "
+        "open_storage(None, storage_url(sys.argv[1])); print('opened')"
+    )
     for url, said in ((postgres.public_url, "opened"), (postgres.url, "a password in --storage can be read")):
         run = subprocess.run(
             [sys.executable, "-c", f"import sys; {command}", url],

@@ -9,12 +9,12 @@ import pytest
 from audit import require_sound
 from drivers import TINY
 
-from gansweep.report.verify import verify
+from gansweep.report.verify.verify import verify
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 HALVED = TINY.replace("trials=4", "trials=19, halving=Halving(size=9)").replace(
-    "from gansweep.phases", "from gansweep.halving import Halving\nfrom gansweep.phases"
+    "from gansweep.results.phases", "from gansweep.results.halving import Halving\nfrom gansweep.phases"
 )
 
 

@@ -12,7 +12,7 @@ from namespaces import Namespaces
 from nodes import RAY, Node, environment
 from processes import kill_tree, mentioning
 
-from gansweep.orchestrate.hardware import machine_memory
+from gansweep.run.ray.hardware import machine_memory
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 NO_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a network of its own")
@@ -24,10 +24,11 @@ import optuna, ray
 from ray import tune
 from gansweep import data, orchestrate, study
 from gansweep.evaluation import Evaluation
-from gansweep.orchestrate.resources import gpus_granted, make_room, resources
-from gansweep.orchestrate.searcher import PackSearcher
-from gansweep.packing import Packing
-from gansweep.search import Search
+from gansweep.run.ray.tune import make_room, resources
+from gansweep.run.ray.worker import gpus_granted
+from gansweep.run.ray.searcher import PackSearcher
+from gansweep.run.packing import Packing
+from gansweep.run.search.search import Search
 
 folder = Path(sys.argv[1])
 PACKING = {"digits": Packing(1, 0.5, ""), "ring": Packing(1, 0.3333, "")}
@@ -95,7 +96,7 @@ def test_each_pack_has_the_share_of_its_data_set_and_none_has_more(tmp_path):
 
 DESCRIBE = """
 import json, ray
-from gansweep.orchestrate.hardware import describe
+from gansweep.run.ray.hardware import describe
 ray.init(address="local", num_cpus=3, num_gpus=2, resources={"accelerator_type:T4": 1}, log_to_driver=False)
 print(json.dumps(describe()))
 """
@@ -116,11 +117,11 @@ import ray
 from gansweep import data, study
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
-from gansweep.orchestrate.hardware import describe
-from gansweep.orchestrate.probe import probe
-from gansweep.packing import choose_packing, to_json
-from gansweep.preparation import prepare
-from gansweep.run import Options
+from gansweep.run.ray.hardware import describe
+from gansweep.run.ray.probe import probe
+from gansweep.run.packing import choose_packing, to_json
+from gansweep.run.prepare import prepare
+from gansweep.run.driver import Options
 
 folder = Path(sys.argv[1])
 evaluation = Evaluation(n_images=100)
@@ -237,7 +238,7 @@ def test_the_memory_of_a_control_group_is_that_of_the_machine():
             group / name for name in ("memory.limit_in_bytes", "memory.max") if (group / name).exists()
         )
         limit.write_text(str(3 << 30))
-        code = "from gansweep.orchestrate.hardware import machine_memory; print(machine_memory())"
+        code = "from gansweep.run.ray.hardware import machine_memory; print(machine_memory())"
         join = f"echo $$ > {group / 'cgroup.procs'} && exec {sys.executable} -c '{code}'"
         done = subprocess.run(["sh", "-c", join], capture_output=True, text=True, check=True)
     finally:

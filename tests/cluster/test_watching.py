@@ -13,8 +13,8 @@ import pytest
 from audit import require_sound
 from drivers import local
 
-from gansweep.incidents import read_incidents
-from gansweep.logs import STARTED
+from gansweep.results.incidents import read_incidents
+from gansweep.results.logs import STARTED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -22,7 +22,7 @@ SFTP = Path("/usr/lib/openssh/sftp-server")
 WORK = """
 import sys, time
 from pathlib import Path
-from gansweep.lock import is_asked_to_stop, locked
+from gansweep.results.lock import is_asked_to_stop, locked
 with locked(Path(sys.argv[1])):
     print("at work", flush=True)
     while not is_asked_to_stop(Path(sys.argv[1])):

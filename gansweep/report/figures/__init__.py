@@ -4,31 +4,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.agreement import agreement_plot
 from gansweep.report.figures.base import Plot, Table
-from gansweep.report.figures.budget import budget_plot
-from gansweep.report.figures.budget_each import budget_each_plot
-from gansweep.report.figures.confirmation import confirmation_plot
-from gansweep.report.figures.cost import cost_plot
-from gansweep.report.figures.coverage import coverage_plot
-from gansweep.report.figures.distribution import distribution_plot
-from gansweep.report.figures.divergences import cross_plot
-from gansweep.report.figures.effects import effects_plot
-from gansweep.report.figures.f1_budget import f1_budget_plot
-from gansweep.report.figures.failure_map import failure_plot
-from gansweep.report.figures.finalists import finalists_plot
-from gansweep.report.figures.fits import fits_plot
-from gansweep.report.figures.halving import halving_plot
-from gansweep.report.figures.hyperparameters import hyperparameter_plot
-from gansweep.report.figures.importance import importance_plot
-from gansweep.report.figures.improvement import improvement_plot
-from gansweep.report.figures.learning import learning_plot
-from gansweep.report.figures.pareto import pareto_plot
-from gansweep.report.figures.profile import profile_plot
-from gansweep.report.figures.published import published_plot
-from gansweep.report.figures.strips import CONDITIONAL, FURTHER, POLYGONS, strips_plot
-from gansweep.report.figures.transfer import transfer_plot
-from gansweep.report.figures.variance import variance_plot
+from gansweep.report.figures.cost.cost import cost_plot
+from gansweep.report.figures.cost.pareto import pareto_plot
+from gansweep.report.figures.fresh_seeds.confirmation import confirmation_plot
+from gansweep.report.figures.fresh_seeds.effects import effects_plot
+from gansweep.report.figures.fresh_seeds.finalists import finalists_plot
+from gansweep.report.figures.fresh_seeds.lucic2018 import published_plot
+from gansweep.report.figures.fresh_seeds.pairwise import improvement_plot
+from gansweep.report.figures.hyperparameters.failure_map import failure_plot
+from gansweep.report.figures.hyperparameters.importance import importance_plot
+from gansweep.report.figures.hyperparameters.slices import hyperparameter_plot
+from gansweep.report.figures.known_data.coverage import coverage_plot
+from gansweep.report.figures.known_data.divergences import cross_plot
+from gansweep.report.figures.known_data.f1_budget import f1_budget_plot
+from gansweep.report.figures.known_data.fits import fits_plot
+from gansweep.report.figures.metrics.agreement import agreement_plot
+from gansweep.report.figures.metrics.learning import learning_plot
+from gansweep.report.figures.metrics.strips import CONDITIONAL, FURTHER, POLYGONS, strips_plot
+from gansweep.report.figures.search.budget import budget_plot
+from gansweep.report.figures.search.budget_each import budget_each_plot
+from gansweep.report.figures.search.distribution import distribution_plot
+from gansweep.report.figures.search.halving import halving_plot
+from gansweep.report.figures.search.profile import profile_plot
+from gansweep.report.figures.search.transfer import transfer_plot
+from gansweep.report.figures.search.variance import variance_plot
 
 __all__ = ["Plot", "Table", "plots"]
 

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gansweep import phases
-from gansweep.halving import PRUNED
-from gansweep.report import style
 from gansweep.report.comparison import Comparison
+from gansweep.report.style import style
+from gansweep.results import phases
+from gansweep.results.halving import PRUNED
 
 STAR: dict[str, Any] = {  # marks the default configuration
     "linestyle": "",

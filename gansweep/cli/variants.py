@@ -1,0 +1,133 @@
+"""Commands about what can be compared: list, check, new-variant, demo, robustness."""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gansweep import contracts
+from gansweep.cli.options import command, positive
+from gansweep.contracts import CONTRACTS, demand
+from gansweep.errors import unknown
+from gansweep.variants import Published
+
+
+def add(commands: Any) -> None:
+    """Add the commands to a parser's."""
+    parser = command(commands, "list", list_)
+    parser.add_argument(
+        "kind", nargs="?", default="studies", help="studies, variants, datasets, architectures or extractors"
+    )
+    parser = command(commands, "check", check)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="variants; default: all")
+    parser = command(commands, "new-variant", new_variant)
+    parser.add_argument("name", help="a Python identifier in lower case, like my_gan")
+    parser.add_argument("--into", type=Path, default=Path(), help="a clone of gansweep, or any other folder")
+    parser = command(commands, "demo", demo)
+    parser.add_argument("target", nargs="?", default="mixture", help="mixture or gaussian")
+    parser.add_argument("--variant", default="ns", help="a variant whose D gives scores")
+    parser.add_argument("--steps", type=positive, default=1500, help="updates of D")
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder of the pictures")
+    parser = command(commands, "robustness", robustness)
+    parser.add_argument("experiment", help="bias, modes, disturbance or agreement")
+    parser.add_argument("--dataset", default="digits", help="a data set of images")
+    parser.add_argument("--extractor", default="auto", help="of the features; see `gansweep list extractors`")
+    parser.add_argument("--second", default="none", help="extractor that `agreement` compares with")
+    parser.add_argument("--repeats", type=positive, default=50, help="of every measurement")
+    parser.add_argument("--out", type=Path, default=Path("robustness"), help="folder of figures and numbers")
+
+
+def list_(options: argparse.Namespace) -> int:
+    """List the studies, variants, data sets, architectures or extractors there are."""
+    from gansweep.cli import listing
+
+    kinds = {
+        "studies": listing.studies,
+        "variants": listing.variants,
+        "datasets": listing.datasets,
+        "architectures": listing.architectures,
+        "extractors": listing.extractors,
+    }
+    if options.kind not in kinds:
+        raise unknown("list", options.kind, kinds)
+    print("\n".join(kinds[options.kind]()))
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Check that variants keep their contracts: a sentence for each that is broken, and exit code 1."""
+    import torch
+
+    from gansweep.cli.variants import verdicts
+    from gansweep.variants import VARIANTS
+
+    for name in options.names:
+        if name not in VARIANTS:
+            raise unknown("variant", name, VARIANTS)
+    torch.set_num_threads(1)  # as a worker has it
+    is_broken = False
+    for line, tells_of_broken in verdicts({name: VARIANTS[name] for name in options.names or VARIANTS}):
+        print(line, flush=True)
+        is_broken |= tells_of_broken
+    return int(is_broken)
+
+
+def new_variant(options: argparse.Namespace) -> int:
+    """Write a new variant to be edited: a file of a clone of gansweep, or a package of its own."""
+    from gansweep.contracts import new_variant as scaffold
+
+    print(scaffold.new_variant(options.name, options.into), end="")
+    return 0
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Train a variant on data of one dimension and draw its D beside the best D there could be."""
+    import torch
+
+    from gansweep.demos import discriminator as demonstration
+    from gansweep.files import require_writable
+
+    require_writable(options.out)
+    torch.set_num_threads(1)
+    course = demonstration.follow(options.variant, options.target, options.steps)
+    for path in demonstration.write_pictures(course, options.out):
+        print(path)
+    print("\n".join(demonstration.lesson(course)))
+    return 0
+
+
+def robustness(options: argparse.Namespace) -> int:
+    """Measure FID itself on real data: bias and variance, dropped modes, other extractors."""
+    import torch
+
+    from gansweep.demos import fid as experiments
+    from gansweep.evaluation import Evaluation
+
+    torch.set_num_threads(1)
+    evaluation = Evaluation(extractor=options.extractor, second_extractor=options.second, metrics=("fid",))
+    files = experiments.run(options.experiment, options.dataset, evaluation, options.repeats, options.out)
+    print("\n".join(map(str, files)))
+    return 0
+
+
+WIDTH = max(map(len, CONTRACTS))
+
+
+def verdicts(variants: Mapping[str, Published]) -> Iterator[tuple[str, bool]]:
+    """Examine variants by name; lines as they come, each with whether it tells of a broken contract."""
+    broken = []
+    for name, published in variants.items():
+        yield f"{name}: {published.label}", False
+        n_kept, seconds = 0, 0.0
+        for verdict in contracts.check(name, published):
+            word = "BROKEN" if verdict.reason else "kept"
+            columns = f"{word:<6}  {verdict.seconds:5.2f} s  {verdict.contract:<{WIDTH}}"
+            yield f"  {columns}  {demand(verdict.contract)}", bool(verdict.reason)
+            if verdict.reason:
+                yield f"{'':19}{verdict.reason}", True
+            n_kept, seconds = n_kept + (not verdict.reason), seconds + verdict.seconds
+        if n_kept < len(CONTRACTS):
+            broken.append(name)
+        yield f"  {name} keeps {n_kept} of {len(CONTRACTS)} contracts ({seconds:.1f} s)\n", False
+    kept = f"{len(variants) - len(broken)} of {len(variants)} variants keep every contract"
+    yield kept + (f"; not {', '.join(broken)}" if broken else ""), bool(broken)

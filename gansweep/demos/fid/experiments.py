@@ -1,0 +1,76 @@
+"""The experiments by name, and the command that runs one: a table, a picture, some sentences."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gansweep import data
+from gansweep.data import Dataset
+from gansweep.demos.fid import agreement, bias, disturbance, modes
+from gansweep.errors import UserError, unknown
+from gansweep.evaluation import Evaluation
+from gansweep.files import require_writable
+from gansweep.report.style import style
+from gansweep.results.row_file import slug
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is measured (n_repeats times, from a seed), how it is drawn, and what it says."""
+
+    description: str
+    measure: Callable[[Dataset, Evaluation, int, int], pd.DataFrame]
+    draw: Callable[[pd.DataFrame], Figure]
+    findings: Callable[[pd.DataFrame], list[str]]
+
+
+EXPERIMENTS = {
+    "bias": Experiment(
+        "FID of real images against real ones, and how it falls with their number",
+        bias.bias,
+        bias.draw,
+        bias.findings,
+    ),
+    "modes": Experiment("FID of real images that lack classes", modes.modes, modes.draw, modes.findings),
+    "disturbance": Experiment(
+        "FID of images with more and more noise or blur",
+        disturbance.disturbance,
+        disturbance.draw,
+        disturbance.findings,
+    ),
+    "agreement": Experiment(
+        "rank correlation between the FIDs of two extractors",
+        agreement.agreement,
+        agreement.draw,
+        agreement.findings,
+    ),
+}
+
+
+def run(experiment: str, dataset: str, evaluation: Evaluation, n_repeats: int, out: Path) -> list[Path]:
+    """Run an experiment, say what it found, and write its figure and numbers under `out`.
+
+    Returns:
+        figures/<name>.png, .pdf and .svg, and data/<name>.csv with all numbers.
+
+    Raises:
+        UserError: there is no such experiment or data set, the data set does not suit it, or the repeats
+            are too few to have a spread.
+    """
+    if experiment not in EXPERIMENTS:
+        raise unknown("experiment", experiment, EXPERIMENTS)
+    if n_repeats < 2:
+        raise UserError(f"n_repeats must be at least 2, or nothing is known of chance, but got {n_repeats}")
+    require_writable(out)
+    chosen = EXPERIMENTS[experiment]
+    table = chosen.measure(data.load(dataset), evaluation, n_repeats, evaluation.seed)
+    name = f"{experiment}-{slug(dataset)}-{table['extractor'].iloc[0]}"
+    with style.house_style():
+        figure = chosen.draw(table)
+    style.save(figure, out, name, table)
+    print("\n".join(chosen.findings(table)))
+    files = [out / "figures" / f"{name}.{kind}" for kind in ("png", "pdf", "svg")]
+    return [*files, out / "data" / f"{name}.csv"]

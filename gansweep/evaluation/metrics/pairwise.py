@@ -1,0 +1,125 @@
+"""Metrics of pairs of samples: KID, precision and recall. Features are float32 [N, D] on any device.
+
+They are torch-fidelity's, with its random subsets and its arithmetic of distances. What concerns real samples
+alone is computed once for all generators: `kernel_means`, `radii`.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gansweep.evaluation.metrics.features import SHUFFLE_SEED, settings
+from gansweep.evaluation.settings import KID_SUBSETS, NEIGHBOURS
+
+KERNEL_ROWS = 100  # of a block of kernel values, so that it stays in a processor's cache
+AT_ONCE = 1_000_000  # distances, likewise
+N_GROUPS = 100  # of samples, among which near ones are looked for
+
+
+def kernel_distance(generated: Tensor, real: Tensor, means: Tensor) -> float:
+    """KID: the mean over subsets of the unbiased squared MMD with the kernel (x.y / D + 1)^3; 0 on average if
+    nothing differs. means: `kernel_means` of the real samples.
+
+    Within 1e-6 of the kernel's mean of what the library finds of the same features in float64.
+
+    Source: Binkowski et al., "Demystifying MMD GANs", 2018, arXiv:1801.01401.
+    """
+    chosen = [indices.to(generated.device) for indices in subsets(len(generated), len(real))]
+    within, across = _kernel_means(generated, real, *chosen).mean(0)
+    return (within - 2 * across + means.mean()).item()
+
+
+def kernel_means(real: Tensor, n_generated: int) -> Tensor:
+    """For each subset that KID compares, the mean kernel of two different real samples in it, float64."""
+    chosen = subsets(n_generated, len(real))[1].to(real.device)
+    return _kernel_means(real, real, chosen, chosen[:, :0])[:, 0]
+
+
+@lru_cache
+def subsets(n_generated: int, n_real: int) -> tuple[Tensor, Tensor]:
+    """The library's choice of generated and of real samples for KID: indices [KID_SUBSETS, size] of each."""
+    size, stream = settings(n_generated, n_real)["kid_subset_size"], np.random.RandomState(SHUFFLE_SEED)
+    drawn = [
+        [stream.choice(n, size, replace=False) for n in (n_generated, n_real)] for _ in range(KID_SUBSETS)
+    ]
+    generated, real = (torch.from_numpy(np.stack(indices)) for indices in zip(*drawn, strict=True))
+    return generated, real
+
+
+def _kernel_means(x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor) -> Tensor:
+    """For subsets of x and y, indices [S, m] and [S, n]: the mean kernel of two different samples of x, and
+    that of one of x and one of y; float64 [S, 2].
+
+    A pair of x counts twice where it lies above the diagonal, for itself and the other way round.
+    """
+    (m, n), d = (of_x.shape[1], of_y.shape[1]), x.shape[1]
+    left = torch.cat([x, x.new_full((len(x), 1), d)], 1)  # such that left times right is x.y + D
+    right_x, right_y = (torch.cat([part, part.new_ones(len(part), 1)], 1) for part in (x, y))
+    counts = [_counts(m - i, n).to(x) for i in range(0, m, KERNEL_ROWS)]
+    means = []
+    for a, b in zip(of_x, of_y, strict=True):
+        rows, columns = left[a], torch.cat([right_x[a], right_y[b]]).T.contiguous()
+        blocks = rows.split(KERNEL_ROWS)
+        sums = [(block @ columns[:, i * KERNEL_ROWS :]).pow_(3) @ counts[i] for i, block in enumerate(blocks)]
+        selves = (rows[:, :d].double().square().sum(1) + d).pow(3).sum()
+        within, across = torch.cat(sums).sum(0, dtype=torch.float64)
+        means.append(torch.stack([(within - selves) / (m * (m - 1)), across / (m * max(1, n))]))
+    return torch.stack(means) / d**3
+
+
+def _counts(n_left: int, n: int) -> Tensor:
+    """How often the columns of a block count in the sums within x and across x and y: [n_left + n, 2]."""
+    counts = torch.zeros(n_left + n, 2)
+    counts[:n_left, 0] = 2
+    counts[:KERNEL_ROWS, 0] = 1  # the square on the diagonal has both ways
+    counts[n_left:] = torch.tensor([0.0, 1.0])
+    return counts
+
+
+def precision_recall(generated: Tensor, real: Tensor, real_radii: Tensor) -> dict[str, float]:
+    """The fractions of samples within reach of the other side's nearest neighbours, each in [0, 1].
+
+    real_radii: `radii` of the real samples.
+
+    Source: Kynkäänniemi et al., "Improved Precision and Recall Metric", 2019, arXiv:1904.06991.
+    """
+    columns, size = _columns(real), max(1, AT_ONCE // len(real))
+    precise, recalled = [], torch.zeros(len(real), dtype=torch.bool, device=real.device)
+    for part, reach in zip(generated.split(size), radii(generated).split(size), strict=True):
+        distances = _distances(part, columns)
+        precise.append((distances - real_radii).amin(1) <= 0)  # an amin is faster than an any
+        recalled |= (distances - reach.unsqueeze(1)).amin(0) <= 0
+    shares = torch.stack([torch.cat(precise).double().mean(), recalled.double().mean()]).tolist()
+    return dict(zip(("precision", "recall"), shares, strict=True))
+
+
+def radii(samples: Tensor) -> Tensor:
+    """The distance [N] of each sample from the NEIGHBOURS-th nearest of the others.
+
+    The nearest are in those groups whose own nearest are nearest, so that few distances need sorting.
+    """
+    n_wanted = NEIGHBOURS + 1  # with the sample itself
+    columns = _columns(samples, -len(samples) % N_GROUPS)
+    found = []
+    for part in samples.split(max(1, AT_ONCE // len(samples))):
+        groups = _distances(part, columns).unflatten(1, (-1, N_GROUPS))
+        chosen = groups.amin(1).topk(n_wanted, largest=False, sorted=False).indices
+        near = groups.gather(2, chosen.unsqueeze(1).expand(-1, groups.shape[1], -1))
+        found.append(near.flatten(1).topk(n_wanted, largest=False).values[:, -1])
+    return torch.cat(found)
+
+
+def _distances(x: Tensor, columns: Tensor) -> Tensor:
+    """From samples [M, D] to those in `columns`: [M, N], by the arithmetic of `torch.cdist`."""
+    norms = x.square().sum(1, keepdim=True)
+    return (torch.cat([-2 * x, norms, torch.ones_like(norms)], 1) @ columns).clamp_min_(0).sqrt_()
+
+
+def _columns(samples: Tensor, n_far: int = 0) -> Tensor:
+    """Samples as `_distances` takes them, and `n_far` more, infinitely far from all: [D + 2, N + n_far]."""
+    norms = samples.square().sum(1)
+    norms = torch.cat([norms, norms.new_full((n_far,), torch.inf)])
+    points = torch.cat([samples.T, samples.new_zeros(samples.shape[1], n_far)], 1)
+    return torch.cat([points, torch.ones_like(norms)[None], norms[None]])

@@ -1,0 +1,82 @@
+"""Files of weights: bundled with the package, or published elsewhere and named by the user or downloaded."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gansweep.errors import UserError
+from gansweep.files import alone
+
+WEIGHTS = Path(__file__).parent / "bundled"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A network whose weights others have published."""
+
+    owner: str  # as a sentence names it
+    fidelity_name: str  # torch-fidelity's
+    url: str
+    sha256: str  # its first digits, which the publishers put into the file's name
+    variable: str  # of the environment: a file to take instead
+
+
+PUBLISHED = {
+    "inception": Published(
+        "Inception",
+        "inception-v3-compat",
+        "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+        "weights-inception-2015-12-05-6726825d.pth",
+        "6726825d",
+        "GANSWEEP_INCEPTION_WEIGHTS",
+    ),
+    "vgg16": Published(
+        "VGG-16",
+        "vgg16",
+        "https://download.pytorch.org/models/vgg16-397923af.pth",
+        "397923af",
+        "GANSWEEP_VGG16_WEIGHTS",
+    ),
+}
+UNLEARNT = ("raw", "pixels")  # extractors without weights
+
+
+def weights_file(extractor: str, given: str | None) -> Path | None:
+    """The file of an extractor's weights, None if it has none.
+
+    That of published weights is `given`, or else named by the environment, or else downloaded.
+
+    Raises:
+        UserError: there is no such file, or the download failed.
+    """
+    if extractor in UNLEARNT:
+        return None
+    if extractor not in PUBLISHED:
+        return WEIGHTS / f"{extractor}.pt"
+    published = PUBLISHED[extractor]
+    chosen = given or os.environ.get(published.variable)
+    path = Path(chosen) if chosen else _download(published)
+    if not path.is_file():
+        raise UserError(f"there is no file of {published.owner}'s weights at {path}")
+    return path
+
+
+def _download(published: Published) -> Path:
+    path = Path(torch.hub.get_dir()) / "checkpoints" / published.url.rpartition("/")[2]
+    if not path.exists():
+        try:
+            with alone(path.with_name(f".{path.name}.lock")):
+                if not path.exists():  # nobody else has downloaded them meanwhile
+                    torch.hub.download_url_to_file(published.url, str(path), published.sha256, progress=False)
+        except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash is a RuntimeError
+            raise UserError(f"{published.owner}'s weights could not be downloaded ({error})") from None
+    return path
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,116 @@
+"""What all architectures are made of: hidden layers with norm, activation and dropout, and rows of them."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+from gansweep.networks.layers.keyed_random import fold_in, uniform
+from gansweep.networks.layers.norms import norm
+from gansweep.networks.layers.weighted import Linear
+from gansweep.networks.options import NOTHING, Binding, NetworkOptions
+
+Activation = Callable[[Tensor], Tensor]
+
+
+def leaky(slope: float) -> Activation:
+    """max(x, slope * x)."""
+    return partial(leaky_relu, negative_slope=slope)
+
+
+class Dropout(nn.Module):
+    """Sets activations to 0 with the probability bound to the call, and scales the others to keep the mean.
+
+    Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
+    2014, JMLR 15. Deviations: none; the scaling is done while training.
+    A call without a key drops nothing.
+    """
+
+    stream = 0  # of the call's key; a network gives each of its random layers another
+
+    def forward(self, x: Tensor, binding: Binding) -> Tensor:
+        if binding.key is None or binding.dropout is None:
+            return x
+        kept = uniform(fold_in(binding.key, self.stream), x.shape, x.dtype) >= binding.dropout
+        return x * kept / (1 - binding.dropout)
+
+
+class Block(nn.Module):
+    """A layer, its norm, the activation and dropout."""
+
+    def __init__(
+        self, layer: nn.Module, norm: nn.Module, activation: Activation, dropout: Dropout | None = None
+    ) -> None:
+        super().__init__()
+        self.layer, self.norm, self.activation, self.dropout = layer, norm, activation, dropout
+
+    def forward(self, x: Tensor, binding: Binding) -> Tensor:
+        x = self.activation(self.norm(self.layer(x)))
+        return x if self.dropout is None else self.dropout(x, binding)
+
+
+def dropout(options: NetworkOptions) -> Dropout | None:
+    """D's dropout layer, if it has any."""
+    return Dropout() if options.d_dropout > 0 else None
+
+
+def hidden(
+    layer: nn.Module, features: int, options: NetworkOptions, activation: Activation, spatial: bool = False
+) -> Block:
+    """A hidden layer of D with the norm it is to have; spatial: of a convolution."""
+    return Block(layer, norm(options.d_norm, features, spatial), activation, dropout(options))
+
+
+def first(layer: nn.Module, options: NetworkOptions, activation: Activation) -> Block:
+    """D's first layer, which has no norm: it would take away the mean and the contrast of the data."""
+    return Block(layer, nn.Identity(), activation, dropout(options))
+
+
+def dense(
+    sizes: tuple[int, ...], std: float | None, options: NetworkOptions, activation: Activation
+) -> list[Block]:
+    """Dense hidden layers of D, from the first size to the last."""
+    return [hidden(Linear(i, o, std), o, options, activation) for i, o in pairwise(sizes)]
+
+
+class Trunk(nn.Module):
+    """D up to its last layer: data, channels last, -> features [B, n_features]."""
+
+    def __init__(self, convs: Sequence[nn.Module], denses: Sequence[nn.Module], n_features: int) -> None:
+        super().__init__()
+        self.convs, self.denses = nn.ModuleList(convs), nn.ModuleList(denses)
+        self.n_features = n_features
+
+    def forward(self, x: Tensor, binding: Binding) -> Tensor:
+        for block in self.convs:
+            x = block(x, binding)
+        x = x.flatten(1)
+        for block in self.denses:
+            x = block(x, binding)
+        return x
+
+
+class Stack(nn.Module):
+    """Blocks and a last layer: the generator's way from [B, n_inputs] to data, channels last."""
+
+    def __init__(self, blocks: Sequence[nn.Module], last: nn.Module) -> None:
+        super().__init__()
+        self.blocks, self.last = nn.ModuleList(blocks), last
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x, NOTHING)
+        return self.last(x)
+
+
+class Reshape(nn.Module):
+    """[B, side * side * C] -> [B, side, side, C]."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(x.shape[0], self.side, self.side, x.shape[1] // self.side**2)

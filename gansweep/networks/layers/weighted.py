@@ -1,0 +1,151 @@
+"""Layers for one member whose cost stays low when a pack runs many members at once.
+
+Images are [B, H, W, C] here. Convolutions are written as patches times a matrix, or for small images as the
+image times one matrix: inside a pack this becomes one batched matrix product, where the library's convolution
+of many small filters is several times slower on a CPU and its second derivative loops over members. Weights
+are stored as the product needs them.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gansweep.networks.layers.patches import fold_4x4, patches_3x3, patches_4x4
+from gansweep.networks.layers.toeplitz import conv_matrix, deconv_matrix
+
+N_FIRST_ITERATIONS = 15  # so that a first estimate of a spectral norm is not far off
+
+
+def product(x: Tensor, weight: Tensor) -> Tensor:
+    """[..., i] times [i, o], as a product of two matrices: with more axes a pack would copy its weights."""
+    return (x.reshape(-1, x.shape[-1]) @ weight).view(*x.shape[:-1], weight.shape[1])
+
+
+class Weighted(nn.Module):
+    """A layer that multiplies by a matrix [i, o], and by one over its spectral norm if `spectral`.
+
+    Source: Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018,
+    arXiv:1802.05957, eq. 8 and algorithm 1. `u` and `v` are constants of the gradient; who trains moves them
+    by `power_iteration`. The norm is that of the matrix as stored: for a convolution that of the map from
+    patches to features, as in the paper. Deviations: 15 iterations are done at the start; the matrix of a
+    transposed convolution is that from features to patches.
+    """
+
+    weight: nn.Parameter
+    u: Tensor
+    v: Tensor
+    spectral = False
+
+    def matrix(self) -> Tensor:
+        """The weight as it is used."""
+        if not self.spectral:
+            return self.weight
+        return self.weight / (self.u @ self.weight @ self.v)
+
+    @torch.no_grad()
+    def normalise(self) -> None:
+        """Divide by the spectral norm from now on."""
+        u, v = power_iteration(self.weight, torch.randn(self.weight.shape[0]))
+        for _ in range(N_FIRST_ITERATIONS - 1):
+            u, v = power_iteration(self.weight, u)
+        self.register_buffer("u", u)
+        self.register_buffer("v", v)
+        self.spectral = True
+
+
+def power_iteration(weight: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """The next u [i] and v [o], both of length 1: u^T W v nears the largest singular value of W [i, o]."""
+    v = _direction(u @ weight)
+    return _direction(weight @ v), v
+
+
+def _direction(x: Tensor) -> Tensor:
+    return x / x.norm().clamp_min(1e-12)
+
+
+class Linear(Weighted):
+    """[..., i] -> [..., o]; the weight is stored [i, o] and drawn from N(0, std^2), the bias is 0.
+
+    `std` None takes sqrt(2 / i) (He et al., 2015, arXiv:1502.01852). On images it is a 1x1 convolution.
+    """
+
+    def __init__(self, i: int, o: int, std: float | None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(i, o) * (std or math.sqrt(2 / i)))
+        self.bias = nn.Parameter(torch.zeros(o))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return product(x, self.matrix()) + self.bias
+
+
+class Conv(Weighted):
+    """[B, H, W, i] -> [B, H/2, W/2, o]: a 4x4 convolution with stride 2 and padding 1.
+
+    The weight is [16 i, o], drawn from a normal distribution truncated at two standard deviations.
+    """
+
+    def __init__(self, i: int, o: int, std: float | None) -> None:
+        super().__init__()
+        self.weight = truncated_normal(16 * i, o, std)
+        self.bias = nn.Parameter(torch.zeros(o))
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, height, width, _ = x.shape
+        features = len(self.bias)
+        if height * width * features <= 16 * b:  # the matrix has fewer numbers than the patches
+            y = product(x.flatten(1), conv_matrix(self.matrix(), height, width))
+            return y.view(b, height // 2, width // 2, features) + self.bias
+        return product(patches_4x4(x), self.matrix()) + self.bias
+
+
+class Conv3x3(Weighted):
+    """[B, H, W, i] -> [B, H, W, o]: a 3x3 convolution with stride 1 and padding 1; the weight is [9 i, o]."""
+
+    def __init__(self, i: int, o: int, std: float | None) -> None:
+        super().__init__()
+        self.weight = truncated_normal(9 * i, o, std)
+        self.bias = nn.Parameter(torch.zeros(o))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return product(patches_3x3(x), self.matrix()) + self.bias
+
+
+class Deconv(Weighted):
+    """[B, h, w, i] -> [B, 2h, 2w, o]: the transpose of a 4x4 convolution with stride 2 and padding 1.
+
+    The weight is [i, 16 o], drawn from N(0, std^2).
+    """
+
+    def __init__(self, i: int, o: int, std: float | None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(i, 16 * o) * (std or math.sqrt(2 / (4 * i))))
+        self.bias = nn.Parameter(torch.zeros(o))
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, height, width, features = x.shape
+        if 4 * height * width * features <= 16 * b:  # the matrix has fewer numbers than the patches
+            y = product(x.flatten(1), deconv_matrix(self.matrix(), height, width))
+            return y.view(b, 2 * height, 2 * width, len(self.bias)) + self.bias
+        return fold_4x4(product(x, self.matrix())) + self.bias
+
+
+def truncated_normal(i: int, o: int, std: float | None) -> nn.Parameter:
+    std = std or math.sqrt(2 / i)
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(i, o), std=std, a=-2 * std, b=2 * std))
+
+
+class Doubled(nn.Module):
+    """[B, h, w, C] -> [B, 2h, 2w, C]: every pixel four times."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, h, w, c = x.shape
+        return x[:, :, None, :, None].expand(b, h, 2, w, 2, c).reshape(b, 2 * h, 2 * w, c)
+
+
+class Halved(nn.Module):
+    """[B, H, W, C] -> [B, H/2, W/2, C]: the mean of every four pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, h, w, c = x.shape
+        return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))

@@ -1,0 +1,191 @@
+"""Cost against quality of a whole search: which variants are worth their price?"""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox, BboxBase
+from numpy.typing import NDArray
+
+from gansweep.report import statistics
+from gansweep.report.comparison import Comparison
+from gansweep.report.costs import TIMES, device, trial_costs, unit
+from gansweep.report.figures.base import Plot
+from gansweep.report.figures.search.budget import refusal
+from gansweep.report.style import style
+from gansweep.report.style.style import Look
+
+# Where a name may stand, seen from its point, the first choice first: distances in points, and directions.
+Pixels = NDArray[np.float64]  # [2]
+REACHES = (8.0, 14.0, 21.0, 29.0, 38.0, 48.0)
+DIRECTIONS = ((1, 0), (-1, 0), (1, 0.7), (1, -0.7), (-1, 0.7), (-1, -0.7), (0, 1), (0, -1))
+
+
+def pareto_data(comparison: Comparison) -> pd.DataFrame:
+    """A point per data set and variant that succeeds: hours of k trials (training and evaluation, failed
+    ones included), the median best of k with its 95 % interval, and whether no other variant is both cheaper
+    and better. k is the data set's common budget."""
+    lines = []
+    for dataset in comparison.datasets:
+        k, costs = comparison.budget(dataset), trial_costs(comparison, dataset)["seconds"]
+        for variant in comparison.started(dataset):
+            estimate = comparison.at_budget[dataset, variant]
+            if math.isinf(estimate.value):
+                continue
+            lines.append(
+                {
+                    "dataset": dataset,
+                    "variant": variant,
+                    "n": len(comparison.scores[dataset, variant]),
+                    "k": k,
+                }
+                | {"hours": k * float(costs[variant]) / 3600, "median": estimate.value}
+                | {"low": estimate.low, "high": estimate.high}
+            )
+    points = pd.DataFrame(lines, columns=["dataset", "variant", "n", "k", "hours", "median", "low", "high"])
+    front = pd.Series(False, index=points.index)
+    for _, group in points.groupby("dataset"):
+        front[group.index] = statistics.pareto(group["hours"].to_numpy(), group["median"].to_numpy())
+    return points.assign(front=front)
+
+
+def plot_pareto(points: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
+    """Draw the points of one data set at their `cost`, without names, and the front as a line of steps."""
+    ax = ax or style.new_figure(3.0, 4.0).subplots()
+    low, high = _limits(points)
+    style.log_axis(ax.yaxis, low, high)
+    cheap, dear = float(points["cost"].min()), float(points["cost"].max())
+    room = max(1.25, (dear / cheap) ** 0.25)  # for the names
+    style.log_axis(ax.xaxis, cheap / room, dear * room, most=5)
+    ax.grid(True)
+    front = points[points["front"]].sort_values("cost")
+    ax.step(front["cost"], front["median"], where="post", color=style.COLLAPSED, linewidth=1.2, zorder=1)
+    for _, point in points.iterrows():
+        look, ends = looks[point["variant"]], np.clip([point["low"], point["high"]], low / 10, 10 * high)
+        ax.plot([point["cost"]] * 2, ends, color=look.color, linewidth=1.1, zorder=3)
+        ax.plot(point["cost"], point["median"], zorder=4, **look.marker(5.5))
+    return ax
+
+
+def _limits(points: pd.DataFrame) -> tuple[float, float]:
+    ends = points[["median", "low", "high"]].to_numpy(float)
+    ends = ends[np.isfinite(ends)]
+    return 0.88 * float(ends.min()), 1.14 * min(float(ends.max()), 4 * float(points["median"].max()))
+
+
+def name_points(ax: Axes, points: pd.DataFrame, looks: dict[str, Look]) -> None:
+    """Write each name where it covers no mark and no other name, those on the front first and in bold.
+
+    To be called when the figure has all its panels and labels, since these move the points.
+    """
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()
+    scale = figure.dpi / 72
+    places = ax.transData.transform(points[["cost", "median"]].to_numpy(float))
+    tops, bottoms = (
+        ax.transData.transform(np.column_stack([points["cost"], np.clip(points[end], 1e-9, 1e9)]))[:, 1]
+        for end in ("high", "low")
+    )
+    taken = [Bbox([xy - 4 * scale, xy + 4 * scale]) for xy in places]
+    taken += [
+        Bbox([[x - 1, low], [x + 1, top]]) for (x, _), low, top in zip(places, bottoms, tops, strict=True)
+    ]
+    for index in np.lexsort((points["median"], ~points["front"])):
+        point, look = points.iloc[index], looks[points["variant"].iloc[index]]
+        weight = "bold" if point["front"] else "normal"
+        text = ax.annotate(
+            look.label,
+            (point["cost"], point["median"]),
+            textcoords="offset points",
+            xytext=(0, 0),
+            fontsize=7.2,
+            fontweight=weight,
+            color=look.text_color,
+            arrowprops={"arrowstyle": "-", "color": look.color, "lw": 0.5, "shrinkA": 0, "shrinkB": 3},
+        )
+        size = np.array(text.get_window_extent().size)
+        box = _free(np.asarray(places[index]), size, scale, taken, ax.bbox)
+        text.xyann = tuple((np.array([box.x0, box.y0 + 2 * scale]) - places[index]) / scale)
+        taken.append(box)
+
+
+def _free(place: Pixels, size: Pixels, scale: float, taken: list[Bbox], frame: BboxBase) -> Bbox:
+    """A box of that size near a place: the nearest that is inside the frame and overlaps least."""
+    found = []
+    for reach in REACHES:
+        for right, up in DIRECTIONS:
+            centre = place + scale * reach * np.array([right, up]) + size / 2 * np.array([right, np.sign(up)])
+            box = Bbox([centre - size / 2, centre + size / 2])
+            outside = not (frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1))
+            found.append((sum(box.overlaps(other) for other in taken) + 10 * outside, box))
+            if not found[-1][0]:
+                return box
+    return min(found, key=lambda item: item[0])[1]
+
+
+def pareto_figure(comparison: Comparison, points: pd.DataFrame) -> Figure:
+    """A panel for each data set."""
+    shown, looks = list(dict.fromkeys(points["dataset"])), style.looks(comparison.manifest)
+    columns = min(2, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = style.new_figure(2.9 * rows, style.WIDTH if columns == 2 else 4.6)
+    axes, drawn = list(figure.subplots(rows, columns, squeeze=False).flat), []
+    for index, (ax, dataset) in enumerate(zip(axes, shown, strict=False)):
+        here = points[points["dataset"] == dataset]
+        time = unit(3600 * float(here["hours"].median()), TIMES)
+        drawn.append(here.assign(cost=here["hours"] * 3600 / TIMES[time]))
+        plot_pareto(drawn[-1], looks, ax)
+        ax.set_title(f"{comparison.dataset_label(dataset)}  (k = {here['k'].iloc[0]})")
+        ax.set_xlabel(f"{device(comparison)} time of the search, {time} (log)")
+        ax.set_ylabel("" if index % columns else "median best FID\n(log; lower is better)")
+    for ax in axes[len(shown) :]:
+        ax.set_axis_off()
+    for ax, here in zip(axes, drawn, strict=False):
+        name_points(ax, here, looks)
+    return figure
+
+
+def pareto_plot(comparison: Comparison) -> Plot | None:
+    """Cost and quality of all variants; None where there are no two to compare on any data set."""
+    points = pareto_data(comparison)
+    if points.groupby("dataset").size().max() < 2 or points.empty:
+        return None
+    drawn = comparison.is_random_search
+    with style.house_style():
+        figure = pareto_figure(comparison, points) if drawn else None
+    return Plot(
+        name="pareto",
+        question="Which variants are worth their price?",
+        takeaway=_takeaway(comparison, points) if drawn else refusal(comparison, "random trials"),
+        caption=f"Each point is a search of k random {comparison.drawn}s of a variant, k being the largest "
+        "budget at which every variant can be bounded: across, its expected time in training and "
+        "evaluation, failed trials included; up, the median of its lowest FID with the exact 95 % "
+        "interval. Grey line and bold names: the Pareto front, the variants than which no other is both "
+        "cheaper and better; it is of the medians, so where intervals overlap it may be chance.",
+        alt="Scatter chart, a panel per data set: median best FID of each variant against the cost of its "
+        "search, with the Pareto front marked.",
+        figure=figure,
+        data=points if drawn else points.iloc[:0],
+    )
+
+
+def _takeaway(comparison: Comparison, points: pd.DataFrame) -> str:
+    return " ".join(_sentence(comparison, str(name), p) for name, p in points.groupby("dataset", sort=False))
+
+
+def _sentence(comparison: Comparison, dataset: str, points: pd.DataFrame) -> str:
+    front = points[points["front"]].sort_values("hours")
+    names = [str(name) for name in front["variant"]]
+    label = comparison.dataset_label(dataset)
+    if len(names) == 1:
+        return f"{label}: {comparison.label(names[0])} is both the cheapest and the best of {len(points)}."
+    dearer = front["hours"].iloc[-1] / front["hours"].iloc[0] - 1
+    lower = 1 - front["median"].iloc[-1] / front["median"].iloc[0]
+    return (
+        f"{label}: none is both cheaper and better than {comparison.labels(names)}; from "
+        f"{comparison.label(names[0])} to {comparison.label(names[-1])} a search costs {100 * dearer:.0f} % "
+        f"more and its median best FID is {100 * lower:.0f} % lower."
+    )

@@ -1,0 +1,207 @@
+"""How much worse than the leader is each variant on fresh seeds: ratios of FID with their intervals."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gansweep.report import statistics
+from gansweep.report.comparison import Comparison
+from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked
+from gansweep.report.style import style
+from gansweep.report.style.style import Look
+from gansweep.report.text.numbers import p_text, range_text
+from gansweep.results.row_file import slug
+
+HEADS = ("ratio [95 %]", "better in", "Holm p")
+PLACES = (0.44, 0.74, 1.0)  # right edges of the columns, as shares of their panel
+
+
+def effects_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
+    """A line per confirmed variant, the leader first: variant, n (seeds), ratio of its FID to the leader's
+    (Hodges-Lehmann) with its 95 % interval low and high, improvement (the probability that a seed of it is
+    better than one of the leader) with its interval, p and p adjusted by Holm. All are missing for the leader
+    itself."""
+    scores = comparison.confirmed_scores(dataset)
+    leader = next(iter(scores))
+    found = statistics.effects(scores, leader)
+    lines = []
+    for variant, values in scores.items():
+        line: dict[str, object] = {"variant": variant, "n": len(values)}
+        if variant != leader:
+            effect = found[variant]
+            line |= {"ratio": effect.ratio.value, "low": effect.ratio.low, "high": effect.ratio.high}
+            share = statistics.improvement_interval(values, scores[leader])
+            line |= {"improvement": effect.improvement, "p": effect.p, "adjusted": effect.adjusted}
+            line |= {"improvement_low": share.low, "improvement_high": share.high}
+        lines.append(line)
+    shares = ["improvement", "improvement_low", "improvement_high"]
+    columns = ["variant", "n", "ratio", "low", "high", *shares, "p", "adjusted"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def plot_effects(effects: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
+    """Draw a ratio and its interval in a row for each variant; an end without a bound is an arrow."""
+    ax = ax or style.new_figure(0.6 + 0.3 * len(effects), 4.0).subplots()
+    low, high = _limits(effects)
+    gutter, edge = high * (high / low) ** 0.07, high * (high / low) ** 0.14
+    unbounded = bool(np.isinf(effects[["ratio", "high"]].to_numpy(float)).any())
+    style.log_axis(ax.xaxis, low, edge if unbounded else high, most=6, last=high)
+    if unbounded:
+        lane: dict[str, Any] = {
+            "transform": ax.get_xaxis_transform(),
+            "fontsize": 6.5,
+            "color": style.MUTE,
+            "ha": "center",
+        }
+        ax.axvspan(high, edge, color=style.BAND, linewidth=0, zorder=0)
+        ax.text(gutter, 1.005, "fail", **lane)
+    ax.axvline(1, color=style.AXIS, linewidth=0.9, zorder=1)
+    for row, (_, effect) in enumerate(effects.iterrows()):
+        look = looks[effect["variant"]]
+        if math.isnan(effect["ratio"]):
+            ax.plot(1, row, zorder=5, **look.marker(5.5))
+            continue
+        value = min(effect["ratio"], gutter)
+        _draw_end(ax, row, value, effect["low"], low, look)
+        _draw_end(ax, row, value, effect["high"], gutter, look)
+        ax.plot(value, row, zorder=5, **look.marker(5.5))
+    ax.set_yticks(range(len(effects)), [looks[name].label for name in effects["variant"]])
+    ax.set_ylim(len(effects) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.grid(True, axis="x")
+    return ax
+
+
+def _draw_end(ax: Axes, row: int, value: float, end: float, border: float, look: Look) -> None:
+    """Half of an interval: a bar to its end, or an arrow to the border where it has none."""
+    if 0 < end < math.inf:
+        ax.plot([value, end], [row, row], color=look.color, linewidth=1.5, solid_capstyle="butt", zorder=3)
+        ax.plot(end, row, "|", color=look.color, markersize=4.5, markeredgewidth=1.2, zorder=3)
+    elif value != border:
+        arrow = {"arrowstyle": "-|>", "lw": 1.5, "color": look.color, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", (border, row), (value, row), arrowprops=arrow | {"mutation_scale": 7}, zorder=3)
+
+
+def _limits(effects: pd.DataFrame) -> tuple[float, float]:
+    ends = effects[["ratio", "low", "high"]].to_numpy(float)
+    ends = ends[np.isfinite(ends) & (ends > 0)]
+    lowest, highest = min([0.95, *ends]), max([1.1, *ends])
+    return 0.96 * float(lowest), 1.04 * float(highest)
+
+
+def effects_figure(comparison: Comparison, effects: pd.DataFrame) -> Figure:
+    """The intervals, and their numbers in columns at the right."""
+    figure = style.new_figure(0.75 + 0.3 * len(effects))
+    left, right = figure.subplots(1, 2, width_ratios=[1.35, 1], sharey=True)
+    plot_effects(effects, style.looks(comparison.manifest), left)
+    left.set_xlabel(f"FID ÷ FID of {comparison.label(effects['variant'].iloc[0])} (log)")
+    right.set_axis_off()
+    for place, head in zip(PLACES, HEADS, strict=True):
+        right.text(place, 1.005, head, transform=right.transAxes, ha="right", fontsize=6.8, color=style.MUTE)
+    for row, (_, effect) in enumerate(effects.iterrows()):
+        if math.isnan(effect["ratio"]):
+            texts = ["the leader", "", ""]
+        else:
+            texts = [
+                f"{_ratio(effect['ratio'])} {_interval(effect)}",
+                _share(effect),
+                p_text(effect["adjusted"]),
+            ]
+        for place, text in zip(PLACES, texts, strict=True):
+            right.text(
+                place, row, text, transform=right.get_yaxis_transform(), ha="right", va="center", fontsize=7
+            )
+    return figure
+
+
+def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
+    """The effects on one data set; None where fewer than two variants have been confirmed."""
+    if len(comparison.confirmed_scores(dataset)) < 2:
+        return None
+    effects, label = effects_data(comparison, dataset), comparison.dataset_label(dataset)
+    with style.house_style():
+        figure = effects_figure(comparison, effects)
+    leader, sizes = comparison.label(effects["variant"].iloc[0]), sorted(set(effects["n"]))
+    return Plot(
+        name=f"effects-{slug(dataset)}",
+        question=f"How far behind the leader are the others on {label}?",
+        takeaway=_takeaway(comparison, effects),
+        caption=f"Ratio of FID on fresh seeds to that of {leader}, the variant of lowest median: the median "
+        "of all ratios of a seed to a seed (Hodges-Lehmann) with its 95 % interval, failed seeds being worse "
+        "than any; an arrow means that the seeds give no bound. “Better in” is the share of pairs in which "
+        f"the variant’s seed has the lower FID. Permutation tests, adjusted by Holm for "
+        f"{len(effects) - 1} comparison{'s' if len(effects) > 2 else ''}; "
+        f"{range_text(sizes)} seeds a variant.",
+        alt=f"Forest plot, a row per variant: ratio of FID to that of {leader} on {label} with its interval.",
+        figure=figure,
+        data=effects,
+        table=_table(comparison, dataset, effects),
+    )
+
+
+def _table(comparison: Comparison, dataset: str, effects: pd.DataFrame) -> Table:
+    first = str(effects["variant"].iloc[0])
+    leader = comparison.label(first)
+    columns = ("Variant", f"FID ÷ {leader} [95 %]", f"Better than {leader} in [95 %]", "p", "Holm p", "Seeds")
+    rows = []
+    for _, effect in effects.iterrows():
+        variant, n = str(effect["variant"]), int(effect["n"])
+        seeds = fresh_seeds(dataset=dataset, variant=variant)
+        if math.isnan(effect["ratio"]):
+            numbers = [Cell("1", "the leader", 1.0, trials=seeds), *[Cell("–", value=math.inf)] * 3]
+        else:
+            holm = Cell(p_text(effect["adjusted"]), value=effect["adjusted"])
+            numbers = [
+                Cell(_ratio(effect["ratio"]), _interval(effect), effect["ratio"]),
+                Cell(_share(effect), _shares(effect), effect["improvement"]),
+                Cell(p_text(effect["p"]), value=effect["p"]),
+                *linked([holm], fresh_seeds(dataset=dataset)),
+            ]
+        both = fresh_seeds(dataset=dataset, variant=(first, variant))
+        name, count = Cell(comparison.label(variant), variant=variant), Cell(str(n), value=n, trials=seeds)
+        rows.append((name, *linked(numbers, both), count))
+    return Table(columns, tuple(rows))
+
+
+def _ratio(value: float) -> str:
+    return "fail" if math.isinf(value) else f"{value:.2f}" if value < 10 else f"{value:.3g}"
+
+
+def _interval(effect: pd.Series) -> str:
+    ends = [_ratio(end) if 0 < end < math.inf else "none" for end in (effect["low"], effect["high"])]
+    return f"[{', '.join(ends)}]"
+
+
+def _share(effect: pd.Series) -> str:
+    return f"{100 * effect['improvement']:.0f} %"
+
+
+def _shares(effect: pd.Series) -> str:
+    low, high = (100 * effect[f"improvement_{end}"] for end in ("low", "high"))
+    return f"[{low:.0f}, {high:.0f}]"
+
+
+def _takeaway(comparison: Comparison, effects: pd.DataFrame) -> str:
+    """The nearest and the farthest variant, and how many the seeds separate from the leader."""
+    leader, others = comparison.label(effects["variant"].iloc[0]), effects.iloc[1:]
+    apart = others[(others["adjusted"] < statistics.ALPHA) & (others["improvement"] < 0.5)]
+    finite = others[np.isfinite(others["ratio"].to_numpy(float))].sort_values("ratio", kind="stable")
+    text = (
+        f"{len(apart)} of {len(others)} variants {'is' if len(apart) == 1 else 'are'} separable from {leader}"
+    )
+    if len(others) == 1:
+        rival = comparison.label(others["variant"].iloc[0])
+        text = f"{rival} is {'' if len(apart) else 'not '}separable from {leader}"
+    if finite.empty:
+        return f"{text}; most seeds of the others fail."
+    near, far = finite.iloc[0], finite.iloc[-1]
+    first = f"{comparison.label(near['variant'])} has {_ratio(near['ratio'])} {_interval(near)} times its FID"
+    if len(finite) == 1:
+        return f"{text}; {first}."
+    last = f"{comparison.label(far['variant'])} {_ratio(far['ratio'])} {_interval(far)} times"
+    return f"{text}; {first}, {last}."

@@ -1,0 +1,209 @@
+"""The budget curve: what does tuning effort buy?
+
+Source: Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337, minimum FID against budget; drawn
+here as the median of the best of k, whose interval is exact.
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gansweep.report import statistics
+from gansweep.report.comparison import Comparison
+from gansweep.report.figures.base import Plot
+from gansweep.report.statistics import Scores
+from gansweep.report.style import labels, style
+from gansweep.report.style.style import Look
+
+COLOURED = 8  # with more variants than this, only the best are in colour
+HIGHLIGHTED = 5
+BANDED = 3  # more bands than this merge into one haze
+MARKED = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+def budget_data(comparison: Comparison) -> pd.DataFrame:
+    """The curves: k (trials), median best FID with its interval while k <= k_max, and the unbiased mean.
+
+    For the mean, an FID above the collapse threshold, or a failure, counts as that threshold.
+    """
+    lines = []
+    for (dataset, variant), scores in comparison.scores.items():
+        for k in budgets(len(scores)):
+            lines.append(
+                {"dataset": dataset, "variant": variant, "n": len(scores), "k": k}
+                | _point(scores, k, comparison.manifest["collapse_above"][dataset])
+            )
+    columns = ["dataset", "variant", "n", "k", "median", "low", "high", "mean"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def budgets(n: int) -> list[float]:
+    """1, 2, ... 50 trials, then some 60 up to n, and the largest budget with an interval, its band's end."""
+    whole = {*range(1, min(n, 50) + 1), *(k for k in MARKED if k <= n)}
+    beyond = [float(k) for k in np.geomspace(50, max(50, n), 60).round() if k <= n]
+    k_max = (1 - 1e-9) * statistics.largest_budget(n)  # just inside: at the bound itself rounding decides
+    return sorted({*map(float, whole), *beyond, *([k_max] if k_max > 1 else [])})
+
+
+def _point(scores: Scores, k: float, cap: float) -> dict[str, float]:
+    estimate = statistics.median_best(scores, k)
+    bounded = k <= statistics.largest_budget(len(scores))
+    return {
+        "median": estimate.value,
+        "low": estimate.low if bounded else math.nan,
+        "high": estimate.high if bounded else math.nan,
+        "mean": statistics.mean_best(scores, int(k), cap) if k == int(k) else math.nan,
+    }
+
+
+def thinning(curves: pd.DataFrame) -> str:
+    """What a caption adds where `budgets` leaves some out."""
+    return " Of the budgets above 50 some 60 are drawn." if curves["k"].max() > 110 else ""
+
+
+def plot_budget(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
+    """Draw the curves of one data set: coloured those of `looks`, grey the other variants."""
+    ax = ax or style.new_figure(3.1, 4.5).subplots()
+    low, high = limits(curves)
+    style.log_axis(ax.yaxis, low, high)
+    n = int(curves["n"].max())
+    style.log_axis(ax.xaxis, 0.93, max(1.5, n * 1.08))
+    ax.grid(True, axis="y")
+    ends = []
+    for variant, curve in curves.groupby("variant"):
+        look = looks.get(str(variant))
+        if look is None:
+            ax.plot(curve["k"], curve["median"], color=style.FAINT, linewidth=0.8, zorder=1)
+            continue
+        _draw_curve(ax, curve, look, high, banded=str(variant) in list(looks)[:BANDED])
+        last = curve[np.isfinite(curve["median"])].tail(1)
+        ends += [(look, float(last["k"].iloc[0]), float(last["median"].iloc[0]))] if len(last) else []
+    _mark_end_of_intervals(ax, curves)
+    labels.end_labels(ax, ends)
+    return ax
+
+
+def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look, top: float, banded: bool) -> None:
+    k_max = statistics.largest_budget(int(curve["n"].iloc[0]))
+    bounded, beyond = curve[curve["k"] <= k_max], curve[curve["k"] >= k_max * (1 - 1e-6)]
+    band = bounded[np.isfinite(bounded["low"]) & banded]
+    ax.fill_between(
+        band["k"], band["low"], band["high"].clip(upper=10 * top), color=look.color, alpha=0.13, linewidth=0
+    )
+    ax.plot(bounded["k"], bounded["median"], color=look.color, linewidth=1.7, zorder=4)
+    ax.plot(beyond["k"], beyond["median"], color=look.color, linewidth=0.9, zorder=3)
+    marked = curve[curve["k"].isin(MARKED)]
+    ax.plot(marked["k"], marked["median"], linestyle="", zorder=5, **look.marker(3.8))
+
+
+def limits(curves: pd.DataFrame) -> tuple[float, float]:
+    """The range of FIDs that shows the curves: lines of variant, median and low."""
+    finite = curves[np.isfinite(curves["median"])]
+    if finite.empty:
+        return 1.0, 10.0
+    lowest = np.nanmin([finite["median"].min(), finite.loc[np.isfinite(finite["low"]), "low"].min()])
+    starts = finite.groupby("variant")["median"].max()
+    # One hopeless variant must not flatten the others: its curve enters from above.
+    return 0.9 * float(lowest), 1.3 * min(float(starts.max()), 4 * float(starts.median()))
+
+
+def _mark_end_of_intervals(ax: Axes, curves: pd.DataFrame) -> None:
+    k_max = statistics.largest_budget(int(curves["n"].max()))
+    if k_max <= 1:
+        return
+    ax.axvline(k_max, color=style.MUTE, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
+    ax.text(
+        k_max * 1.05,
+        0.985,
+        "k > N/5.3: no\n95 % interval",
+        fontsize=6.5,
+        color=style.MUTE,
+        va="top",
+        transform=ax.get_xaxis_transform(),
+    )
+
+
+def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
+    """One panel per data set."""
+    shown = [dataset for dataset in comparison.datasets if comparison.started(dataset)]
+    columns = min(2, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = style.new_figure(3.1 * rows, style.WIDTH if columns == 2 else 4.6)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for ax, dataset in zip(axes, shown, strict=False):
+        here = curves[curves["dataset"] == dataset]
+        plot_budget(here, highlighted(comparison, comparison.ranked(dataset)), ax)
+        sizes = sorted({len(scores) for scores in comparison.started(dataset).values()})
+        ax.set_title(
+            f"{comparison.dataset_label(dataset)}  (N = {'–'.join(map(str, sizes[:: len(sizes) - 1 or 1]))})"
+        )
+        ax.set_xlabel(f"budget k: {comparison.drawn}s tried (log)")
+        ax.set_ylabel("median best FID\n(log; lower is better)")
+    for ax in axes[len(shown) :]:
+        ax.set_axis_off()
+    return figure
+
+
+def highlighted(comparison: Comparison, ranking: list[str]) -> dict[str, Look]:
+    """The looks of the variants to colour, the first of a ranking first."""
+    looks = style.looks(comparison.manifest)
+    n_coloured = COLOURED if len(looks) <= COLOURED else HIGHLIGHTED
+    return {variant: looks[variant] for variant in ranking[:n_coloured]}
+
+
+def budget_plot(comparison: Comparison) -> Plot:
+    """The budget curves of a study; without a figure where the sampler makes them meaningless."""
+    curves = budget_data(comparison)
+    drawn = comparison.is_random_search and not curves.empty and int(curves["n"].max()) > 1
+    with style.house_style():
+        figure = budget_figure(comparison, curves) if drawn else None
+    return Plot(
+        name="budget",
+        question="What does tuning effort buy?",
+        takeaway=" ".join(_sentence(comparison, dataset) for dataset in comparison.datasets)
+        if drawn
+        else refusal(comparison, f"two finished {comparison.drawn}s of a variant, besides the default"),
+        caption=f"Median of the lowest FID among k random {comparison.drawn}s; a failed one counts as worse "
+        f"than any FID. Bands: exact 95 % intervals of the best {BANDED} (those of all are in the plotted "
+        "data), drawn up to k = N/5.3; beyond it the line is thin, "
+        "because N trials cannot bound it from below. The default configuration is left out. The plotted "
+        "data also hold the unbiased mean, with failures counted as the FID of an untrained generator."
+        f"{thinning(curves)}",
+        alt=f"Line chart, one panel for each of {len(comparison.datasets)} data sets: median best FID "
+        f"against the number of {comparison.drawn}s tried, for {comparison.labels(comparison.variants)}.",
+        figure=figure,
+        data=curves if drawn else curves.iloc[:0],
+    )
+
+
+def refusal(comparison: Comparison, needed: str) -> str:
+    """Why nothing can be said about the best of k: dependent trials, or too few of them."""
+    if comparison.is_random_search:
+        return f"No curve: it takes {needed}."
+    return (
+        f"No curve: the trials of the sampler “{comparison.manifest['sampler']}” depend on each other, so "
+        "they say nothing about the best of k independent ones. Use the sampler “random” for this figure."
+    )
+
+
+def _sentence(comparison: Comparison, dataset: str) -> str:
+    started = comparison.started(dataset)
+    if not started:
+        return f"{comparison.dataset_label(dataset)}: no trial has finished."
+    first = comparison.ranked(dataset)[0]
+    k = comparison.budget(dataset)
+    once = statistics.median_best(started[first], 1).value
+    then = comparison.at_budget[dataset, first].value
+    label, name = comparison.dataset_label(dataset), comparison.label(first)
+    if math.isinf(then):
+        return f"{label}: with every variant at least half of the searches of {k} {comparison.drawn}s fail."
+    if k == 1:
+        return f"{label}: {name} has the lowest median FID of a single {comparison.drawn}, {once:.3g}."
+    start = "a failure" if math.isinf(once) else f"{once:.3g}"
+    return (
+        f"{label}: {name} has the lowest median at k = {k}; trying {k} instead of one takes it "
+        f"from {start} to {then:.3g}."
+    )

@@ -1,0 +1,140 @@
+"""What successive halving has done: which trials went on, and what was saved."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from gansweep.report.comparison import Comparison
+from gansweep.report.figures.base import Cell, Plot, Table, draws, linked, where
+from gansweep.report.style import style
+from gansweep.report.style.style import Look
+from gansweep.report.text.numbers import fid_text
+from gansweep.results.halving import PRUNED
+from gansweep.results.row_file import FAILED, slug
+
+COLUMNS = 4
+
+
+def halving_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
+    """Every measurement of the search on a data set, without the defaults: variant, trial_id, step, fid, and
+    the outcome of the trial."""
+    trials = comparison.finished[comparison.finished["dataset"] == dataset]
+    rows = comparison.evaluations[["trial_id", "step", "fid"]].dropna()
+    found = trials[["variant", "trial_id", "outcome"]].merge(rows, on="trial_id")
+    return found[["variant", "trial_id", "step", "fid", "outcome"]]
+
+
+def plot_courses(courses: pd.DataFrame, look: Look, ax: Axes | None = None) -> Axes:
+    """Draw the FIDs of each trial of one variant: grey those that were pruned or failed."""
+    ax = ax or style.new_figure(2.0, 2.4).subplots()
+    dropped = courses["outcome"].isin([PRUNED, *FAILED])
+    for mine, colour, width in (
+        (courses[dropped], style.COLLAPSED, 0.6),
+        (courses[~dropped], look.color, 1.2),
+    ):
+        lines = [course[["step", "fid"]].to_numpy(float) for _, course in mine.groupby("trial_id")]
+        ax.add_collection(LineCollection(lines, colors=colour, linewidths=width))
+        ends = np.array([line[-1] for line in lines]).reshape(-1, 2)
+        ax.plot(*ends.T, "o", color=colour, markersize=2.0)
+    ax.set_title(look.label, fontsize=8, pad=3)
+    ax.grid(True, axis="y")
+    return ax
+
+
+def halving_figure(comparison: Comparison, courses: pd.DataFrame) -> Figure:
+    """A panel per variant, all with the same axes."""
+    order = [name for name in comparison.variants if (courses["variant"] == name).any()]
+    columns = min(COLUMNS, len(order))
+    rows = math.ceil(len(order) / columns)
+    figure = style.new_figure(0.6 + 1.5 * rows, style.WIDTH if columns > 2 else 2.3 * columns + 1.2)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    low, high = np.quantile(courses["fid"], (0, 0.98))
+    style.log_axis(axes[0, 0].yaxis, 0.85 * float(low), 1.2 * float(high), most=6)
+    looks = style.looks(comparison.manifest)
+    for index, ax in enumerate(axes.flat):
+        if index >= len(order):
+            ax.set_axis_off()
+            continue
+        plot_courses(courses[courses["variant"] == order[index]], looks[order[index]], ax)
+        if index % columns == 0:
+            ax.set_ylabel("FID (log)")
+        if index + columns >= len(order):
+            ax.set_xlabel("steps of D")
+            ax.tick_params(labelbottom=True)
+    return figure
+
+
+def halving_plot(comparison: Comparison, dataset: str) -> Plot | None:
+    """The trials of a search that prunes; None where none has finished."""
+    courses = halving_data(comparison, dataset)
+    if courses.empty:
+        return None
+    label = comparison.dataset_label(dataset)
+    with style.house_style():
+        figure = halving_figure(comparison, courses)
+    return Plot(
+        name=f"halving-{slug(dataset)}",
+        question=f"Which trials were pruned on {label}, and what does it save?",
+        takeaway=_takeaway(comparison, dataset),
+        caption=f"FID of each trial of the search at its evaluations, without the defaults; a dot ends it. "
+        f"Coloured: those that went on to the end; grey: those that were pruned or failed. Within a "
+        f"{'bracket' if comparison.manifest['budget']['halving']['brackets'] == 1 else 'bracket of a group'} "
+        "the trials of lowest FID so far go on. What the others would have come to is not known: the lines "
+        "to the right are of chosen trials and do not show how a random configuration learns.",
+        alt=f"Line charts, one panel per variant: FID on {label} against training step, a line per trial.",
+        figure=figure,
+        data=courses,
+        table=halving_table(comparison, dataset),
+    )
+
+
+def halving_table(comparison: Comparison, dataset: str) -> Table:
+    """A line per variant: how its trials ended, what they cost, and the best FID."""
+    columns = ("Variant", "Trials", "Pruned", "Failed", "To the end", "Steps of D", "Of all, %", "Best FID")
+    rows = []
+    for variant in comparison.ranked(dataset):
+        mine = _trials(comparison, dataset, variant)
+        if mine.empty:
+            continue
+        cell = {"dataset": dataset, "variant": variant}
+        n_pruned = int((mine["outcome"] == PRUNED).sum())
+        n_failed = int(mine["outcome"].isin(FAILED).sum())
+        share, best = _share(mine), float(mine["score"].min())
+        pruned = where(**cell, phase="search", outcome=PRUNED)
+        failed = where(**cell, phase="search", is_default=False, outcome=FAILED)
+        whole = draws(**cell, outcome=("ok", "collapsed"))
+        cells = [
+            Cell(str(len(mine)), value=len(mine)),
+            Cell(str(n_pruned), value=n_pruned, trials=pruned),
+            Cell(str(n_failed), value=n_failed, trials=failed),
+            Cell(str(len(mine) - n_pruned - n_failed), value=len(mine) - n_pruned - n_failed, trials=whole),
+            Cell(f"{mine['steps'].sum():,}", value=float(mine["steps"].sum())),
+            Cell(f"{100 * share:.0f}", value=share),
+            Cell(fid_text(best if best < math.inf else None, "fail"), value=best, trials=whole),
+        ]
+        rows.append((Cell(comparison.label(variant), variant=variant), *linked(cells, draws(**cell))))
+    return Table(columns, tuple(rows))
+
+
+def _trials(comparison: Comparison, dataset: str, variant: str) -> pd.DataFrame:
+    mine = comparison.finished
+    return mine[(mine["dataset"] == dataset) & (mine["variant"] == variant)]
+
+
+def _share(trials: pd.DataFrame) -> float:
+    """The steps of these trials as a share of what they would all have had."""
+    return float(trials["steps"].sum() / trials["steps_planned"].sum())
+
+
+def _takeaway(comparison: Comparison, dataset: str) -> str:
+    here = comparison.finished[comparison.finished["dataset"] == dataset]
+    n_pruned = int((here["outcome"] == PRUNED).sum())
+    n_whole = int(here["outcome"].isin(["ok", "collapsed"]).sum())
+    return (
+        f"Of {len(here)} trials {n_pruned} were pruned and {n_whole} trained to their end, with "
+        f"{100 * _share(here):.0f} % of the steps that all of them would have taken to their end."
+    )

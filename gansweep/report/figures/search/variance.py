@@ -1,0 +1,173 @@
+"""What decides a result, the configuration or the seed?
+
+Random configurations of each search were run again on fresh seeds, which splits the variance of log FID in
+two (one-way random effects).
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gansweep.report import statistics
+from gansweep.report.comparison import Comparison
+from gansweep.report.figures.base import FINISHED, Cell, Plot, Table, linked, where
+from gansweep.report.figures.search.distribution import overall_order
+from gansweep.report.style import style
+from gansweep.report.style.style import Look
+from gansweep.report.text.numbers import range_text
+from gansweep.results import phases
+from gansweep.results.row_file import FAILED
+
+COLUMNS = ["dataset", "variant", "configurations", "runs", "failed", "share", "low", "high", "sd_seed"]
+
+
+def variance_data(comparison: Comparison) -> pd.DataFrame:
+    """A line per data set and variant with replicates: numbers of configurations, of runs and of failed
+    runs, the share of the variance of log FID that the configuration explains with its 95 % interval, and
+    the standard deviations of log FID between seeds (sd_seed) and configurations (sd_configuration); NaN
+    where the runs that did not fail are too few."""
+    lines = []
+    for (dataset, variant), runs in comparison.replicates.groupby(["dataset", "variant"]):
+        groups = [mine["score"].to_numpy(float) for _, mine in runs.groupby("config_id")]
+        split = statistics.variance_split(groups)
+        known = {
+            "share": split.share.value if split else math.nan,
+            "low": split.share.low if split else math.nan,
+            "high": split.share.high if split else math.nan,
+            "sd_seed": math.sqrt(split.seed) if split else math.nan,
+            "sd_configuration": math.sqrt(split.configuration) if split else math.nan,
+        }
+        failed = int(runs["outcome"].isin(FAILED).sum())
+        count = {"configurations": len(groups), "runs": len(runs), "failed": failed}
+        lines.append({"dataset": dataset, "variant": variant} | count | known)
+    return pd.DataFrame(lines, columns=[*COLUMNS, "sd_configuration"])
+
+
+def plot_variance(
+    splits: pd.DataFrame, order: list[str], looks: dict[str, Look], ax: Axes | None = None
+) -> Axes:
+    """Draw the shares of one data set, in %, a row for each variant of `order`."""
+    ax = ax or style.new_figure(0.6 + 0.27 * len(order), 3.4).subplots()
+    shares = splits.set_index("variant")[["share", "low", "high"]].mul(100).T.to_dict("list")
+    for row, variant in enumerate(order):
+        look, (share, low, high) = looks[variant], shares.get(variant, [math.nan] * 3)
+        if math.isnan(share):
+            ax.text(2, row, "too few runs", color=style.MUTE, fontsize=6.5, va="center")
+            continue
+        ax.barh(row, share, height=0.62, color=look.color, alpha=0.22, linewidth=0)
+        ax.barh(row, 100 - share, left=share, height=0.62, color=style.BAND, linewidth=0)
+        ax.plot([low, high], [row, row], color=look.color, linewidth=1.4, solid_capstyle="butt", zorder=3)
+        ax.plot(share, row, zorder=4, clip_on=False, **look.marker(5))
+    ax.set_yticks(range(len(order)), [looks[variant].label for variant in order])
+    ax.set_ylim(len(order) - 0.4, -0.6)
+    ax.set_xlim(0, 100)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    return ax
+
+
+def variance_figure(comparison: Comparison, splits: pd.DataFrame) -> Figure:
+    """A panel for each data set, the rows in common."""
+    order = [name for name in overall_order(comparison) if (splits["variant"] == name).any()]
+    shown = [name for name in comparison.datasets if (splits["dataset"] == name).any()]
+    columns = min(2, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = style.new_figure((0.7 + 0.25 * len(order)) * rows, style.WIDTH if columns == 2 else 4.6)
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    for ax, dataset in zip(axes, shown, strict=False):
+        plot_variance(splits[splits["dataset"] == dataset], order, style.looks(comparison.manifest), ax)
+        ax.set_title(comparison.dataset_label(dataset))
+        ax.set_xlabel("% of the variance of log FID\ncolour: configuration; grey: seed")
+    for ax in axes[len(shown) :]:
+        ax.set_axis_off()
+    return figure
+
+
+def variance_plot(comparison: Comparison) -> Plot | None:
+    """The split of variance of a study; None where no configuration was run on several seeds."""
+    splits = variance_data(comparison)
+    if splits.empty:
+        return None
+    drawn = bool(splits["share"].notna().any())
+    with style.house_style():
+        figure = variance_figure(comparison, splits) if drawn else None
+    return Plot(
+        name="variance",
+        question="What decides a result, the configuration or the seed?",
+        takeaway=_takeaway(comparison, splits)
+        if drawn
+        else "No figure: fewer than two configurations of any variant have two runs that did not fail.",
+        caption="Random configurations of each search, run again on fresh seeds: "
+        f"{range_text(splits['configurations'])} configurations, {range_text(splits['runs'])} runs a variant "
+        "and data set. Coloured: the share of the variance of log FID between configurations, with its "
+        "95 % bootstrap interval over configurations; the rest lies between seeds of one configuration. "
+        f"Failed runs have no log FID and are left out, {int(splits['failed'].sum())} of "
+        f"{int(splits['runs'].sum())}; the table counts them.",
+        alt="Bar chart, a row per variant: share of the variance of FID that the configuration explains, and "
+        "its interval.",
+        figure=figure,
+        data=splits,
+        table=_table(comparison, splits),
+    )
+
+
+def _percent(sd: float) -> str:
+    """A standard deviation of log FID as a relative difference of FID."""
+    return f"{100 * math.expm1(sd):.2g} %" if sd < math.log(2) else f"{100 * math.expm1(sd):.0f} %"
+
+
+def _table(comparison: Comparison, splits: pd.DataFrame) -> Table:
+    """A line per variant and data set; a difference below one sd between seeds is not worth printing."""
+    columns = ["Variant", "Data set", "Configuration, % [95 %]", "Smallest difference worth printing"]
+    columns += ["Sd between two single runs", "Configurations", "Runs", "Failed runs"]
+    rows = []
+    for _, split in splits.iterrows():
+        cells = [Cell(comparison.label(split["variant"]), variant=split["variant"])]
+        cells.append(Cell(comparison.dataset_label(split["dataset"])))
+        if math.isnan(split["share"]):
+            cells += [Cell("–", value=math.inf)] * 3
+        else:
+            note = f"[{100 * split['low']:.0f}, {100 * split['high']:.0f}]"
+            cells.append(Cell(f"{100 * split['share']:.0f}", note, split["share"]))
+            both = math.sqrt(2) * split["sd_seed"]  # the sd of a difference of two
+            cells += [Cell(_percent(sd), value=sd) for sd in (split["sd_seed"], both)]
+        counts = [int(split[name]) for name in ("configurations", "runs", "failed")]
+        finite = linked(cells, _runs(comparison, split, "completed"))
+        rows.append(
+            (*finite, *linked([Cell(str(n), value=n) for n in counts], _runs(comparison, split, FINISHED)))
+        )
+    return Table(tuple(columns), tuple(rows))
+
+
+def _runs(comparison: Comparison, split: pd.Series, status: str | tuple[str, ...]) -> str:
+    """The filter of the runs of a data set and variant: of the search, and again on fresh seeds."""
+    cell = {name: str(split[name]) for name in ("dataset", "variant")}
+    runs = comparison.replicates
+    mine = runs[(runs["dataset"] == cell["dataset"]) & (runs["variant"] == cell["variant"])]
+    both = (phases.SEARCH, phases.REPLICATE)
+    return where(**cell, phase=both, is_default=False, status=status, config_id=mine["config_id"].unique())
+
+
+def _share_of(comparison: Comparison, split: pd.Series) -> str:
+    share, low, high = (f"{100 * split[name]:.0f}" for name in ("share", "low", "high"))
+    return f"{share} [{low}, {high}] % ({comparison.label(split['variant'])})"
+
+
+def _takeaway(comparison: Comparison, splits: pd.DataFrame) -> str:
+    known, sentences = splits[splits["share"].notna()], []
+    for dataset, here in known.groupby("dataset", sort=False):
+        ordered = here.sort_values("share", kind="stable")
+        least, most = ordered.iloc[0], ordered.iloc[-1]
+        text = _share_of(comparison, most)
+        if len(here) > 1:
+            text = f"from {_share_of(comparison, least)} to {text}"
+        middle = _percent(float(np.median(here["sd_seed"])))
+        of = ", median of variants" if len(here) > 1 else ""
+        sentences.append(
+            f"{comparison.dataset_label(str(dataset))}: the configuration decides {text} of the variance; "
+            f"seeds of one configuration differ by {middle} (one standard deviation{of})."
+        )
+    return " ".join(sentences)

@@ -1,0 +1,59 @@
+"""The results of a study as pandas tables."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gansweep.errors import unknown
+from gansweep.results import row_file, tables
+
+
+@dataclass(frozen=True)
+class Results:
+    """What `load` has read from a study's folder.
+
+    trials: one line per trial, of all phases. evaluations: one line per measurement. What their columns mean
+    stands in the study's datapackage.json. manifest: the study as it ran, as JSON values.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    trials: pd.DataFrame
+    evaluations: pd.DataFrame
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One line per data set and variant, the best first: that of the report if it is of these rows, else
+        computed now, which takes longer.
+
+        Raises:
+            UserError: no trial has reported yet.
+        """
+        written, rows = self.folder / "report" / "data" / "summary.parquet", self.folder / "rows.jsonl"
+        if written.exists() and written.stat().st_mtime_ns >= rows.stat().st_mtime_ns:
+            return pd.read_parquet(written)
+        from gansweep.report.comparison import read_comparison
+        from gansweep.report.summary import summary_table
+
+        return summary_table(read_comparison(self.folder))
+
+
+def load(folder: str | Path) -> Results:
+    """The results of a study, running or finished, as pandas tables; imports neither torch nor Ray.
+
+    >>> results = gansweep.load("results/lsgan_vs_ns")  # doctest: +SKIP
+    >>> results.trials.groupby("variant")["fid_best"].min()  # doctest: +SKIP
+    >>> results.summary[["dataset", "variant", "median_best_k"]]  # doctest: +SKIP
+
+    Raises:
+        UserError: the folder holds no results; the nearest one that does is named.
+    """
+
+    folder = Path(folder)
+    if not (folder / "manifest.json").exists():
+        near = [*folder.parent.glob("*/manifest.json"), *Path("results").glob("*/manifest.json")]
+        raise unknown("folder of results", str(folder), {str(file.parent) for file in near})
+    return Results(folder, row_file.read_manifest(folder), **tables.load(folder))

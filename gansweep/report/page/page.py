@@ -1,0 +1,157 @@
+"""The page: one HTML file that holds everything, needs no network, and is the same for the same results."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gansweep.errors import UserError, unknown
+from gansweep.files import dump_json, write_atomically
+from gansweep.report import samples
+from gansweep.report import summary as tables
+from gansweep.report.comparison import Comparison, read_comparison
+from gansweep.report.figures import Plot, plots
+from gansweep.report.figures.metrics.fid_examples import ladder
+from gansweep.report.figures.metrics.vector_samples import vectors_plot
+from gansweep.report.page import svg, trial_browser
+from gansweep.report.page.documents import FORMATS, text_columns, write_documents
+from gansweep.report.style import style
+from gansweep.report.text import origin, verdict
+from gansweep.report.text.escaping import readable
+from gansweep.report.text.numbers import fid_text
+from gansweep.results.row_file import slug
+
+SAMPLES, FAILURES = "Samples", "Failures"  # groups of figures that stand with what the page says of them
+
+
+@dataclass(frozen=True)
+class Section:
+    """A figure as the page shows it; `svg` is empty where there is none."""
+
+    plot: Plot
+    svg: Markup
+
+
+def write_report(
+    folder: Path, formats: Sequence[str] = ("html",), tables: dict[str, pd.DataFrame] | None = None
+) -> Path:
+    """Write a study's report into report/. Return the path of its first document.
+
+    formats: "html", report/index.html; "md", report/report.md; "latex", report/tables/; "csv", report/data/.
+        The first two come with figures/ and data/.
+    tables: the study's, as `gansweep.results.tables` makes them, where they are at hand; None reads them.
+
+    Raises:
+        UserError: the folder holds no results yet, or a format is unknown, or there is none.
+    """
+    if not formats:
+        raise UserError(f"a report has one format or more of {', '.join(FORMATS)}, but got none")
+    for name in formats:
+        if name not in FORMATS:
+            raise unknown("format", name, FORMATS)
+    comparison = read_comparison(Path(folder), tables)
+    drawn = [vectors_plot(comparison, dataset) for dataset in comparison.datasets]
+    vectors = [replace(plot, group=SAMPLES) for plot in drawn if plot]
+    return write_formats(comparison, [*plots(comparison), *vectors], formats)
+
+
+def write_formats(comparison: Comparison, plots: Iterable[Plot], formats: Sequence[str]) -> Path:
+    """Write the report with these figures; the path of its first document."""
+    target, shown = comparison.folder / "report", named(plots)
+    sections = [_section(plot, target) for plot in shown] if {"html", "md"} & set(formats) else []
+    summary = tables.summary_table(comparison)
+    written = write_documents(comparison, shown, summary, target, formats)
+    if "html" in formats:
+        tables.write_summary(target, summary)
+        written["html"] = target / "index.html"
+        write_atomically(written["html"], render(comparison, sections, summary))
+    return written[formats[0]]
+
+
+def named(plots: Iterable[Plot]) -> list[Plot]:
+    """The plots with names that are parts of file names, no two alike."""
+    taken: set[str] = set()
+    result = []
+    for plot in plots:
+        name, count = slug(plot.name), 2
+        while name in taken:
+            name, count = f"{slug(plot.name)}-{count}", count + 1
+        taken.add(name)
+        result.append(replace(plot, name=name))
+    return result
+
+
+def _section(plot: Plot, target: Path) -> Section:
+    if plot.figure is None:
+        return Section(plot, Markup())
+    drawing = style.save(plot.figure, target, plot.name, plot.data)
+    return Section(plot, Markup(svg.inline_svg(drawing, plot.name, plot.question, plot.alt)))
+
+
+def render(comparison: Comparison, sections: Sequence[Section], summary: pd.DataFrame) -> str:
+    """The page as text."""
+    trials = trial_browser.trial_browser(comparison)
+    groups = grouped(sections)
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        comparison=comparison,
+        manifest=comparison.manifest,
+        marks={v: Markup(svg.mark(look)) for v, look in style.looks(comparison.manifest).items()},
+        verdict=verdict.verdict(comparison),
+        cautions=verdict.cautions(comparison),
+        summary=tables.summary_cells(comparison, summary),
+        of_samples=groups.pop(SAMPLES, []),
+        of_failures=groups.pop(FAILURES, []),
+        groups=groups,
+        galleries=samples.galleries(
+            comparison, {name: ladder(comparison, name) for name in comparison.datasets}
+        ),
+        failures=tables.failures(comparison),
+        trials=trials,
+        embedding=trial_browser.embedding(trials),
+        origin=origin.origin(comparison.manifest),
+        manifest_text=dump_json(comparison.manifest),
+    )
+
+
+def grouped(sections: Iterable[Section]) -> dict[str, list[Section]]:
+    """The sections by their group, in the order in which the groups first appear."""
+    groups: dict[str, list[Section]] = {}
+    for section in sections:
+        groups.setdefault(section.plot.group or "Figures", []).append(section)
+    return groups
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gansweep.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_readable,
+    )
+    filters = {"fid": fid_text, "script": _script, "fragment": _fragment, "slug": slug}
+    environment.filters.update(filters, text_columns=text_columns)
+    return environment
+
+
+def _readable(value: Any) -> Any:
+    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _fragment(text: str) -> str:
+    """A filter or a name as part of an address on the page."""
+    return quote(readable(text), safe="")
+
+
+def _script(value: Any) -> Markup:
+    """JSON that may stand inside a script element, whatever text it holds."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))

@@ -1,0 +1,128 @@
+"""Matplotlib's SVG, made fit to stand inside a web page."""
+
+import itertools
+import re
+from html import escape
+
+from matplotlib.markers import MarkerStyle
+from matplotlib.path import Path as Outline
+from matplotlib.transforms import Affine2D
+
+from gansweep.report.style import style
+from gansweep.report.style.style import MARKERS, Look
+from gansweep.report.text.escaping import readable
+
+# The colours that follow the page's theme: light, dark or print.
+THEMED = {
+    **{color: f"--l-{hue}" for hue, color in style.TEXT_HUES.items()},
+    **{color: f"--c-{hue}" for hue, color in style.HUES.items()},
+    style.INK: "--ink",
+    style.AXIS: "--axis",
+    style.MUTE: "--mute",
+    style.FAINT: "--faint",
+    style.GRID: "--grid",
+    style.BAND: "--band",
+    style.PAPER: "--card",
+    style.DIVERGED: "--diverged",
+    style.COLLAPSED: "--collapsed",
+}
+TAG = r"<[^>]+>"
+REFERENCE = r'(?:url\(#|xlink:href="#)([^)"]+)'
+MARKS = (
+    r'<use xlink:href="#([^"]+)" x="[^"]+" y="[^"]+" style="([^"]*)"/>'
+    r'(?:<use xlink:href="#\1" x="[^"]+" y="[^"]+" style="\2"/>){2,}'
+)
+
+
+def inline_svg(svg: str, name: str, title: str, description: str) -> str:
+    """An `<svg>` element with ids of its own (prefix `name`), theme colours, a title and a description.
+
+    Matplotlib's global style rule, metadata and comments are left out, coordinates keep two decimals, and a
+    row of equal marks becomes one path.
+    """
+    body = svg[svg.index(">", svg.index("<svg")) + 1 :]
+    for noise in (r"<metadata>.*?</metadata>", r"<style.*?</style>", r"<!--.*?-->"):
+        body = re.sub(noise, "", body, flags=re.DOTALL)
+    body = _map_markup(readable(_own_ids(body, name)))
+    body = _rows_of_marks(body, name)
+    box = re.search(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', svg)
+    assert box is not None
+    width, height = float(box[1]), float(box[2])
+    size = f"min-width:{1.3 * width:.0f}px;max-width:{1.9 * width:.0f}px"
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
+        f'viewBox="0 0 {width:g} {height:g}" style="{size}" aria-labelledby="{name}-title {name}-desc">'
+        f'<title id="{name}-title">{escape(readable(title))}</title>'
+        f'<desc id="{name}-desc">{escape(readable(description))}</desc>'
+    )
+    return head + body.strip()
+
+
+def _own_ids(body: str, name: str) -> str:
+    """Short ids of this figure for those that are referred to, none for others: figures share one page."""
+    used = dict.fromkeys(m[1] for tag in re.findall(TAG, body) for m in re.finditer(REFERENCE, tag))
+    short = {old: f"{name}-{number}" for number, old in enumerate(used)}
+
+    def renamed(tag: re.Match[str]) -> str:
+        text = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", tag[0])
+        return re.sub(REFERENCE, lambda m: m[0].replace(m[1], short[m[1]]), text)
+
+    return re.sub(TAG, renamed, body)
+
+
+def _map_markup(body: str) -> str:
+    """Change what stands inside tags; text between tags is the user's and stays as it is."""
+    return re.sub(TAG, lambda tag: _map_tag(tag[0]), re.sub(r">\s+<", "><", body))
+
+
+def _map_tag(tag: str) -> str:
+    tag = re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", tag)
+    # A style written as "fill: white" would not follow the theme.
+    tag = re.sub(r"(fill|stroke): white", rf"\1: {style.PAPER}", tag)
+    tag = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "var(--fig)", tag)
+    return re.sub(r"#[0-9a-f]{6}", lambda m: f"var({THEMED[m[0]]})" if m[0] in THEMED else m[0], tag).replace(
+        "\n", " "
+    )
+
+
+def _rows_of_marks(body: str, name: str) -> str:
+    """Write three or more equal marks in a row as the corners of a path that has the mark at each corner.
+
+    A report of thousands of trials is a fifth as large for it.
+    """
+    count = itertools.count()
+
+    def path(row: re.Match[str]) -> str:
+        mark = f"{name}-row{next(count)}"
+        corners = " ".join(
+            f"{float(x):.1f} {float(y):.1f}" for x, y in re.findall(r' x="([^"]+)" y="([^"]+)"', row[0])
+        )
+        return (
+            f'<marker id="{mark}" overflow="visible" markerUnits="userSpaceOnUse" style="{row[2]}">'
+            f'<use xlink:href="#{row[1]}"/></marker><path d="M{corners}" fill="none" '
+            f'marker-start="url(#{mark})" marker-mid="url(#{mark})" marker-end="url(#{mark})"/>'
+        )
+
+    return re.sub(MARKS, path, body)
+
+
+def mark(look: Look) -> str:
+    """An `<svg>` element as large as a letter: the marker that a variant has in the figures."""
+    marker = MarkerStyle(MARKERS[look.shape].symbol)
+    scale = 10 * MARKERS[look.shape].scale
+    outline = marker.get_path().transformed(marker.get_transform() + Affine2D().scale(scale, -scale))
+    paint = f"fill:{f'var(--c-{look.hue})' if look.filled else 'none'};stroke:var(--c-{look.hue})"
+    return (
+        f'<svg class="mark" aria-hidden="true" viewBox="-7 -7 14 14" style="{paint}">'
+        f'<path d="{_path_data(outline)}"/></svg>'
+    )
+
+
+def _path_data(outline: Outline) -> str:
+    """An outline as the attribute `d` of a path."""
+    letters = {Outline.MOVETO: "M", Outline.LINETO: "L", Outline.CURVE3: "Q", Outline.CURVE4: "C"}
+    parts = [
+        letters[code] + " ".join(f"{number:.2f}" for number in points) if code in letters else "Z"
+        for points, code in outline.iter_segments()
+    ]
+    return "".join(parts)

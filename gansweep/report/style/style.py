@@ -1,0 +1,247 @@
+"""The look of every figure: palette, matplotlib settings, logarithmic ticks, saving."""
+
+import io
+import math
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from gansweep.files import write_atomically
+from gansweep.report.text.escaping import readable_csv
+
+WIDTH = 6.75  # inches: the text width of a two-column paper
+# Marks stand out 3:1 from white, and any two hues differ by 5 in OKLab (x 100) to colour-blind readers too.
+HUES = {
+    "blue": "#004e8f",
+    "sky": "#3a9bd9",
+    "green": "#008a63",
+    "orange": "#c68800",
+    "verm": "#b8400e",
+    "purple": "#c069a8",
+}
+# The same hues, dark enough for text: 4.5:1 from white.
+TEXT_HUES = HUES | {
+    "sky": "#1c76ad",
+    "green": "#00795a",
+    "orange": "#8a6000",
+    "verm": "#b0400f",
+    "purple": "#a3467c",
+}
+# The web page replaces each of these greys by a variable of its theme, so they are all different.
+INK, AXIS, MUTE, FAINT = "#222222", "#555555", "#707070", "#cfcfcf"
+GRID, BAND, PAPER = "#e6e6e6", "#efefef", "#ffffff"
+DIVERGED, COLLAPSED = "#4d4d4d", "#a6a6a6"
+
+
+class Marker(NamedTuple):
+    """A matplotlib marker, filled or hollow, and the factor that makes it look as large as the others."""
+
+    symbol: str
+    filled: bool
+    scale: float
+
+
+MARKERS = {
+    "circle": Marker("o", True, 1.0),
+    "diamond": Marker("D", False, 0.85),
+    "square": Marker("s", True, 0.9),
+    "triangle": Marker("^", False, 1.1),
+    "nabla": Marker("v", True, 1.1),
+    "pentagon": Marker("p", False, 1.1),
+    "hexagon": Marker("h", True, 1.1),
+    "plus": Marker("P", False, 1.1),
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a variant appears in every figure: one of six hues and one of eight markers."""
+
+    label: str
+    hue: str
+    shape: str  # a key of MARKERS
+
+    @property
+    def color(self) -> str:
+        return HUES[self.hue]
+
+    @property
+    def text_color(self) -> str:
+        return TEXT_HUES[self.hue]
+
+    @property
+    def filled(self) -> bool:
+        return MARKERS[self.shape].filled
+
+    def marker(self, size: float) -> dict[str, Any]:
+        """Keywords of `Axes.plot` for a marker of `size` points."""
+        return {
+            "marker": MARKERS[self.shape].symbol,
+            "markersize": size * MARKERS[self.shape].scale,
+            "markerfacecolor": self.color if self.filled else PAPER,
+            "markeredgecolor": self.color,
+            "markeredgewidth": 1.0,
+        }
+
+
+SLOTS = [(hue, marker) for marker in MARKERS for hue in HUES]
+
+
+def looks(manifest: dict[str, Any]) -> dict[str, Look]:
+    """The look of every variant of a study, all different as long as there are looks left.
+
+    A variant of whose hue and marker another has a claim, or that asks for none of the palette, gets the next
+    free one, of its own hue if possible.
+    """
+    asked = {name: (v["hue"], v["marker"]) for name, v in sorted(manifest["variants"].items())}
+    chosen: dict[str, tuple[str, str]] = {}
+    for name, slot in asked.items():
+        taken = set(chosen.values())
+        if slot not in SLOTS or slot in taken:
+            free = [s for s in SLOTS if s not in taken and s not in asked.values()] or SLOTS
+            slot = min(free, key=lambda s: s[0] != slot[0])
+        chosen[name] = slot
+    return {name: Look(manifest["variants"][name]["label"], *slot) for name, slot in chosen.items()}
+
+
+def house_style() -> AbstractContextManager[None]:
+    """Matplotlib's settings while a figure is made or saved; they are restored on leaving."""
+    settings = sns.plotting_context("paper") | sns.axes_style("ticks")
+    return mpl.rc_context(settings | _TEXT | _LINES | _FILES)
+
+
+_TEXT = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 6.8,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.parse_math": False,  # labels are the user's text: a dollar sign is a dollar sign
+}
+_LINES = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": AXIS,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "lines.linewidth": 1.6,
+    "hatch.linewidth": 0.6,
+    "legend.frameon": False,
+}
+_FILES = {
+    "figure.dpi": 100,
+    "savefig.bbox": None,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "gansweep",
+}
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure in inches, laid out so that nothing overlaps or is cut off."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def log_axis(axis: Axis, low: float, high: float, most: int = 7, last: float = math.inf) -> None:
+    """A logarithmic axis from low to high with round, plainly written ticks, none above `last`."""
+    name = "x" if axis is axis.axes.xaxis else "y"
+    axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
+    axis.set_major_locator(FixedLocator(log_ticks(low, min(high, last), most)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axis.set_minor_locator(NullLocator())
+
+
+def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
+    """At most `most` round numbers in [low, high], the densest such series.
+
+    >>> log_ticks(1, 100)
+    [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    series: list[tuple[float, ...]] = [(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 4, 5, 7)]
+    for digits in [*series, (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)]:
+        ticks = [float(f"{digit}e{decade}") for decade in decades for digit in digits]
+        inside = [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
+        if len(inside) <= most:
+            return inside
+    return inside[:: math.ceil(len(inside) / most)]
+
+
+def plain(value: float) -> str:
+    """A tick's text.
+
+    >>> plain(1e-4), plain(0.5), plain(2000.0)
+    ('10⁻⁴', '0.5', '2000')
+    """
+    exponent = math.log10(abs(value)) if value else 0.0
+    if abs(exponent) >= 3 and math.isclose(exponent, round(exponent), abs_tol=1e-9) and exponent != 3:
+        return "10" + str(round(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{value:g}"
+
+
+def scatter_offsets(n: int, step: float = (math.sqrt(5) - 1) / 2) -> np.ndarray:
+    """n offsets spread evenly over (-0.5, 0.5) so that neighbours differ: [n], the same at every call.
+
+    step: an irrational number; a second axis takes another than the first, such as the root of 2.
+    """
+    return (np.arange(1, n + 1) * step) % 1 - 0.5
+
+
+def legend_entry(label: str, **style: Any) -> Line2D:
+    """A line or marker that stands for itself in a legend."""
+    return Line2D([], [], label=label, **style)
+
+
+def save(figure: Figure, folder: Path, name: str, data: pd.DataFrame) -> str:
+    """Write figures/<name>.pdf, .png and .svg and the plotted numbers as data/<name>.csv; return the SVG.
+
+    The same figure and data give the same bytes.
+    """
+    fixed: dict[str, dict[str, Any]] = {
+        "pdf": {"CreationDate": None},
+        "png": {"Software": None},
+        "svg": {"Date": None},
+    }
+    svg = b""
+    with house_style():
+        _freeze(figure)
+        for kind, metadata in fixed.items():
+            file = io.BytesIO()
+            figure.savefig(file, format=kind, dpi=200, metadata=metadata)
+            write_atomically(folder / "figures" / f"{name}.{kind}", file.getvalue())
+            svg = file.getvalue()
+    write_atomically(folder / "data" / f"{name}.csv", readable_csv(data))
+    return svg.decode()
+
+
+def _freeze(figure: Figure) -> None:
+    """Lay the figure out once and round the result: the solver's last digits differ from run to run."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)  # "none" would keep a placeholder, and with it a draw before each save
+    for ax in figure.axes:
+        left, bottom, width, height = (round(float(edge), 5) for edge in ax.get_position().bounds)
+        ax.set_position((left, bottom, width, height))

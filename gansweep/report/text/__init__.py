@@ -1,0 +1,1 @@
+"""Texts of the report: numbers, durations, the verdict, escaping."""

@@ -1,0 +1,222 @@
+"""The words of a report: what the results say, and what they do not. Every number is computed."""
+
+import math
+
+from gansweep.report import pruned as halved
+from gansweep.report import statistics
+from gansweep.report.comparison import Comparison, listing
+from gansweep.report.statistics import MeanRanks
+from gansweep.report.text.numbers import p_text
+from gansweep.results.halving import PRUNED
+from gansweep.results.row_file import FAILED
+
+
+def verdict(comparison: Comparison) -> list[tuple[str, str]]:
+    """Pairs of a heading and a sentence: what is confirmed, each data set, all data sets together, failures,
+    the kind of scores."""
+    confirmed = [
+        (f"{comparison.dataset_label(name)}, confirmed", confirmed_sentence(comparison, name))
+        for name in comparison.datasets
+        if comparison.confirmed_scores(name)
+    ]
+    lines = [
+        (f"{comparison.dataset_label(name)}, search", _on_dataset(comparison, name))
+        for name in comparison.datasets
+    ]
+    return [
+        *confirmed,
+        *lines,
+        *_across(comparison),
+        ("Robustness", _robustness(comparison)),
+        ("Search scores", _kind_of_score(comparison)),
+    ]
+
+
+def confirmed_sentence(comparison: Comparison, dataset: str) -> str:
+    """Which winner is best on fresh seeds, and which others the seeds cannot tell from it."""
+    scores = comparison.confirmed_scores(dataset)
+    leading, first = statistics.leading_group(scores, 1), next(iter(scores))
+    best = statistics.median_best(scores[first], 1)
+    if math.isinf(best.value):
+        return "Most seeds of every winner have failed."
+    low, high = (f"{bound:.3g}" if math.isfinite(bound) else "no bound" for bound in (best.low, best.high))
+    lead = f"{comparison.label(first)} has the lowest median FID on fresh seeds"
+    found = f"{lead}, {best.value:.3g} [{low}, {high}]"
+    test = f"permutation test, Holm-adjusted, α = {statistics.ALPHA}"
+    if len(scores) == 1:
+        return f"{found}."
+    if len(leading) == 1:
+        return f"{found}, and is separable from every other variant ({test})."
+    return f"{found}; the seeds cannot tell it from {comparison.labels(leading[1:])} ({test})."
+
+
+def _on_dataset(comparison: Comparison, dataset: str) -> str:
+    started = comparison.started(dataset)
+    if not started:
+        return "no trial has finished yet."
+    lowest = min(started, key=lambda variant: comparison.best_fid(dataset, variant))
+    best = comparison.best_fid(dataset, lowest)
+    if math.isinf(best):
+        return f"none of the {sum(map(len, started.values()))} trials measured a finite FID."
+    found = f"The lowest FID of the search, {best:.3g}, is a trial of {comparison.label(lowest)}."
+    if not comparison.is_random_search:
+        return f"{found} This sampler’s trials depend on each other, so no interval can be given."
+    if len(started) == 1:
+        return f"{found} There is no other variant to compare it with."
+    return f"{_leaders(comparison, dataset)} {found}"
+
+
+def _leaders(comparison: Comparison, dataset: str) -> str:
+    k, group = comparison.budget(dataset), comparison.leading[dataset]
+    name = comparison.drawn
+    budget = f"with a budget of {k} {name}s" if k > 1 else f"with a single random {name}"
+    others = len(comparison.started(dataset))
+    test = f"permutation test of the best of {k}, Holm-adjusted, α = {statistics.ALPHA}"
+    if len(group) == 1:
+        return (
+            f"{comparison.label(group[0])} is best {budget} and separable from every other variant ({test})."
+        )
+    if len(group) == others:
+        return f"{budget.capitalize()} the data cannot tell the {others} variants apart ({test})."
+    return f"{comparison.labels(group)} lead {budget} and cannot be told apart ({test})."
+
+
+def _across(comparison: Comparison) -> list[tuple[str, str]]:
+    """The mean ranks over the data sets, or why there are none; empty where nothing could be ranked."""
+    scores = {name: comparison.confirmed_scores(name) for name in comparison.datasets}
+    runs = "fresh seeds"
+    if not all(scores.values()) and comparison.is_random_search:
+        scores = {name: comparison.started(name) for name in comparison.datasets}
+        runs = f"random {comparison.drawn}s"
+    if min(len(comparison.datasets), len(comparison.variants)) < 2 or not all(scores.values()):
+        return []
+    found = statistics.critical_difference(scores)
+    sentence = found if isinstance(found, str) else _mean_ranks(comparison, found, runs)
+    return [("Across data sets", sentence)]
+
+
+def _mean_ranks(comparison: Comparison, found: MeanRanks, runs: str) -> str:
+    ranks = [
+        f"{comparison.label(name)} {rank:.2f}" for name, rank in zip(found.names, found.ranks, strict=True)
+    ]
+    differ = "the variants differ" if found.p < statistics.ALPHA else "no difference is established"
+    return (
+        f"By the median FID of {runs} the mean ranks on {found.n_datasets} data sets are {listing(ranks)}; "
+        f"two that differ by less than {found.difference:.2f} cannot be told apart (Nemenyi, "
+        f"α = {statistics.ALPHA}). Over all, {differ} (Friedman p {p_text(found.p)})."
+    )
+
+
+def _robustness(comparison: Comparison) -> str:
+    n = len(comparison.finished)
+    if not n:
+        return "no trial of the search has finished."
+    failed = int(comparison.finished["outcome"].isin(FAILED).sum())
+    collapsed = int((comparison.finished["outcome"] == "collapsed").sum())
+    low, high = (100 * bound for bound in statistics.wilson(failed, n))
+    n_pruned = int((comparison.finished["outcome"] == PRUNED).sum())
+    pruned = f"; {n_pruned} were pruned before they could end in any way" if n_pruned else ""
+    return (
+        f"{failed} of {n} trials failed ({100 * failed / n:.0f} %, 95 % interval {low:.0f} to {high:.0f} "
+        f"%) and {collapsed} collapsed{pruned}. Failures count as worst outcomes; none is dropped."
+    )
+
+
+def _kind_of_score(comparison: Comparison) -> str:
+    unconfirmed = ", and no winner has been confirmed on fresh seeds"
+    if len(comparison.confirmed):
+        unconfirmed = "; those of fresh seeds are not selected among configurations"
+    return (
+        "the FID of a trial of the search is the lowest of its evaluations, measured on the very images that "
+        f"select among checkpoints and configurations. It is therefore optimistic{unconfirmed}."
+    )
+
+
+def cautions(comparison: Comparison) -> list[str]:
+    """What makes numbers of this report not comparable, or weak; empty if nothing does."""
+    found = [
+        *_missing(comparison),
+        *[text for dataset in comparison.datasets for text in _sizes(comparison, dataset)],
+        *[text for dataset in comparison.datasets for text in _seeds(comparison, dataset)],
+        *_mixed_metrics(comparison),
+    ]
+    if not comparison.is_random_search:
+        found.append(
+            f"The sampler is “{comparison.manifest['sampler']}”, not “random”: trials depend on each "
+            "other, so budget curves, intervals and leading groups would not hold and are left out."
+        )
+    elif comparison.manifest["sampler"] == "qmc":
+        found.append(
+            "The trials are quasi-random: they cover the space evenly, and intervals are approximate."
+        )
+    if comparison.is_halved:
+        found.append(halved.caution(comparison.finished, comparison.manifest["budget"]))
+    git = comparison.manifest["git"]
+    if git is None:
+        found.append("The code was not under version control: the commit that made these results is unknown.")
+    elif git["dirty"]:
+        found.append(f"The code had uncommitted changes on top of commit {git['commit'][:12]}.")
+    return found
+
+
+def _missing(comparison: Comparison) -> list[str]:
+    planned = int(comparison.manifest["planned_trials"])
+    started = [*comparison.trials["outcome"], *comparison.reruns["outcome"]]
+    done = sum(isinstance(outcome, str) for outcome in started)
+    running = len(started) - done
+    if done >= planned and not running:
+        return []
+    return [
+        f"The study is unfinished: {done} of {planned} planned trials have finished and {running} are "
+        "running."
+    ]
+
+
+def _sizes(comparison: Comparison, dataset: str) -> list[str]:
+    """Unequal or small numbers of trials on one data set."""
+    label = comparison.dataset_label(dataset)
+    trials = f"{comparison.drawn}s" if comparison.is_halved else "trials"
+    sizes = {variant: len(comparison.scores[dataset, variant]) for variant in comparison.variants}
+    found = []
+    if len(set(sizes.values())) > 1:
+        most = max(sizes.values())
+        fewer = [f"{comparison.label(name)} ({size})" for name, size in sizes.items() if size < most]
+        found.append(
+            f"{label}: {listing(fewer)} finished fewer {trials} than the others ({most}). The lowest of "
+            f"more {trials} is lower by chance alone: compare at the common budget k."
+        )
+    small = [name for name, size in sizes.items() if size > 0 and statistics.largest_budget(size) < 1]
+    if small and comparison.is_random_search:
+        found.append(
+            f"{label}: fewer than 6 {trials} of {comparison.labels(small)}, too few for any 95 % interval "
+            "of the median."
+        )
+    return found
+
+
+def _seeds(comparison: Comparison, dataset: str) -> list[str]:
+    """Winners on fewer fresh seeds than were asked for, and variants without any."""
+    scores, plan = comparison.confirmed_scores(dataset), comparison.manifest["budget"]["confirm"]
+    if not scores or not plan:
+        return []
+    sizes = {variant: len(scores.get(variant, ())) for variant in comparison.variants}
+    fewer = [f"{comparison.label(name)} ({size})" for name, size in sizes.items() if size < plan["seeds"]]
+    if not fewer:
+        return []
+    return [
+        f"{comparison.dataset_label(dataset)}: {listing(fewer)} finished fewer fresh seeds than the "
+        f"{plan['seeds']} asked for."
+    ]
+
+
+def _mixed_metrics(comparison: Comparison) -> list[str]:
+    """FIDs of one data set that were not measured in one way."""
+    found = []
+    for dataset, group in comparison.evaluations.groupby("dataset"):
+        ids = sorted(group["metric_id"].dropna().unique())
+        if len(ids) > 1:
+            found.append(
+                f"{comparison.dataset_label(str(dataset))}: FID was measured in {len(ids)} different ways "
+                f"({', '.join(ids)}); such values must not be compared."
+            )
+    return found

@@ -1,0 +1,1 @@
+"""Checks whether a study's files agree with one another."""

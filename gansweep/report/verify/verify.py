@@ -1,0 +1,172 @@
+"""Whether a study's results are sound: its tables say what its rows say, and its rows what can be."""
+
+import io
+import json
+import math
+import pickletools
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gansweep.errors import UserError
+from gansweep.report.comparison import read_comparison
+from gansweep.report.summary import summary_table
+from gansweep.report.text.escaping import readable_csv
+from gansweep.report.verify.row_checks import check_rows
+from gansweep.results import columns, csv, row_file
+from gansweep.results.outlines import read_outlined
+from gansweep.results.tables import load
+
+MOST = 10  # differences that are named for each file
+ROUNDING = 1e-9  # a sum may round differently on another machine
+
+
+def verify(folder: Path) -> list[str]:
+    """Recompute every table of a study from its rows, and hold the rows to the plan and to each other.
+
+    Returns a sentence for each thing that is wrong; none if the results are sound. A study that has not
+    finished is not sound, nor is one whose report is older than its rows.
+
+    Raises:
+        UserError: the folder holds no results, or its manifest or study are damaged.
+    """
+    folder = Path(folder)
+    manifest = row_file.read_manifest(folder)
+    wrong = list(_check_manifest(folder, manifest))
+    try:
+        rows = list(row_file.read_rows(folder))
+    except UserError as error:
+        return [*wrong, str(error)]
+    if not rows:
+        return [*wrong, "rows.jsonl is missing or empty"]
+    broken = check_rows(rows, manifest)
+    try:
+        return [*wrong, *broken, *_check_tables(folder, manifest)]
+    except UserError as error:  # of a damaged file, as `broken` may have said already
+        return [*wrong, *(broken or [str(error)])]
+
+
+def _check_manifest(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
+    """The manifest against its own hashes, the resolved study and the references."""
+    for metric_id, known in manifest["metrics"].items():
+        description = {name: value for name, value in known.items() if name != "floor"}
+        if row_file.config_id(description) != metric_id:  # the hash that makes a metric_id, too
+            yield f"manifest.json: metric {metric_id} is not the hash of its description"
+        dataset = str(known.get("dataset"))
+        if known.get("dataset_sha256") != manifest["datasets"].get(dataset, {}).get("sha256"):
+            yield f"manifest.json: metric {metric_id} is of other data than data set {dataset}"
+        file = row_file.reference_file(folder, dataset)
+        if file.exists() and _reference(file) != {"description": description, "floor": known.get("floor")}:
+            yield f"{file.relative_to(folder)} is not the reference of metric {metric_id} in manifest.json"
+    if (folder / "study.json").exists():
+        study = read_outlined(folder / "study.json", {"variants": [str], "datasets": [str]})
+        yield from (f"manifest.json and study.json differ in {name}" for name in _unlike(manifest, study))
+
+
+def _unlike(manifest: dict[str, Any], study: dict[str, Any]) -> Iterator[str]:
+    sums = {name: dataset["sha256"] for name, dataset in manifest["datasets"].items()}
+    here = manifest | manifest["budget"] | {"name": manifest["study"], "seed": manifest["sampler_seed"]}
+    here |= {"data_sha256": sums, "variants": [*manifest["variants"]], "datasets": [*manifest["datasets"]]}
+    names = ("name", "seed", "sampler", "spaces", "defaults", "same_configurations", "data_sha256")
+    for name in (*names, *manifest["budget"]):
+        if here.get(name) != study.get(name):
+            yield name
+    for name in ("variants", "datasets"):
+        if sorted(here[name]) != sorted(study[name]):
+            yield name
+
+
+def _reference(file: Path) -> Any:
+    """What a reference says of itself. It is a pickle, which is read here without executing any of it."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+            values = [argument for _, argument, _ in pickletools.genops(archive.read(name))]
+        return next(json.loads(v) for v in values if isinstance(v, str) and v.startswith("{"))
+    except (OSError, zipfile.BadZipFile, StopIteration, ValueError):
+        return None
+
+
+def _check_tables(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
+    tables = load(folder, manifest["collapse_above"])
+    for name, table in tables.items():
+        yield from columns.violations(name, table)
+        for suffix in ("csv", "parquet"):
+            yield from _check_file(folder, f"{name}.{suffix}", csv.to_csv(table), columns.KEYS[name])
+    package = folder / "datapackage.json"
+    if not package.exists():
+        yield "datapackage.json is missing"
+    elif read_outlined(package, dict).get("resources") != csv.datapackage(tables)["resources"]:
+        yield "datapackage.json does not describe the tables that the rows give"
+    summary = readable_csv(summary_table(read_comparison(folder)))
+    for suffix in ("csv", "parquet"):
+        yield from _check_file(folder, f"report/data/summary.{suffix}", summary, ["dataset", "variant"])
+
+
+def _check_file(folder: Path, name: str, expected: str, key: list[str]) -> Iterator[str]:
+    """A file of a table against what it should say, as CSV; key: the columns that name a line."""
+    if not (folder / name).exists():
+        yield f"{name} is missing"
+        return
+    try:
+        found = (folder / name).read_text() if name.endswith("csv") else _as_csv(folder / name)
+        table = _texts(found)
+    except (OSError, ValueError) as error:  # of a damaged file
+        yield f"{name} cannot be read: {error}"
+        return
+    if found == expected:
+        return
+    differences = list(_differences(table, _texts(expected), key))
+    yield from (f"{name}{sentence}" for sentence in differences[:MOST])
+    if len(differences) > MOST:
+        yield f"{name}: {len(differences) - MOST} more differences"
+
+
+def _as_csv(file: Path) -> str:
+    table = pd.read_parquet(file)
+    return readable_csv(table) if file.stem == "summary" else csv.to_csv(table)
+
+
+def _texts(table: str) -> pd.DataFrame:
+    """A CSV file with every value as it is written there."""
+    return pd.read_csv(io.StringIO(table), dtype=str, keep_default_na=False)
+
+
+def _differences(found: pd.DataFrame, expected: pd.DataFrame, key: list[str]) -> Iterator[str]:
+    for column in expected.columns.symmetric_difference(found.columns):
+        yield f": column {column} {'is missing' if column in expected else 'does not follow from the rows'}"
+    if not set(key) <= set(found.columns):
+        return
+    found, expected = found.set_index(key), expected.set_index(key)
+    for line in found.index[found.index.duplicated()].unique():
+        yield f", {_line(key, line)} is there more than once"
+    found, expected = found[~found.index.duplicated()], expected[~expected.index.duplicated()]
+    for line in expected.index.difference(found.index):
+        yield f", {_line(key, line)} is missing"
+    for line in found.index.difference(expected.index):
+        yield f", {_line(key, line)} does not follow from the rows"
+    lines = expected.index.intersection(found.index)
+    for column in expected.columns.intersection(found.columns):
+        here, there = found.loc[lines, column], expected.loc[lines, column]
+        for line in lines[here != there]:
+            if not _close(here[line], there[line]):
+                values = f"the file has {here[line] or 'null'}, the rows give {there[line] or 'null'}"
+                yield f", {_line(key, line)}, column {column}: {values}"
+
+
+def _line(key: list[str], values: Any) -> str:
+    """How a line is called: "trial_id digits-ns-0003, step 100"."""
+    return ", ".join(f"{name} {v}" for name, v in zip(key, values if len(key) > 1 else [values], strict=True))
+
+
+def _close(a: str, b: str) -> bool:
+    """Whether two texts are the same fraction but for rounding; a whole number is exact."""
+    if not ("." in a and "." in b):
+        return False
+    try:
+        return math.isclose(float(a), float(b), rel_tol=ROUNDING)
+    except ValueError:
+        return False

@@ -1,0 +1,148 @@
+"""Who is at work on a study: one driver at a time, and whoever can read its folder knows which.
+
+A driver holds a lock on the file `.lock` and signs there: its host, its process id and its start. It also
+touches the file every few seconds, since some network file systems keep the locks of other machines to
+themselves. A driver that ends takes its signature with it; that of one that was killed stays.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from gansweep.errors import UserError
+from gansweep.files import patiently, require_writable, write_atomically
+from gansweep.results.row_file import now
+
+LOCK, STOP = ".lock", "stop"  # the second asks the driver to end
+BEAT_SECONDS, SILENT_SECONDS = 10.0, 60.0
+PAUSES = (0.1, 0.2, 0.4, 0.8)  # whoever looks at the lock holds it for a moment
+
+
+class Driver(NamedTuple):
+    """A driver that is at work, or that ended without a word. None: it has not signed (yet)."""
+
+    at_work: bool
+    host: str | None = None
+    pid: int | None = None
+    started: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host} (process {self.pid})" if self.host else "an unknown machine"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other drivers out of a study's folder, and sign.
+
+    Raises:
+        UserError: another one is at work, or nothing can be written or locked there.
+        Stopped: the storage is away.
+    """
+    require_writable(folder)
+    with (folder / LOCK).open("a+", encoding="utf-8") as file:
+        _take(file, folder)
+        _require_silence(folder)
+        (folder / STOP).unlink(missing_ok=True)  # it was meant for a driver that has ended
+        patiently(lambda: _sign(file), f"{folder / LOCK} cannot be written")
+        over = threading.Event()
+        threading.Thread(target=_beat, args=(folder / LOCK, over), daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+            with suppress(OSError):  # storage that is away has been told of
+                (folder / STOP).unlink(missing_ok=True)
+                file.truncate(0)
+
+
+def _take(file: TextIO, folder: Path) -> None:
+    for pause in (*PAUSES, None):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except (BlockingIOError, PermissionError):
+            if pause is None:
+                raise _busy(folder) from None
+            time.sleep(pause)
+        except OSError as error:
+            raise UserError(f"{folder} is on storage without locks ({error.strerror}): move it") from None
+
+
+def _require_silence(folder: Path) -> None:
+    """Raise UserError if a driver on another machine still touches the lock that it thinks it holds."""
+    path = folder / LOCK
+    signature, touched = _signature(path), path.stat().st_mtime
+    if not signature or signature.host == platform.node() or time.time() - touched > SILENT_SECONDS:
+        return
+    deadline = time.monotonic() + 2.5 * BEAT_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(0.5)
+        if path.stat().st_mtime != touched:
+            raise _busy(folder)
+
+
+def _busy(folder: Path) -> UserError:
+    who = _signature(folder / LOCK) or Driver(True)
+    return UserError(f"another process is running this study in {folder}, on {who}: wait for it or stop it")
+
+
+def _sign(file: TextIO) -> None:
+    file.truncate(0)
+    file.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "started": now()}))
+    file.flush()
+
+
+def _beat(path: Path, over: threading.Event) -> None:
+    while not over.wait(BEAT_SECONDS):
+        with suppress(OSError):  # the driver itself tells of storage that is away
+            os.utime(path)
+
+
+def read_driver(folder: Path) -> Driver | None:
+    """The driver of a study that is at work, or that ended without a word; None if there is none."""
+    path = folder / LOCK
+    try:
+        held, signature, age = _is_held(path), _signature(path), time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    if signature is None:
+        return Driver(True) if held else None
+    elsewhere = signature.host != platform.node() and age < SILENT_SECONDS
+    return signature._replace(at_work=held or elsewhere)
+
+
+def _is_held(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+        except OSError:  # no locks there
+            return False
+    return False
+
+
+def _signature(path: Path) -> Driver | None:
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+        host, pid, started = (written[name] for name in ("host", "pid", "started"))
+    except (ValueError, TypeError, KeyError):  # not written yet, or torn
+        return None
+    return Driver(False, str(host), int(pid), str(started))
+
+
+def ask_to_stop(folder: Path) -> None:
+    """Ask the driver that is at work to end; it looks about once a second, while trials run."""
+    write_atomically(folder / STOP, "")
+
+
+def is_asked_to_stop(folder: Path) -> bool:
+    """Whether the driver has been asked to end and has not seen it yet."""
+    return (folder / STOP).exists()

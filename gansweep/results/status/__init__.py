@@ -1,0 +1,1 @@
+"""What a running study has done and how long the rest will take."""

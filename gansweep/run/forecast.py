@@ -1,0 +1,241 @@
+"""What a study would do, or still has to do: trials and packs, time on this machine, disk."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+
+from gansweep import data
+from gansweep.data import Dataset
+from gansweep.evaluation import Evaluation
+from gansweep.evaluation.evaluator import Evaluator
+from gansweep.evaluation.reference import Reference, shared_reference
+from gansweep.results import phases
+from gansweep.results.halving import share_left
+from gansweep.results.row_file import Row, read_rows
+from gansweep.results.status.display import duration
+from gansweep.run import ray
+from gansweep.run.driver import Options, check_same_study
+from gansweep.run.packing import Packing, Probed, choose_packing, enough
+from gansweep.run.search.search import Cell, Search
+from gansweep.study import study as studies
+from gansweep.study.study import Study
+from gansweep.training.pack import Pack
+from gansweep.training.sizing.probe import Device, most_demanding, try_sizes
+from gansweep.training.trainer import Job, draw_samples, evaluation_rounds, generator_of
+
+CALIBRATION_SECONDS = 1.0  # of training, for each cell
+OVERHEAD_SECONDS = 30.0  # Ray's start, tables and report
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The search of one cell, a variant on a data set: what is left of it."""
+
+    cell: Cell
+    n_trials: int
+    n_packs: int
+    n_steps: int
+    n_evaluations: int
+    seconds: float  # of one worker
+    seconds_of_trial: float  # a whole one
+    bytes_at_work: int  # checkpoints of a pack while it trains
+    bytes_kept: int  # of all trials, those that have ended too
+
+
+def plan(name: str, question: str, study: Study, options: Options) -> str:
+    """The plan of a study as text, with a forecast from a short calibration on this machine; of one that has
+    rows, what is left.
+
+    Raises:
+        UserError: the study could not run.
+    """
+    validates = study.evaluation.validates
+    datasets = {key: data.load(key, validation=validates) for key in study.datasets}
+    resolved = studies.resolve(name, question, study, datasets)
+    folder = options.results / name
+    rows = list(read_rows(folder))
+    if rows:
+        check_same_study(folder, resolved)
+    n_left = phases.n_left(resolved, rows)
+    references = {
+        key: shared_reference(dataset, Evaluation(**resolved["evaluation"][key]))
+        for key, dataset in datasets.items()
+    }
+    hardware = ray.describe_machine()
+    try_here = partial(probe_here, resolved, datasets, references, hardware)
+    packing = choose_packing(folder, resolved, datasets, options, hardware, try_here)
+    device = torch.device("cuda" if any(p.gpus for p in packing.values()) else "cpu")
+    sizes = {key: chosen.pack_size for key, chosen in packing.items()}
+    forecasts = [
+        forecast(jobs, datasets[cell.dataset], references[cell.dataset], device, progress_of(rows))
+        for cell, jobs in jobs_by_cell(resolved, sizes).items()
+    ]
+    head, foot = _head(resolved), _foot(forecasts, n_left, packing, hardware)
+    return "\n".join([*head, *_packs(packing), "", *_table(forecasts), "", *foot])
+
+
+def probe_here(
+    resolved: dict[str, Any],
+    datasets: Mapping[str, Dataset],
+    references: Mapping[str, Reference],
+    hardware: Mapping[str, Any],
+    folder: Path,
+    name: str,
+    sizes: Sequence[int],
+    kinds: Sequence[str],
+) -> list[Probed]:
+    """Try packs on this machine's GPU; see `packing.Probe`."""
+    device = torch.device("cuda")
+    n_gpus, n_cpus = hardware["gpus"], hardware["cpus"]
+    where = Device(
+        torch.cuda.get_device_name(device),
+        torch.cuda.get_device_properties(device).total_memory,
+        n_cpus / n_gpus,
+        1e9 * hardware["gb_per_cpu"] * n_cpus / n_gpus,
+    )
+    evaluator = Evaluator(references[name], Evaluation(**resolved["evaluation"][name]), device)
+    member = most_demanding(resolved, datasets[name])
+    measured = try_sizes(member, datasets[name], evaluator, device, sizes, partial(enough, device=where))
+    return [Probed(where, tuple(measured))]
+
+
+def progress_of(rows: Iterable[Row]) -> dict[str, float]:
+    """The share of its steps that each trial has behind it, by trial_id; 1 if it has ended."""
+    return {row["trial_id"]: 1.0 if row["outcome"] else row["step"] / row["steps_planned"] for row in rows}
+
+
+def jobs_by_cell(resolved: dict[str, Any], sizes: dict[str, int]) -> dict[Cell, list[Job]]:
+    """The packs of a study: the very ones of a random search; for a sampler that waits for results, those it
+    would ask for if it never learnt any, so about as many."""
+    search = Search(resolved, optuna.storages.InMemoryStorage(), Path(), sizes)
+    jobs: dict[Cell, list[Job]] = {cell: [] for cell in search.cells}
+    while not search.exhausted and (job := search.next_job()):
+        jobs[Cell(job.trials[0]["variant"], job.trials[0]["dataset"])].append(job)
+    return jobs
+
+
+def forecast(
+    jobs: list[Job],
+    dataset: Dataset,
+    reference: Reference,
+    device: torch.device,
+    done: Mapping[str, float],
+) -> Forecast:
+    """What the packs of a cell will still take, from a short run of the largest one.
+
+    done: the share of its steps that each trial has behind it.
+    """
+    study = jobs[0].study
+    largest = max(jobs, key=lambda job: len(job.trials))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a worker has it
+    pack = Pack(largest.members(), dataset.to(device), device)
+    update_seconds = _time_updates(pack) / len(largest.trials)
+    state = [t for player in pack.state(0)["players"].values() for t in player.values()]
+    evaluation_seconds = _time_evaluation(pack, Evaluation(**study["evaluation"][dataset.name]), reference)
+    torch.set_num_threads(threads)
+    seconds, left, n_steps, n_evaluations = 0.0, 0.0, 0.0, 0.0
+    for job in jobs:
+        member = job.members()[0]
+        rounds = evaluation_rounds(study["steps"], member.n_steps, study["evaluations"])
+        n_updates = rounds[-1] * (member.n_steps + len(pack.moves) - 1)
+        own = n_updates * update_seconds + len(rounds) * evaluation_seconds
+        behind = {trial["trial_number"]: done.get(trial["trial_id"], 0.0) for trial in job.trials}
+        n_left = sum(share_left(study, number, share) for number, share in behind.items() if share < 1)
+        seconds, left = seconds + own * len(job.trials), left + own * n_left
+        n_steps += rounds[-1] * member.n_steps * n_left
+        n_evaluations += len(rounds) * n_left
+    first, n_trials = largest.trials[0], sum(len(job.trials) for job in jobs)
+    unfinished = [job for job in jobs if any(done.get(trial["trial_id"], 0) < 1 for trial in job.trials)]
+    bytes_of_one = sum(tensor.nbytes for tensor in state)
+    return Forecast(
+        cell=Cell(first["variant"], first["dataset"]),
+        n_trials=sum(done.get(trial["trial_id"], 0) < 1 for job in jobs for trial in job.trials),
+        n_packs=len(unfinished),
+        n_steps=round(n_steps),
+        n_evaluations=round(n_evaluations),
+        seconds=left,
+        seconds_of_trial=seconds / n_trials,
+        bytes_at_work=2 * bytes_of_one * len(largest.trials),  # two checkpoints a trial
+        bytes_kept=bytes_of_one // 3 + 20_000 * n_trials,
+    )
+
+
+def _time_updates(pack: Pack) -> float:
+    """The seconds of one update of one player of a pack."""
+    pack.round()
+    n_rounds, started = 0, time.perf_counter()
+    while time.perf_counter() - started < CALIBRATION_SECONDS:
+        pack.round()
+        n_rounds += 1
+        pack.diverged.any().item()  # waits for a GPU
+    return (time.perf_counter() - started) / n_rounds / sum(pack.moves.values())
+
+
+def _time_evaluation(pack: Pack, evaluation: Evaluation, reference: Reference) -> float:
+    """The seconds of one evaluation of one trial of a pack."""
+    evaluator = Evaluator(reference, evaluation, pack.device)
+    pack.select([0])
+    started = time.perf_counter()
+    samples, labels, _ = draw_samples(pack, evaluation)
+    evaluator.score(samples[0], labels, generator_of(pack, 0))
+    return time.perf_counter() - started
+
+
+def _head(resolved: dict[str, Any]) -> list[str]:
+    question = resolved["question"].splitlines()[:1]
+    budget = f"{resolved['steps']:,} steps and {resolved['evaluations']} evaluations a trial"
+    sampler = f"{resolved['sampler']} search, seed {resolved['seed']}"
+    metrics = [f"{e['extractor']} on {e['n_images']:,} images" for e in resolved["evaluation"].values()]
+    return [f"{resolved['name']}: {' '.join(question)}", f"{budget}; {sampler}; FID by {', '.join(metrics)}"]
+
+
+def _table(forecasts: list[Forecast]) -> list[str]:
+    lines = [f"{'cell':<26}{'trials':>8}{'packs':>8}{'steps':>14}{'evaluations':>13}{'worker time':>14}"]
+    for f in forecasts:
+        name = f"{f.cell.variant} on {f.cell.dataset}"
+        numbers = f"{f.n_trials:>8}{f.n_packs:>8}{f.n_steps:>14,}{f.n_evaluations:>13,}"
+        lines.append(f"{name:<26}{numbers}{duration(f.seconds):>14}")
+    return lines
+
+
+def _packs(packing: Mapping[str, Packing]) -> list[str]:
+    return [
+        f"packs of at most {chosen.pack_size} on {key}, "
+        f"{f'each with {chosen.gpus:g} of a GPU' if chosen.gpus else 'each on a CPU'}: {chosen.why}"
+        for key, chosen in packing.items()
+    ]
+
+
+def _foot(
+    forecasts: list[Forecast], n_left: int, packing: Mapping[str, Packing], hardware: Mapping[str, Any]
+) -> list[str]:
+    n_trials, n_packs = (sum(getattr(f, name) for f in forecasts) for name in ("n_trials", "n_packs"))
+    n_reruns = n_left - n_trials
+    n_workers = {key: workers(chosen, hardware) for key, chosen in packing.items()}
+    search = sum(f.seconds / n_workers[f.cell.dataset] for f in forecasts)
+    # A trial of a later phase costs as much as one of the search, on average.
+    again = sum(f.seconds_of_trial / n_workers[f.cell.dataset] for f in forecasts) / len(forecasts)
+    seconds = search + n_reruns * again + OVERHEAD_SECONDS * (n_left > 0)
+    at_work = max(f.bytes_at_work * n_workers[f.cell.dataset] for f in forecasts) * (n_left > 0)
+    kept = sum(f.bytes_kept for f in forecasts) + 20_000 * n_reruns
+    n_most = max(n_workers.values())
+    device = "GPUs" if any(chosen.gpus for chosen in packing.values()) else "CPUs"
+    return [
+        f"in all {len(forecasts)} cells, {n_trials} trials in {n_packs} packs",
+        *([f"then {n_reruns} trials on fresh seeds"] if n_reruns else []),
+        f"time about {duration(seconds)} with {n_most} worker{'s' if n_most > 1 else ''} on {device}, "
+        "as measured here just now",
+        f"disk about {kept / 1e6:,.0f} MB kept, {at_work / 1e6:,.0f} MB more while it runs",
+    ]
+
+
+def workers(packing: Packing, hardware: Mapping[str, Any]) -> int:
+    """How many packs train at once here."""
+    return max(1, int(hardware["gpus"] / packing.gpus) if packing.gpus else hardware["cpus"])

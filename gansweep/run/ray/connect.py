@@ -1,0 +1,99 @@
+"""The Ray cluster to run on: the one there is, or a local one."""
+
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from gansweep.errors import UserError
+from gansweep.run.ray.hardware import describe
+
+CLUSTER_FILE = Path("/tmp/ray/ray_current_cluster")  # written by `ray start`
+
+
+def connect(n_cpus: int | None = None) -> dict[str, Any]:
+    """Join the Ray cluster there is, or start a local Ray, see `join`; what it has, see `describe`.
+
+    Raises:
+        UserError: RAY_ADDRESS names a cluster that does not answer.
+    """
+    join(n_cpus)
+    guard()
+    return describe()
+
+
+def join(n_cpus: int | None = None) -> None:
+    """Join the Ray cluster there is, or start a local Ray.
+
+    A process that is connected already stays so. A cluster named by RAY_ADDRESS must answer. One that is only
+    remembered from a `ray start` on this machine is asked first, since Ray would wait for minutes for one
+    that is gone.
+
+    Raises:
+        UserError: RAY_ADDRESS names a cluster that does not answer.
+    """
+    for name in ("ray", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # failures are told in rows, and by us
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    asked = os.environ.get("RAY_ADDRESS", "")
+    remembered = CLUSTER_FILE.read_text().strip() if CLUSTER_FILE.exists() else ""
+    asked = remembered or "nowhere" if asked == "auto" else asked
+    if asked.startswith("ray://"):
+        raise UserError(f"RAY_ADDRESS={asked} is for Ray's client: give host:port, on a node of the cluster")
+    try:
+        if ray.is_initialized():
+            pass
+        elif asked and asked != "local":
+            if "://" not in asked and not answers(asked):
+                raise ConnectionError
+            ray.init(address=asked, **quiet)
+        elif remembered and answers(remembered):
+            ray.init(address=remembered, **quiet)
+        else:
+            ray.init(address="local", num_cpus=n_cpus, include_dashboard=False, **quiet)
+    except ConnectionError:
+        raise UserError(
+            f"no Ray cluster answers at {asked or remembered}: start it, or unset RAY_ADDRESS"
+        ) from None
+
+
+STOPPED = 3  # exit code
+PAUSE_SECONDS, N_MISSED = 5.0, 4
+
+
+def guard() -> None:
+    """Watch the head of the cluster that this process is connected to, from a thread."""
+    address = ray.get_runtime_context().gcs_address
+    threading.Thread(target=_watch, args=(address,), daemon=True).start()
+
+
+def _watch(address: str) -> None:
+    missed = 0
+    while missed < N_MISSED:
+        time.sleep(PAUSE_SECONDS)
+        if not ray.is_initialized() or ray.get_runtime_context().gcs_address != address:
+            return
+        missed = 0 if answers(address) else missed + 1
+    print(
+        f"gansweep: the head of the Ray cluster at {address} is gone: "
+        "the same command goes on where it stopped, on another",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(STOPPED)  # the main thread may wait for Ray for ever
+
+
+def answers(address: str) -> bool:
+    """Whether somebody listens at host:port."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except (OSError, ValueError):
+        return False
+    return True

@@ -1,0 +1,92 @@
+"""Runs a queue of packs on the cluster."""
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ray import tune
+from ray.air.execution._internal import actor_manager
+from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune.execution import tune_controller
+
+from gansweep import data
+from gansweep.files import patience_seconds
+from gansweep.run.packing import Packing
+from gansweep.run.ray.hardware import describe
+from gansweep.run.ray.searcher import Books, PackSearcher, Recorder
+from gansweep.run.ray.worker import train_pack, versions
+from gansweep.run.search.queue import Queue
+
+# Tune takes a worker that Ray's memory monitor has killed for an error of its own, and ends the whole run.
+for module in (actor_manager, tune_controller):
+    module.RayActorError = (RayActorError, OutOfMemoryError)
+
+
+def run(queue: Queue, books: Books, room: Callable[[], int], packing: Mapping[str, Packing]) -> None:
+    """Run a queue to its end, or until it is interrupted (SIGINT).
+
+    room: how many packs the cluster may hold, at any moment.
+
+    Raises:
+        Stopped, UserError: something outside the trials does not let them go on.
+    """
+    searcher = PackSearcher(queue, room)
+    # Nobody reads what Tune writes, so the study's own storage is spared it.
+    with tempfile.TemporaryDirectory(prefix="gansweep-tune-", ignore_cleanup_errors=True) as scratch:
+        tune.Tuner(
+            tune.with_resources(train_pack, resources(packing)),
+            param_space={
+                "folder": str(queue.folder),
+                "data_root": str(data.data_root().resolve()),
+                "patience": patience_seconds(),
+                "versions": versions(),
+            },
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=lambda trial: trial.trial_id,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="packs",
+                storage_path=scratch,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=0),
+                callbacks=[Recorder(books, searcher)],
+            ),
+        ).fit()
+    if searcher.trouble:
+        raise searcher.trouble
+
+
+REFRESH_SECONDS = 2.0
+
+
+def resources(packing: Mapping[str, Packing]) -> Callable[[dict[str, Any]], tune.PlacementGroupFactory]:
+    """What the pack of a configuration asks for: a CPU, and its data set's share of a GPU."""
+
+    def of(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        gpus = packing[config["trials"][0]["dataset"]].gpus
+        return tune.PlacementGroupFactory([{"CPU": 1, "GPU": gpus} if gpus else {"CPU": 1}])
+
+    return of
+
+
+def make_room(packing: Mapping[str, Packing]) -> Callable[[], int]:
+    """What says how many packs the cluster may hold, at any moment, with what its autoscaler may add: packs
+    that wait are what it adds nodes for. It asks Ray every two seconds at most."""
+    share = min(chosen.gpus for chosen in packing.values())
+    asked, room = -math.inf, 1
+
+    def current() -> int:
+        nonlocal asked, room
+        if time.monotonic() - asked > REFRESH_SECONDS:
+            there = describe()
+            room = max(1, int(there["most_gpus"] / share) if share else there["most_cpus"])
+            asked = time.monotonic()
+        return room
+
+    return current

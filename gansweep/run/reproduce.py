@@ -1,0 +1,169 @@
+"""One trial again: its training repeated and compared, or samples of its trained generator."""
+
+import math
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gansweep import data
+from gansweep.data import Dataset
+from gansweep.errors import UserError, unknown
+from gansweep.evaluation import Evaluation
+from gansweep.evaluation.evaluator import Evaluator, to_uint8
+from gansweep.evaluation.reference import Reference
+from gansweep.files import require_writable, write_atomically
+from gansweep.results.halving import PRUNED
+from gansweep.results.row_file import IDENTITY, Row, read_rows, reference_file
+from gansweep.study import study as studies
+from gansweep.training.trained import load_trained
+from gansweep.training.trainer import Job, Run, array, grid
+
+SAME = 1e-6  # relative differences up to this are rounding
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """The rows of a trial as they are in the results and as they came out now."""
+
+    before: list[Row]
+    now: list[Row]
+    n_members: int
+
+    def differences(self) -> Iterator[tuple[int, str, float | None, float | None, float]]:
+        """(step, metric, before, now, relative difference) of every number of either; inf where only one is
+        there."""
+        by_step = [
+            {row["step"]: row["metrics"] for row in rows if row["metrics"]}
+            for rows in (self.before, self.now)
+        ]
+        for step in sorted(by_step[0].keys() | by_step[1].keys()):
+            one, other = (metrics.get(step, {}) for metrics in by_step)
+            for name in sorted(one.keys() | other.keys()):
+                yield step, name, one.get(name), other.get(name), _relative(one.get(name), other.get(name))
+
+    @property
+    def largest(self) -> float:
+        """The largest relative difference of a number; inf where the outcomes differ."""
+        if self.before[-1]["outcome"] != self.now[-1]["outcome"]:
+            return math.inf
+        return max((difference for *_, difference in self.differences()), default=0.0)
+
+    def lines(self) -> list[str]:
+        """The comparison for people: a line a number, and what it comes to."""
+        first, last = self.before[-1], self.now[-1]
+        text = [
+            f"trial {first['trial_id']}, in a pack of {self.n_members} (then {first['pack_size']}), on "
+            f"{last['device']} of {last['host']} (then {first['device']} of {first['host']})",
+            f"{'step':>7}  {'metric':<18} {'then':>12} {'now':>12}  relative difference",
+        ]
+        for step, name, before, now, difference in self.differences():
+            numbers = " ".join(f"{'–' if x is None else format(x, '.6g'):>12}" for x in (before, now))
+            text.append(f"{step:>7}  {name:<18} {numbers}  {difference:.2g}")
+        return [*text, self._verdict()]
+
+    def _verdict(self) -> str:
+        outcomes = [rows[-1]["outcome"] or "unfinished" for rows in (self.before, self.now)]
+        if outcomes[0] != outcomes[1]:
+            return f"not reproduced: the outcome was {outcomes[0]} and is {outcomes[1]}"
+        if self.largest == 0:
+            return f"reproduced to the last digit: {outcomes[0]}"
+        if self.largest <= SAME:
+            return f"reproduced but for rounding: {outcomes[0]}, no number differs by more than {SAME:g}"
+        return (
+            f"not reproduced to the last digit: the same outcome ({outcomes[0]}), but numbers differ by up "
+            f"to {100 * self.largest:.2g} %; another processor, library or pack size rounds differently, and "
+            "training carries that on"
+        )
+
+
+def repeat(folder: Path, trial_id: str, alone: bool) -> Repetition:
+    """Train a finished trial again, in a folder that is thrown away: in a pack with those it was trained with
+    or, in less time, alone.
+
+    Raises:
+        UserError: there is no such trial, it has not ended, or the data here are others.
+    """
+    rows = list(read_rows(folder))
+    before = rows_of(rows, trial_id)
+    if before[-1]["outcome"] is None:
+        raise UserError(f"{trial_id} has not ended: wait for it")
+    study = studies.read(folder)
+    members = {row["trial_id"]: row for row in rows if row["pack"] == before[-1]["pack"]}
+    chosen = [before[0]] if alone else list(members.values())
+    trials = [{name: row[name] for name in (*IDENTITY, "hp")} for row in chosen]
+    is_pruned = before[-1]["outcome"] == PRUNED
+    if is_pruned:  # it goes no further now either
+        until = sum(bool(row["metrics"]) for row in before)
+        trials = [trial | {"until": until} for trial in trials]
+    on_gpu = before[-1]["device"].startswith("cuda") and torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
+    dataset = _dataset(study, trials[0]["dataset"])
+    evaluation = Evaluation(**study["evaluation"][dataset.name])
+    reference = Reference.load(reference_file(folder, dataset.name))
+    torch.set_num_threads(1)  # as a worker has it
+    with tempfile.TemporaryDirectory() as scratch:
+        job = Job(before[-1]["pack"], trials, study, Path(scratch))
+        run = Run(job, dataset.to(device), Evaluator(reference, evaluation, device), device)
+        now = [row for rows in run.rows() for row in rows if row["trial_id"] == trial_id]
+    if is_pruned and now[-1]["outcome"] is None:
+        now[-1]["outcome"] = PRUNED
+    return Repetition(before, now, len(trials))
+
+
+def draw(folder: Path, trial_id: str, n: int, seed: int, out: Path) -> None:
+    """Write n samples of a trial's trained generator: a .png of images in a square, those of a class together
+    if it is conditional; or a .npy of vectors [n, d].
+
+    Raises:
+        UserError: there is no such trial, its generator was not kept, or `out` is of the wrong kind.
+    """
+    (*_, last) = rows_of(list(read_rows(folder)), trial_id)
+    study = studies.read(folder)
+    dataset = _dataset(study, last["dataset"])
+    suffix = ".png" if dataset.kind == "image" else ".npy"
+    if out.suffix != suffix:
+        raise UserError(f"samples of {dataset.name} are written to a {suffix} file, but got {out}")
+    require_writable(out.parent)
+    torch.set_num_threads(1)
+    samples, labels = load_trained(folder, last, study, dataset, torch.device("cpu")).samples(n, seed)
+    write_atomically(out, content_of(samples, labels, dataset))
+
+
+def content_of(samples: Tensor, labels: Tensor | None, dataset: Dataset) -> bytes:
+    """Samples as the content of a file."""
+    if dataset.kind == "vector":
+        return array(samples)
+    images = to_uint8(samples if labels is None else samples[labels.argsort(stable=True)])
+    return grid(images, columns=math.ceil(np.sqrt(len(images))))
+
+
+def rows_of(rows: list[Row], trial_id: str) -> list[Row]:
+    """The rows of one trial.
+
+    Raises:
+        UserError: there are none.
+    """
+    mine = [row for row in rows if row["trial_id"] == trial_id]
+    if not mine:
+        raise unknown("trial", trial_id, dict.fromkeys(row["trial_id"] for row in rows))
+    return mine
+
+
+def _dataset(study: dict[str, Any], name: str) -> Dataset:
+    evaluation = Evaluation(**study["evaluation"][name])
+    dataset = data.load(name, validation=evaluation.validates)
+    if dataset.sha256 != study["data_sha256"][name]:
+        raise UserError(f"data set {name} in {data.data_root()} is not the one that the study was made with")
+    return dataset
+
+
+def _relative(one: float | None, other: float | None) -> float:
+    if one is None or other is None:
+        return 0.0 if one is other else math.inf
+    return abs(one - other) / max(abs(one), abs(other), 1e-12)

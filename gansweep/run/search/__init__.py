@@ -1,0 +1,1 @@
+"""The search: Optuna asks, trials become packs, results are reported back."""

@@ -1,0 +1,1 @@
+"""Experiment trackers that are sent what is measured while a study runs."""

@@ -1,0 +1,292 @@
+"""A study: what is compared, on which data, with how much effort. A Python value; resolved, it is JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from gansweep.data import Dataset
+from gansweep.errors import UserError, unknown
+from gansweep.evaluation import Evaluation, check_metrics
+from gansweep.evaluation.extractors import resolve as resolve_extractor
+from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
+from gansweep.networks import ARCHITECTURES, architecture_for, check_fits
+from gansweep.networks.options import CONDITIONALS
+from gansweep.results.halving import Halving, check_brackets
+from gansweep.results.outlines import STUDY, read_outlined
+from gansweep.results.phases import Confirm, Replicate
+from gansweep.results.row_file import slug
+from gansweep.space import INDEPENDENT, SAMPLERS, Choice, Space, Uniform, to_json
+from gansweep.training.member import check_values, searchable
+from gansweep.training.optimizers import OPTIMIZERS
+from gansweep.training.speed.precision import PRECISIONS
+from gansweep.variants import VARIANTS
+from gansweep.variants.vae import VAE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is compared: every variant on every data set, each given the same search.
+
+    Raises:
+        UserError: a value that cannot be; said with the rule, the value and the nearest valid name.
+    """
+
+    variants: Names  # keys of VARIANTS
+    datasets: Names  # names of data sets, as for data.load
+    space: str | Space = "wide"  # the published "wide" or "narrow" space of each variant, or one of your own
+    # Configurations of each variant on each data set; the first is the published default.
+    trials: Annotated[int, whole(1, 100_000)]
+    steps: Count  # updates of the discriminator (of the only player, for a VAE)
+    evaluations: Count = 5  # evenly spaced; the best one scores the trial
+    sampler: str = "random"
+    halving: Halving | None = None  # whether the search prunes trials, by successive halving or Hyperband
+    same_configurations: bool = False  # of a variant on all data sets; a random search can have them
+    seed: Seed = 0  # of the search and, with the trial's number, of its training
+    # A key of ARCHITECTURES, or one for each of some data sets; "auto" takes the one made for the data.
+    architecture: str | Mapping[str, str] = "auto"
+    batch_size: Annotated[int, whole(2)] = 64
+    optimizer: str = "adam"
+    conditional: str = "none"  # how labels enter D: "concat" or "projection"; G has them beside z
+    precision: str = "highest"  # of products of matrices in training; "high" or "medium": see docs/speed.md
+    compile: bool = False  # whether a compiler makes one program of a round, once for each shape of pack
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    confirm: Confirm | None = None  # whether to run winners again on fresh seeds
+    replicate: Replicate | None = None  # whether to run random configurations again on fresh seeds
+    time_limit_seconds: Positive = 86_400.0  # a trial's own share of its pack's time
+    smoke: Mapping[str, Any] = field(default_factory=dict)  # fields (n_images too) that --smoke changes
+    small: Mapping[str, Any] = field(default_factory=dict)  # and --scale small, for an hour on a CPU
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if len(set(map(slug, self.datasets))) < len(self.datasets):
+            raise UserError(f"datasets must have different names as parts of files, but got {self.datasets}")
+        for name in self.variants:
+            if name not in VARIANTS:
+                raise unknown("variant", name, VARIANTS)
+        for name in self.architecture if isinstance(self.architecture, Mapping) else ():
+            if name not in self.datasets:
+                raise unknown("data set of architecture", name, self.datasets)
+        if self.sampler not in SAMPLERS:
+            raise unknown("sampler", self.sampler, SAMPLERS)
+        if self.same_configurations and self.sampler != "random":
+            raise UserError(
+                f"same_configurations needs the sampler 'random', but the sampler is {self.sampler!r}"
+            )
+        if "fid" not in self.evaluation.metrics:
+            raise UserError(
+                f"metrics must have 'fid', which scores the trials, but got {self.evaluation.metrics}"
+            )
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
+        self._check_conditional()
+        if self.replicate and self.replicate.configurations > self.trials - 1:
+            raise UserError(
+                f"replicate must have at most {self.trials - 1} configurations, as the search has "
+                f"beside the default, but got {self.replicate.configurations}"
+            )
+        self._check_space()
+        if self.halving and self.sampler not in INDEPENDENT:
+            raise UserError(
+                f"halving needs a sampler that needs no results, {' or '.join(INDEPENDENT)}, but the sampler "
+                f"is {self.sampler!r}"
+            )
+        if self.halving:
+            check_brackets(asdict(self.halving), self.trials, self.evaluations)
+
+    def architecture_of(self, dataset: Dataset) -> str:
+        """The architecture for a data set.
+
+        Raises:
+            UserError: it is not made for such data.
+        """
+        asked = self.architecture
+        name = asked if isinstance(asked, str) else asked.get(dataset.name, "auto")
+        name = architecture_for(dataset.shape) if name == "auto" else name
+        check_fits(name, dataset.shape)
+        return name
+
+    def _check_conditional(self) -> None:
+        if self.conditional not in CONDITIONALS:
+            raise unknown("way to be conditional", self.conditional, CONDITIONALS)
+        for name in self.variants:
+            roles = VARIANTS[name].variant.networks.values()
+            if self.conditional == "projection" and not {"discriminator", "auxiliary"} & set(roles):
+                raise UserError(
+                    f"conditional='projection' needs a D that gives scores, and {name} has none: use 'concat'"
+                )
+
+    def is_conditional(self, variant: str) -> bool:
+        """Whether the generators of a variant are given labels."""
+        return self.conditional != "none" or VARIANTS[variant].variant.labels
+
+    def _check_space(self) -> None:
+        if isinstance(self.space, str):
+            if self.space not in ("wide", "narrow"):
+                raise unknown("space", self.space, ("wide", "narrow"))
+            return
+        known = set().union(*(searchable(VARIANTS[name]) for name in self.variants))
+        for name in self.space:
+            if name not in known:
+                raise unknown("hyperparameter", name, known)
+            check_values(name, self.space[name], [VARIANTS[variant].variant for variant in self.variants])
+        if "lr" in self.space and {"g_lr", "d_lr"} & self.space.keys():
+            raise UserError("a space has either lr or g_lr and d_lr, but got both")
+
+    def space_of(self, variant: str) -> Space:
+        """The space of one variant: of a space of your own, the part that the variant has."""
+        published = VARIANTS[variant]
+        if isinstance(self.space, str):
+            return published.wide if self.space == "wide" else published.narrow
+        return {name: value for name, value in self.space.items() if name in searchable(published)}
+
+    def at_smoke_scale(self) -> "Study":
+        """The same study at a scale that runs in minutes on a CPU."""
+        small: dict[str, Any] = {
+            "trials": min(self.trials, 3 if self.replicate or self.halving else 2),
+            "halving": self.halving and Halving(eta=2, size=2),
+            "steps": min(self.steps, 50),
+            "evaluations": min(self.evaluations, 2),
+            "n_images": min(self.evaluation.n_images, 1000),
+            "confirm": self.confirm and Confirm(top=min(self.confirm.top, 2), reruns=2, seeds=3),
+            "replicate": self.replicate and Replicate(configurations=2, seeds=2),
+        }
+        return self._changed(small | dict(self.smoke))
+
+    def at_small_scale(self) -> "Study":
+        """The same study at the scale that it says is its small one.
+
+        Raises:
+            UserError: it says nothing of the kind.
+        """
+        if not self.small:
+            raise UserError("the study has no small scale, only --scale smoke: its file has no small={...}")
+        return self._changed(dict(self.small))
+
+    def _changed(self, changes: dict[str, Any]) -> "Study":
+        n_images = changes.pop("n_images", self.evaluation.n_images)
+        evaluation = replace(self.evaluation, n_images=n_images)
+        known = {f.name for f in fields(self)} - {"evaluation", "smoke", "small"}
+        for name in changes:
+            if name not in known:
+                raise unknown("field of Study", name, known | {"n_images"})
+        return replace(self, **changes, evaluation=evaluation)
+
+
+def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+    """The study as JSON with every default filled in: what workers read and a resumed run is compared with.
+
+    Raises:
+        UserError: a data set for which an architecture, an extractor or a likelihood is not made.
+    """
+    architectures, evaluation = {}, {}
+    for key, dataset in datasets.items():
+        architectures[key] = study.architecture_of(dataset)
+        chosen = resolve_extractor(dataset, study.evaluation)
+        evaluation[key] = replace(study.evaluation, extractor=chosen).to_json()
+        _check_likelihood(study, dataset)
+        _check_labels(study, architectures[key], dataset)
+    values: dict[str, Any] = {
+        "schema": "gansweep.study/1",
+        "name": name,
+        "question": question,
+        "variants": list(study.variants),
+        "datasets": list(study.datasets),
+        "spaces": {variant: to_json(study.space_of(variant)) for variant in study.variants},
+        "defaults": {variant: _default(study, variant) for variant in study.variants},
+        "architectures": architectures,
+        "evaluation": evaluation,
+        "data_sha256": {key: dataset.sha256 for key, dataset in datasets.items()},
+    }
+    plain = (
+        "trials",
+        "steps",
+        "evaluations",
+        "sampler",
+        "seed",
+        "batch_size",
+        "optimizer",
+        "conditional",
+        "same_configurations",
+        "time_limit_seconds",
+    )
+    values |= {name: getattr(study, name) for name in plain}
+    for name, usual in (("precision", "highest"), ("compile", False)):  # unknown to early versions
+        if getattr(study, name) != usual:
+            values[name] = getattr(study, name)
+    if study.halving:  # studies of early versions have no such field
+        values["halving"] = asdict(study.halving)
+    values["confirm"] = asdict(study.confirm) if study.confirm else None
+    values["replicate"] = asdict(study.replicate) if study.replicate else None
+    resolved: dict[str, Any] = json.loads(json.dumps(values))
+    return resolved
+
+
+def _default(study: Study, variant: str) -> dict[str, Any]:
+    """Trial 0: the published default, with the constants of the study's own space if it has one."""
+    default = dict(VARIANTS[variant].default)
+    if isinstance(study.space, str):
+        return default
+    space = study.space_of(variant)
+    if "lr" in space:
+        default = {name: value for name, value in default.items() if name not in ("g_lr", "d_lr")}
+    elif {"g_lr", "d_lr"} & space.keys() and "lr" in default:
+        lr = default.pop("lr")
+        default = {"g_lr": lr, "d_lr": lr} | default
+    return default | {name: v for name, v in space.items() if not isinstance(v, Uniform | Choice)}
+
+
+def _check_likelihood(study: Study, dataset: Dataset) -> None:
+    for name in study.variants:
+        variant = VARIANTS[name].variant
+        settings = {**VARIANTS[name].default, **study.space_of(name)}
+        if not isinstance(variant, VAE) or dataset.kind == "image":
+            continue
+        if settings.get("likelihood", variant.likelihood) != "gaussian":
+            raise UserError(
+                f"the Bernoulli likelihood of {name} needs data in [0, 1], which {dataset.name} has not: "
+                "set likelihood='gaussian' in the study's space"
+            )
+
+
+def _check_labels(study: Study, architecture: str, dataset: Dataset) -> None:
+    for name in study.variants:
+        conditional = study.is_conditional(name)
+        if conditional and not dataset.n_classes:
+            raise UserError(
+                f"{dataset.name} has no labels, which conditional models need, and {name} is one here"
+            )
+        if conditional and not ARCHITECTURES[architecture].takes_labels:
+            raise UserError(
+                f"the generator of architecture {architecture!r} takes no labels, but {name} is conditional "
+                f"here: use {architecture_for(dataset.shape)!r}"
+            )
+        check_metrics(study.evaluation, dataset, conditional)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The resolved study of a results folder.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    file = folder / "study.json"
+    if not file.exists():
+        raise UserError(f"there are no results in {folder}: {file.name} is missing; run the study first")
+    resolved: dict[str, Any] = read_outlined(file, STUDY)
+    return resolved
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two resolved studies, one sentence part each: `steps: 100 -> 200`."""
+    found = []
+    for name in sorted(old.keys() | new.keys()):
+        a, b = old.get(name), new.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += differences(a, b, f"{prefix}{name}.")
+        elif a != b:
+            found.append(f"{prefix}{name}: {json.dumps(a)} -> {json.dumps(b)}")
+    return found

@@ -1,0 +1,1 @@
+"""How much memory members need, and how many make a pack."""

@@ -1,0 +1,103 @@
+"""How much to do at once, judged by what the networks keep in memory. None of it changes a result."""
+
+import gc
+from functools import lru_cache
+
+import torch
+
+from gansweep.data import Dataset
+from gansweep.networks import ARCHITECTURES, build
+from gansweep.networks.options import Binding, NetworkOptions
+from gansweep.training.binding import options_of
+from gansweep.training.member import Member
+from gansweep.training.randomness import BLOCK
+from gansweep.training.sizing.saved import n_kept
+from gansweep.training.speed.heap import give_back_freed_memory
+
+COPIES = 6  # of the parameters: themselves, gradients as they come and in a row, two moments, one in between
+PENALTY_CALLS = 4  # what a gradient penalty keeps, in calls of D
+PROCESS_BYTES = 1_000_000_000  # a worker before it has any member: Python, torch, Ray, an extractor
+CONTEXT_BYTES = 600_000_000  # what a process takes of a GPU beside its tensors
+NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")  # in messages of torch
+
+
+def pack_size_for(architecture: str, shape: tuple[int, ...], on_gpu: bool) -> int:
+    """How many members to train together: many where a step is dominated by its overhead, few or one where
+    the networks fill the processor or the memory by themselves: judged by the numbers that a round of D and G
+    keeps for a batch of 64."""
+    n_params_g, kept_g = _network("generator", architecture, shape, NetworkOptions())
+    n_params_d, kept_d = _network("discriminator", architecture, shape, NetworkOptions())
+    n_numbers = n_params_g + n_params_d + 64 * (kept_g + 2 * kept_d)
+    if n_numbers < 1_000_000:
+        return 128 if on_gpu else 16
+    return (16 if n_numbers < 400_000_000 else 4) if on_gpu else 1
+
+
+def member_bytes(member: Member, dataset: Dataset) -> int:
+    """About how much of the device's memory a member takes while it trains, within a third of what CPUs show:
+    its parameters, their gradients and moments, and what its losses keep."""
+    options = options_of([member], dataset)
+    total = 0
+    for name, role in member.variant.networks.items():
+        n_params, kept = _network(role, member.architecture, dataset.shape, options)
+        penalised = name == "D" and getattr(member.variant, "penalty", "none") != "none"
+        total += COPIES * n_params + member.batch_size * kept * (1 + PENALTY_CALLS * penalised)
+    return 4 * total
+
+
+def host_bytes(member: Member, dataset: Dataset, n_images: int) -> int:
+    """About how much of the machine's own memory a member takes, also when it trains on a GPU: the random
+    numbers of its next rounds, and its samples while they are scored."""
+    size = dataset.train[0].numel()
+    noise = {"none": 0, "sample": 1, "data": size}[member.variant.noise]
+    drawn = BLOCK * (member.n_steps + 1) * member.batch_size
+    numbers = drawn * (2 + ARCHITECTURES[member.architecture].z_dim + noise)  # an index is as long as two
+    samples = n_images * size * dataset.train.element_size()
+    return 2 * (4 * numbers + samples)  # once in parts, once as a whole
+
+
+@lru_cache
+@torch.enable_grad()
+def samples_at_once(architecture: str, shape: tuple[int, ...]) -> int:
+    """How many samples a generator may make at once, so that they need no more than about a gigabyte."""
+    return min(2048, 2**28 // _network("generator", architecture, shape, NetworkOptions())[1])
+
+
+def limit_memory(device: torch.device, gpus: float) -> None:
+    """Keep this process to its share of a GPU, so that one that needs more runs out of memory itself and
+    leaves its neighbours alone. A CPU has no such limit."""
+    if device.type == "cuda" and gpus < 1:
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(max(0.01, gpus - CONTEXT_BYTES / total), device)
+
+
+def free_memory(device: torch.device) -> None:
+    """Give the memory of what is gone back to the device and the machine, for the other processes there."""
+    gc.collect()
+    give_back_freed_memory()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory was not enough.
+
+    >>> out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))
+    True
+    """
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY)
+
+
+@lru_cache(maxsize=256)
+@torch.enable_grad()
+def _network(
+    role: str, architecture: str, shape: tuple[int, ...], options: NetworkOptions
+) -> tuple[int, int]:
+    """The parameters of a network, and how many numbers a call of it keeps for each input."""
+    net = build({"net": role}, architecture, shape, options, seed=0)["net"]
+    makes_data = role in ("generator", "decoder")
+    inputs = torch.zeros(2, ARCHITECTURES[architecture].z_dim) if makes_data else torch.zeros(2, *shape)
+    some = torch.tensor(0.5)
+    y = torch.zeros(2, dtype=torch.int64) if options.n_classes else None
+    bound = Binding(y=y, key=torch.tensor(0), dropout=some, noise=some)
+    return sum(p.numel() for p in net.parameters()), n_kept(net, inputs, bound)
