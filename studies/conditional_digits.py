@@ -6,8 +6,7 @@ minutes on two cores. For a verdict raise trials to 50 and steps to 5,000.
 Source: Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014, arXiv:1411.1784.
 """
 
-from gansweep import Evaluation, choice, loguniform, uniform
-from gansweep.study.study import Study
+from gansweep import Evaluation, Study, choice, loguniform, uniform
 
 STUDY = Study(
     variants=("mm", "ns", "lsgan", "hinge", "wgan_gp", "dragan", "rasgan", "acgan", "began", "vae"),

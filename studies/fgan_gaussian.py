@@ -8,8 +8,7 @@ Source: Nowozin, Cseke, Tomioka, "f-GAN", 2016, arXiv:1606.00709, section 2.4.
 Deviations: six seeds for each divergence, and eleven divergences for five.
 """
 
-from gansweep import Evaluation
-from gansweep.study.study import Study
+from gansweep import Evaluation, Study
 
 STUDY = Study(
     variants=(

@@ -11,8 +11,7 @@ Source: Lucic et al., "Are GANs Created Equal? A Large-Scale Study", 2018, arXiv
 Deviations: those of the protocol listed in docs/architecture.md, and the extractor.
 """
 
-from gansweep import Evaluation
-from gansweep.study.study import Study
+from gansweep import Evaluation, Study
 
 STUDY = Study(
     variants=("mm", "ns", "lsgan", "wgan", "wgan_gp", "dragan", "began", "vae"),

@@ -8,8 +8,7 @@ Deviations: smaller networks (two hidden layers of 128 in G, three in D), and th
 variant.
 """
 
-from gansweep import Evaluation, choice, loguniform
-from gansweep.study.study import Study
+from gansweep import Evaluation, Study, choice, loguniform
 
 STUDY = Study(
     variants=("mm", "ns", "lsgan", "wgan_gp", "ns_r1", "rsgan"),

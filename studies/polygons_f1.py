@@ -7,8 +7,7 @@ space="wide", architecture="infogan", trials=100, steps=15,625 and `Manifold()` 
 Source: Lucic et al., "Are GANs Created Equal? A Large-Scale Study", 2018, arXiv:1711.10337, section 5.
 """
 
-from gansweep import Evaluation, Manifold, loguniform
-from gansweep.study.study import Study
+from gansweep import Evaluation, Manifold, Study, loguniform
 
 STUDY = Study(
     variants=("hinge", "wgan_gp", "vae"),

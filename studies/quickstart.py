@@ -4,8 +4,7 @@ The data are scikit-learn's 1,797 images of 8x8 pixels. The whole study takes mi
 what a study is and how to read a report. It is too small for a verdict on the models.
 """
 
-from gansweep import Evaluation, choice, loguniform, uniform
-from gansweep.study.study import Study
+from gansweep import Evaluation, Study, choice, loguniform, uniform
 
 STUDY = Study(
     variants=("mm", "ns", "lsgan", "wgan", "wgan_gp", "dragan", "began", "vae"),

@@ -10,8 +10,7 @@ Deviations: those of the protocol listed in docs/architecture.md; a bundled extr
 of 32, and an eightieth of the steps.
 """
 
-from gansweep import Confirm, Evaluation, Replicate, choice, loguniform, uniform
-from gansweep.study.study import Study
+from gansweep import Confirm, Evaluation, Replicate, Study, choice, loguniform, uniform
 
 STUDY = Study(
     variants=("mm", "ns", "lsgan", "wgan", "wgan_gp", "dragan", "began", "vae"),
