@@ -6,7 +6,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
+from gansweep.space import loguniform
 from gansweep.variants.base import Batch, Networks, Terms, Variant
+from gansweep.variants.published import NARROW, WIDE, Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,3 +44,15 @@ class ACGAN(Variant):
 
     def _classification(self, output: Tensor, y: Tensor) -> Tensor:
         return self.class_weight * cross_entropy(output[:, 1:], y)
+
+
+PUBLISHED = Published(
+    variant=ACGAN(),
+    label="AC-GAN",
+    family="minimax",
+    default={"lr": 2e-4, "beta1": 0.5, "d_norm": "batch", "n_critic": 1, "class_weight": 1.0},
+    wide={**WIDE, "class_weight": loguniform(1e-1, 1e1)},
+    narrow={**NARROW, "class_weight": 1.0},
+    hue="blue",
+    marker="pentagon",
+)

@@ -6,7 +6,9 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from gansweep.space import loguniform, uniform
 from gansweep.variants.base import Batch, Network, Networks, Terms, Variant
+from gansweep.variants.published import NARROW, WIDE, Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,3 +42,15 @@ class BEGAN(Variant):
 def error(D: Network, x: Tensor) -> Tensor:
     """The mean absolute reconstruction error of the autoencoder D: a scalar."""
     return (x - D(x)).abs().mean()
+
+
+PUBLISHED = Published(
+    variant=BEGAN(),
+    label="BEGAN",
+    family="autoencoder",
+    default={"lr": 1e-4, "beta1": 0.5, "d_norm": "none", "n_critic": 5, "k_lr": 1e-3, "gamma": 0.75},
+    wide={**WIDE, "k_lr": loguniform(1e-4, 1e-2), "gamma": uniform(0, 1)},
+    narrow={**NARROW, "k_lr": 1e-3, "gamma": uniform(0.6, 0.9)},
+    hue="verm",
+    marker="circle",
+)

@@ -6,7 +6,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import relu
 
+from gansweep.space import loguniform
 from gansweep.variants.base import Batch, Network, Networks, Terms, Variant
+from gansweep.variants.published import NARROW, WIDE, Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,3 +39,16 @@ def energy(D: Network, x: Tensor) -> Tensor:
     It grows with the root of the number of pixels: an image of n values that are each off by e has e sqrt(n).
     """
     return ((x - D(x)).flatten(1).square().sum(1) + 1e-8).sqrt()
+
+
+PUBLISHED = Published(
+    variant=EBGAN(),
+    label="EBGAN",
+    family="autoencoder",
+    # Learning rate and margin of the authors' best network for MNIST; the rest of NS.
+    default={"lr": 1e-3, "beta1": 0.0, "d_norm": "batch", "n_critic": 1, "margin": 10.0},
+    wide={**WIDE, "margin": loguniform(1, 100)},
+    narrow={**NARROW, "margin": loguniform(3, 30)},
+    hue="verm",
+    marker="diamond",
+)

@@ -19,7 +19,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gansweep.errors import UserError, unknown
+from gansweep.space import uniform
 from gansweep.variants.base import ScoreGAN, Terms
+from gansweep.variants.published import NARROW, WIDE, Published
 
 OBJECTIVES = ("saddle", "trick")
 FAR = 40.0  # exp(-FAR) is below the rounding of 1 + exp(-FAR), in float64 too
@@ -165,3 +167,30 @@ class FGAN(ScoreGAN):
     def _parameters(self) -> tuple[float, ...]:
         name = self._divergence.parameter
         return () if name is None else (getattr(self, name),)
+
+
+def _published(divergence: str, label: str, hue: str, marker: str, **parameters: float) -> Published:
+    """One divergence with the authors' settings for MNIST; they state none for its parameters."""
+    return Published(
+        variant=FGAN(divergence=divergence),
+        label=f"f-GAN {label}",
+        family="f-divergence",
+        default={"lr": 2e-4, "beta1": 0.5, "d_norm": "none", "n_critic": 1, **parameters},
+        wide=WIDE | {name: uniform(0.05, 0.8) for name in parameters},
+        narrow=NARROW | {name: uniform(0.25, 0.75) for name in parameters},
+        hue=hue,
+        marker=marker,
+    )
+
+
+KL = _published("kl", "KL", "sky", "diamond")
+REVERSE_KL = _published("reverse_kl", "reverse KL", "sky", "square")
+JEFFREYS = _published("jeffreys", "Jeffreys", "sky", "triangle")
+JS = _published("js", "JS", "sky", "nabla")
+JS_WEIGHTED = _published("js_weighted", "weighted JS", "sky", "pentagon", pi=0.5)
+GAN = _published("gan", "GAN", "sky", "hexagon")
+ALPHA = _published("alpha", "alpha", "sky", "plus", alpha=0.5)
+PEARSON = _published("pearson", "Pearson", "verm", "square")
+NEYMAN = _published("neyman", "Neyman", "verm", "triangle")
+HELLINGER = _published("hellinger", "Hellinger", "verm", "nabla")
+TV = _published("tv", "TV", "verm", "pentagon")

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from gansweep.variants.base import ScoreGAN, Terms
+from gansweep.variants.published import NARROW, WIDE, Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,3 +27,24 @@ class Hinge(ScoreGAN):
 
     def generator_terms(self, fake: Tensor) -> Terms:
         return {"fake": -fake.mean()}
+
+
+HINGE = Published(
+    variant=Hinge(),
+    label="Hinge GAN",
+    family="hinge",
+    # Lim and Ye use RMSProp, and ten steps of G for one of D, which a round does not have.
+    default={"lr": 2e-4, "beta1": 0.0, "d_norm": "batch", "n_critic": 1},
+    hue="green",
+    marker="diamond",
+)
+SNGAN = Published(
+    variant=Hinge(),
+    label="SN GAN",
+    family="hinge",
+    default={"lr": 2e-4, "beta1": 0.0, "beta2": 0.9, "d_norm": "spectral", "n_critic": 5},
+    wide={**WIDE, "d_norm": "spectral", "beta2": 0.9},
+    narrow={**NARROW, "d_norm": "spectral", "beta2": 0.9},
+    hue="green",
+    marker="square",
+)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gansweep.variants.base import ScoreGAN, Terms
+from gansweep.variants.published import Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,3 +33,13 @@ class LSGAN(ScoreGAN):
 
     def generator_terms(self, fake: Tensor) -> Terms:
         return {"fake": 0.5 * (fake - self.c).square().mean()}
+
+
+PUBLISHED = Published(
+    variant=LSGAN(),
+    label="LS GAN",
+    family="least squares",
+    default={"lr": 2e-4, "beta1": 0.5, "d_norm": "batch", "n_critic": 1},
+    hue="green",
+    marker="circle",
+)

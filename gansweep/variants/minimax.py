@@ -6,6 +6,13 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gansweep.variants.base import ScoreGAN, Terms
+from gansweep.variants.published import (
+    SLOPE_ONE_NARROW,
+    SLOPE_ONE_WIDE,
+    SLOPE_ZERO_NARROW,
+    SLOPE_ZERO_WIDE,
+    Published,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,3 +79,68 @@ class MaximumLikelihood(CrossEntropy):
 
     def generator_terms(self, fake: Tensor) -> Terms:
         return {"fake": -fake.exp().mean()}
+
+
+MM = Published(
+    variant=MinMax(),
+    label="MM GAN",
+    family="minimax",
+    default={"lr": 5e-5, "beta1": 0.0, "d_norm": "batch", "n_critic": 1},
+    hue="blue",
+    marker="diamond",
+)
+NS = Published(
+    variant=NonSaturating(),
+    label="NS GAN",
+    family="minimax",
+    default={"lr": 5e-5, "beta1": 0.0, "d_norm": "batch", "n_critic": 1},
+    hue="blue",
+    marker="circle",
+)
+ML = Published(
+    variant=MaximumLikelihood(),
+    label="ML GAN",
+    family="minimax",
+    default={"lr": 5e-5, "beta1": 0.0, "d_norm": "batch", "n_critic": 1},  # not stated: those of NS
+    hue="blue",
+    marker="square",
+)
+DRAGAN = Published(
+    variant=NonSaturating(penalty="dragan", penalty_weight=10.0),
+    label="DRAGAN",
+    family="minimax",
+    default={"lr": 1e-4, "beta1": 0.5, "d_norm": "batch", "n_critic": 1, "penalty_weight": 10.0},
+    wide=SLOPE_ONE_WIDE,
+    narrow=SLOPE_ONE_NARROW,
+    hue="purple",
+    marker="circle",
+)
+
+
+def _with_penalty(penalty: str, label: str, marker: str) -> Published:
+    """NS with R1 or R2 and the authors' settings.
+
+    Their RMSProp with decay 0.99 is Adam without its first moment and without the correction that divides the
+    mean square of the first steps by 1 - 0.99^t.
+    """
+    return Published(
+        variant=NonSaturating(penalty=penalty, penalty_weight=10.0),
+        label=label,
+        family="minimax",
+        default={
+            "lr": 1e-4,
+            "beta1": 0.0,
+            "beta2": 0.99,
+            "d_norm": "none",
+            "n_critic": 1,
+            "penalty_weight": 10.0,
+        },
+        wide={**SLOPE_ZERO_WIDE, "beta2": 0.99},
+        narrow={**SLOPE_ZERO_NARROW, "beta2": 0.99},
+        hue="blue",
+        marker=marker,
+    )
+
+
+NS_R1 = _with_penalty("r1", "NS GAN R1", "triangle")
+NS_R2 = _with_penalty("r2", "NS GAN R2", "nabla")

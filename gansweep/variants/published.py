@@ -27,6 +27,11 @@ NARROW: Space = {
     "d_norm": choice("none", "batch"),
     "n_critic": 1,
 }
+# For penalties whose target is a slope of 1, as Lucic et al. have them, and for those whose target is 0.
+SLOPE_ONE_WIDE: Space = {**WIDE, "penalty_weight": loguniform(1e-1, 1e2)}
+SLOPE_ONE_NARROW: Space = {**NARROW, "d_norm": "none", "penalty_weight": loguniform(1e-1, 1e1)}
+SLOPE_ZERO_WIDE: Space = {**WIDE, "penalty_weight": loguniform(1e-2, 1e2)}
+SLOPE_ZERO_NARROW: Space = {**NARROW, "d_norm": "none", "penalty_weight": loguniform(1e-2, 1e1)}
 
 
 @dataclass(frozen=True, kw_only=True)

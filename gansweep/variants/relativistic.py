@@ -12,6 +12,7 @@ from torch.nn.functional import relu, softplus
 
 from gansweep.errors import unknown
 from gansweep.variants.base import Batch, Networks, PenalizedGAN, Terms
+from gansweep.variants.published import SLOPE_ZERO_NARROW, SLOPE_ZERO_WIDE, Published
 
 LOSSES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "standard": lambda lead: softplus(-lead),
@@ -85,3 +86,39 @@ class RelativisticAverage(Relativistic):
     def generator_terms(self, real: Tensor, fake: Tensor) -> Terms:
         cost = LOSSES[self.loss]
         return {"real": cost(fake.mean() - real).mean(), "fake": cost(fake - real.mean()).mean()}
+
+
+def _with_spectral_norm(variant: Relativistic, label: str, marker: str) -> Published:
+    """The authors' settings for CIFAR-10, the same for all their losses."""
+    return Published(
+        variant=variant,
+        label=label,
+        family="relativistic",
+        default={"lr": 2e-4, "beta1": 0.5, "d_norm": "spectral", "n_critic": 1},
+        hue="purple",
+        marker=marker,
+    )
+
+
+RSGAN = _with_spectral_norm(RelativisticPairing(), "RS GAN", "diamond")
+RASGAN = _with_spectral_norm(RelativisticAverage(), "RaS GAN", "square")
+RALSGAN = _with_spectral_norm(RelativisticAverage(loss="least_squares"), "RaLS GAN", "triangle")
+RAHINGE = _with_spectral_norm(RelativisticAverage(loss="hinge"), "RaHinge GAN", "nabla")
+R3GAN = Published(
+    variant=RelativisticPairing(penalty="r1_r2", penalty_weight=0.05),
+    label="R3GAN",
+    family="relativistic",
+    # The authors' settings for CIFAR-10 at the start of their schedules.
+    default={
+        "lr": 2e-4,
+        "beta1": 0.0,
+        "beta2": 0.9,
+        "d_norm": "none",
+        "n_critic": 1,
+        "penalty_weight": 0.05,
+    },
+    wide={**SLOPE_ZERO_WIDE, "beta2": 0.9},
+    narrow={**SLOPE_ZERO_NARROW, "beta2": 0.9},
+    hue="purple",
+    marker="pentagon",
+)

@@ -8,6 +8,7 @@ from torch.nn.functional import softplus
 
 from gansweep.errors import unknown
 from gansweep.variants.base import Batch, Networks, Terms, Variant
+from gansweep.variants.published import NARROW, WIDE, Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,3 +45,15 @@ class VAE(Variant):
             return 0.5 * (x - output).square().flatten(1).sum(1)
         p = output.clamp(1e-6, 1 - 1e-6)
         return -(x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(1)
+
+
+PUBLISHED = Published(
+    variant=VAE(),
+    label="VAE",
+    family="autoencoder",
+    default={"lr": 5e-5, "beta1": 0.5, "d_norm": "batch"},
+    wide={name: values for name, values in WIDE.items() if name != "n_critic"},
+    narrow={name: values for name, values in NARROW.items() if name != "n_critic"},
+    hue="sky",
+    marker="circle",
+)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from gansweep.space import loguniform
 from gansweep.variants.base import ScoreGAN, Terms
+from gansweep.variants.published import NARROW, SLOPE_ONE_NARROW, SLOPE_ONE_WIDE, WIDE, Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,3 +42,36 @@ class ClippedWasserstein(Wasserstein):
         if player == "generator":
             return params
         return {name: value.clamp(-self.clip, self.clip) for name, value in params.items()}
+
+
+WGAN = Published(
+    variant=ClippedWasserstein(),
+    label="WGAN",
+    family="Wasserstein",
+    default={"lr": 5e-5, "beta1": 0.5, "d_norm": "batch", "n_critic": 5, "clip": 0.01},
+    wide={**WIDE, "clip": loguniform(1e-3, 1)},
+    narrow={**NARROW, "clip": loguniform(1e-2, 1)},
+    hue="orange",
+    marker="circle",
+)
+WGAN_GP = Published(
+    variant=Wasserstein(penalty="gp", penalty_weight=10.0),
+    label="WGAN GP",
+    family="Wasserstein",
+    default={"lr": 1e-4, "beta1": 0.5, "d_norm": "none", "n_critic": 5, "penalty_weight": 10.0},
+    wide=SLOPE_ONE_WIDE,
+    narrow=SLOPE_ONE_NARROW,
+    hue="orange",
+    marker="diamond",
+)
+WGAN_LP = Published(
+    variant=Wasserstein(penalty="lp", penalty_weight=10.0),
+    label="WGAN LP",
+    family="Wasserstein",
+    # Petzka et al. compare penalties only: the settings are those of WGAN GP.
+    default={"lr": 1e-4, "beta1": 0.5, "d_norm": "none", "n_critic": 5, "penalty_weight": 10.0},
+    wide=SLOPE_ONE_WIDE,
+    narrow=SLOPE_ONE_NARROW,
+    hue="orange",
+    marker="square",
+)
