@@ -1,13 +1,13 @@
 """Auxiliary classifier GAN: D also names the class of what it sees."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
 from gansweep.space import loguniform
-from gansweep.variants.base import Batch, Networks, Terms, Variant
+from gansweep.variants.base import Batch, Networks, Terms, Variant, Within
 from gansweep.variants.published import NARROW, WIDE, Published
 
 
@@ -27,7 +27,7 @@ class ACGAN(Variant):
     networks: ClassVar = {"D": "auxiliary", "G": "generator"}
     labels: ClassVar[bool] = True
 
-    class_weight: float = 1.0  # of the classification terms of both players
+    class_weight: Annotated[float, Within(0)] = 1.0  # of the classification terms of both players
 
     def discriminator_loss(self, nets: Networks, batch: Batch) -> Terms:
         real, fake = nets.D(batch.x), nets.D(nets.G(batch.z))

@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import ClassVar, Protocol, Self, TypeAlias, get_type_hints
+from typing import Annotated, ClassVar, Protocol, Self, TypeAlias, get_type_hints
 
 from torch import Tensor
 
 from gansweep.errors import unknown
+from gansweep.fields import Within as Within
 from gansweep.variants.penalties import PENALTIES
 
 Network: TypeAlias = Callable[[Tensor], Tensor]
@@ -80,7 +81,7 @@ class PenalizedGAN(Variant, ABC):
     """A game in which D is trained through its scores, plus an optional penalty on its slope."""
 
     penalty: str = "none"  # or a key of PENALTIES
-    penalty_weight: float = 0.0
+    penalty_weight: Annotated[float, Within(0)] = 0.0
 
     def __post_init__(self) -> None:
         if self.penalty not in ("none", *PENALTIES):

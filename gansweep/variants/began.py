@@ -1,13 +1,13 @@
 """Boundary equilibrium GAN: D is an autoencoder, its reconstruction error is the score."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from gansweep.space import loguniform, uniform
-from gansweep.variants.base import Batch, Network, Networks, Terms, Variant
+from gansweep.variants.base import Batch, Network, Networks, Terms, Variant, Within
 from gansweep.variants.published import NARROW, WIDE, Published
 
 
@@ -23,9 +23,9 @@ class BEGAN(Variant):
 
     networks: ClassVar = {"D": "autoencoder", "G": "generator"}
 
-    gamma: float = 0.75  # the wanted ratio of the errors on fake and real samples, in [0, 1]
-    k_lr: float = 1e-3  # the step size of k ("lambda" in the paper)
-    k: float = 0.0  # the weight of the fake error in D's loss; the field's default is k_0
+    gamma: Annotated[float, Within(0, 1)] = 0.75  # the wanted ratio of the errors on fake and real samples
+    k_lr: Annotated[float, Within(0)] = 1e-3  # the step size of k ("lambda" in the paper)
+    k: Annotated[float, Within(0, 1)] = 0.0  # the weight of the fake error in D's loss; the default is k_0
 
     def discriminator_loss(self, nets: Networks, batch: Batch) -> Terms:
         return {"real": error(nets.D, batch.x), "fake": -self.k * error(nets.D, nets.G(batch.z))}

@@ -1,13 +1,13 @@
 """Energy-based GAN: D is an autoencoder, its reconstruction error is the energy of a sample."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 from torch.nn.functional import relu
 
 from gansweep.space import loguniform
-from gansweep.variants.base import Batch, Network, Networks, Terms, Variant
+from gansweep.variants.base import Batch, Network, Networks, Terms, Variant, Within
 from gansweep.variants.published import NARROW, WIDE, Published
 
 
@@ -23,7 +23,8 @@ class EBGAN(Variant):
 
     networks: ClassVar = {"D": "autoencoder", "G": "generator"}
 
-    margin: float = 10.0  # the energy that fakes are pushed up to, in the unit of the error: see `energy`
+    # The energy that fakes are pushed up to, in the unit of the error: see `energy`.
+    margin: Annotated[float, Within(0)] = 10.0
 
     def discriminator_loss(self, nets: Networks, batch: Batch) -> Terms:
         fake = energy(nets.D, nets.G(batch.z))

@@ -12,7 +12,7 @@ no digits are lost at the ends of the conjugate's domain.
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from torch.nn.functional import softplus
 
 from gansweep.errors import UserError, unknown
 from gansweep.space import uniform
-from gansweep.variants.base import ScoreGAN, Terms
+from gansweep.variants.base import ScoreGAN, Terms, Within
 from gansweep.variants.published import NARROW, WIDE, Published
 
 OBJECTIVES = ("saddle", "trick")
@@ -124,8 +124,11 @@ class FGAN(ScoreGAN):
 
     divergence: str = "gan"
     objective: str = "saddle"
-    pi: float = 0.5  # js_weighted: the weight of the data in the mixture
-    alpha: float = 0.5  # alpha: reverse_kl near 0, twice the squared Hellinger distance at 1/2, kl near 1
+    # js_weighted: the weight of the data in the mixture.
+    pi: Annotated[float, Within(0.01, 0.99)] = 0.5
+    # alpha: reverse_kl near 0, twice the squared Hellinger distance at 1/2, kl near 1. Nearer to 1 than 0.9,
+    # squared gradients of an untrained D leave float32.
+    alpha: Annotated[float, Within(0.01, 0.9)] = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,11 +1,12 @@
 """The original GAN: D classifies, G plays the minimax game or its non-saturating form."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gansweep.variants.base import ScoreGAN, Terms
+from gansweep.variants.base import ScoreGAN, Terms, Within
 from gansweep.variants.published import (
     SLOPE_ONE_NARROW,
     SLOPE_ONE_WIDE,
@@ -24,7 +25,7 @@ class CrossEntropy(ScoreGAN):
     a p / (p + q).
     """
 
-    real_label: float = 1.0  # D's target probability for reals, in [0, 1]
+    real_label: Annotated[float, Within(0, 1)] = 1.0  # D's target probability for reals
 
     def discriminator_terms(self, real: Tensor, fake: Tensor) -> Terms:
         cross_entropy = self.real_label * softplus(-real) + (1 - self.real_label) * softplus(real)

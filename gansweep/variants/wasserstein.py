@@ -1,11 +1,12 @@
 """Wasserstein GAN: D is a critic whose slope is bounded, by a penalty or by clipping its weights."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
 from gansweep.space import loguniform
-from gansweep.variants.base import ScoreGAN, Terms
+from gansweep.variants.base import ScoreGAN, Terms, Within
 from gansweep.variants.published import NARROW, SLOPE_ONE_NARROW, SLOPE_ONE_WIDE, WIDE, Published
 
 
@@ -36,7 +37,7 @@ class ClippedWasserstein(Wasserstein):
     Deviations: none. (The paper trains with RMSProp; here the optimiser is the study's.)
     """
 
-    clip: float = 0.01
+    clip: Annotated[float, Within(0)] = 0.01
 
     def project(self, player: str, params: dict[str, Tensor]) -> dict[str, Tensor]:
         if player == "generator":
