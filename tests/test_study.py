@@ -161,6 +161,9 @@ def test_what_does_not_fit_the_data_is_refused():
         study.resolve("s", "", asked, digits)
     with pytest.raises(UserError, match="set likelihood='gaussian'"):
         study.resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",)), ring)
+    with pytest.raises(UserError, match=r"likelihood of vae needs data in \[0, 1\], which ring has not"):
+        either = {"likelihood": choice("gaussian", "bernoulli")}
+        study.resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",), space=either), ring)
     vae = replace(SMALL, variants=("vae",), datasets=("ring",), space={"likelihood": "gaussian"})
     assert study.resolve("s", "", vae, ring)["defaults"]["vae"]["likelihood"] == "gaussian"
 

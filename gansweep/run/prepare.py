@@ -15,10 +15,10 @@ from gansweep.evaluation.reference import Reference, describe, shared_reference
 from gansweep.files import dump_json, write_atomically
 from gansweep.results.row_file import reference_file, slug
 from gansweep.run.manifest import manifest_of
-from gansweep.training.member import make_member
+from gansweep.training.member import Member
 from gansweep.training.pack import Pack
 from gansweep.training.trainer import array, draw_samples, grid
-from gansweep.variants import VARIANTS
+from gansweep.variants.base import Variant
 
 
 def prepare(
@@ -65,12 +65,13 @@ def prepare_reference(folder: Path, resolved: dict[str, Any], dataset: Dataset) 
 
 
 def untrained_fid(resolved: dict[str, Any], dataset: Dataset, reference: Reference) -> float:
-    """The FID of a generator before its first step: who ends above it has collapsed."""
+    """Returns the FID of a generator before its first step: a trial that ends above it has collapsed.
+
+    No objective has any part in it: the first weights depend on architecture and seed alone.
+    """
     evaluation = Evaluation(**resolved["evaluation"][dataset.name])
-    published = VARIANTS["ns"]
-    member = make_member(
-        published,
-        published.default,
+    member = Member(
+        variant=Variant(),
         trial_id="untrained",
         dataset=dataset.name,
         architecture=resolved["architectures"][dataset.name],

@@ -18,11 +18,10 @@ from gansweep.results.outlines import STUDY, read_outlined
 from gansweep.results.phases import Confirm, Replicate
 from gansweep.results.row_file import slug
 from gansweep.space import INDEPENDENT, SAMPLERS, Choice, Space, Uniform, to_json
-from gansweep.training.member import check_values, searchable
+from gansweep.training.member import check_values, possible_variants, searchable
 from gansweep.training.optimizers import OPTIMIZERS
 from gansweep.training.speed.precision import PRECISIONS
 from gansweep.variants import VARIANTS
-from gansweep.variants.vae import VAE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +186,7 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         architectures[key] = study.architecture_of(dataset)
         chosen = resolve_extractor(dataset, study.evaluation)
         evaluation[key] = replace(study.evaluation, extractor=chosen).to_json()
-        _check_likelihood(study, dataset)
+        _check_variants(study, dataset)
         _check_labels(study, architectures[key], dataset)
     values: dict[str, Any] = {
         "schema": "gansweep.study/1",
@@ -239,17 +238,10 @@ def _default(study: Study, variant: str) -> dict[str, Any]:
     return default | {name: v for name, v in space.items() if not isinstance(v, Uniform | Choice)}
 
 
-def _check_likelihood(study: Study, dataset: Dataset) -> None:
+def _check_variants(study: Study, dataset: Dataset) -> None:
     for name in study.variants:
-        variant = VARIANTS[name].variant
-        settings = {**VARIANTS[name].default, **study.space_of(name)}
-        if not isinstance(variant, VAE) or dataset.kind == "image":
-            continue
-        if settings.get("likelihood", variant.likelihood) != "gaussian":
-            raise UserError(
-                f"the Bernoulli likelihood of {name} needs data in [0, 1], which {dataset.name} has not: "
-                "set likelihood='gaussian' in the study's space"
-            )
+        for variant in possible_variants(VARIANTS[name], study.space_of(name)):
+            variant.check_data(name, dataset)
 
 
 def _check_labels(study: Study, architecture: str, dataset: Dataset) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import product
 from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
 
 from gansweep.errors import UserError, unknown
 from gansweep.fields import OneOf, Rule, Within, rule_of
 from gansweep.networks.options import NORMS, OUTPUTS
-from gansweep.space import Choice, Distribution, Scalar, Uniform
+from gansweep.space import Choice, Distribution, Scalar, Space, Uniform
 from gansweep.variants import Published
 from gansweep.variants.base import Variant, structure
 
@@ -128,6 +129,15 @@ def _check_names(name: str, options: Iterable[str], variants: list[Variant]) -> 
         for variant in variants:
             if name in {field.name for field in fields(variant)}:
                 replace(variant, **{name: option})  # raises for an unknown name
+
+
+def possible_variants(published: Published, space: Space) -> list[Variant]:
+    """Returns the variants that configurations of a space may have, apart from their floats."""
+    own = structure(published.variant).keys() & {field.name for field in fields(published.variant)}
+    settings = {name: value for name, value in {**published.default, **space}.items() if name in own}
+    choices = [value.options if isinstance(value, Choice) else (value,) for value in settings.values()]
+    changes: list[dict[str, Any]] = [dict(zip(settings, chosen, strict=True)) for chosen in product(*choices)]
+    return [replace(published.variant, **change) for change in changes]
 
 
 def make_member(published: Published, hp: Mapping[str, Scalar], **common: Any) -> Member:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gansweep.errors import unknown
 from gansweep.fields import Within as Within
-from gansweep.variants.penalties import PENALTIES
+from gansweep.variants.penalties import N_PASSES_OF_A_SLOPE, PENALTIES
 
 Network: TypeAlias = Callable[[Tensor], Tensor]
 Terms: TypeAlias = dict[str, Tensor]
@@ -36,6 +36,17 @@ class Batch(Protocol):
     y: Tensor
     z: Tensor
     u: Tensor
+
+
+class Data(Protocol):
+    """What a variant may know of a data set (`gansweep.data.Dataset`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str:
+        """ "image", whose values lie in [0, 1], or "vector"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +78,18 @@ class Variant:
         """The shape of `batch.u`: "none", "sample" ([B], one number a sample) or "data" (the shape of x)."""
         return "none"
 
+    @property
+    def n_extra_passes(self) -> int:
+        """Number of passes of D that a loss keeps in memory besides the pass of its batch (to size packs)."""
+        return 0
+
+    def check_data(self, name: str, dataset: Data) -> None:
+        """Refuse a data set whose samples the losses cannot take. name: of the variant, for the message.
+
+        Raises:
+            UserError: the variant cannot be trained on the data set.
+        """
+
     def project(self, player: str, params: dict[str, Tensor]) -> dict[str, Tensor]:
         """The player's parameters after its step, put back into their allowed set."""
         return params
@@ -90,6 +113,10 @@ class PenalizedGAN(Variant, ABC):
     @property
     def noise(self) -> str:
         return PENALTIES[self.penalty].noise if self.penalty in PENALTIES else "none"
+
+    @property
+    def n_extra_passes(self) -> int:
+        return 0 if self.penalty == "none" else N_PASSES_OF_A_SLOPE
 
     @property
     def hyperparameters(self) -> frozenset[str]:

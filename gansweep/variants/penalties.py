@@ -10,6 +10,10 @@ from torch import Tensor
 from torch.func import grad
 from torch.nn.functional import relu
 
+N_PASSES_OF_A_SLOPE = (
+    4  # of D: what the gradient of a penalty keeps in memory, an upper bound measured on CPUs
+)
+
 
 class Penalty(NamedTuple):
     """A penalty and the shape of the noise it needs (see `Variant.noise`); with "none" it takes no u."""

@@ -6,8 +6,8 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gansweep.errors import unknown
-from gansweep.variants.base import Batch, Networks, Terms, Variant
+from gansweep.errors import UserError, unknown
+from gansweep.variants.base import Batch, Data, Networks, Terms, Variant
 from gansweep.variants.published import NARROW, WIDE, Published
 
 
@@ -31,6 +31,13 @@ class VAE(Variant):
     def __post_init__(self) -> None:
         if self.likelihood not in ("bernoulli", "gaussian"):
             raise unknown("likelihood", self.likelihood, ("bernoulli", "gaussian"))
+
+    def check_data(self, name: str, dataset: Data) -> None:
+        if self.likelihood == "bernoulli" and dataset.kind != "image":
+            raise UserError(
+                f"the Bernoulli likelihood of {name} needs data in [0, 1], which {dataset.name} has not: "
+                "set likelihood='gaussian' in the study's space"
+            )
 
     def autoencoder_loss(self, nets: Networks, batch: Batch) -> Terms:
         mean, raw_scale = nets.E(batch.x).chunk(2, dim=1)
