@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from gansweep.metrics import in_strips
 from gansweep.report.comparison import Comparison
 from gansweep.report.text.numbers import fid_text
 from gansweep.results.row_file import slug
@@ -93,7 +94,7 @@ def _gallery(comparison: Comparison, dataset: str, ladder: list[pd.Series]) -> G
 
 
 def _is_conditional(comparison: Comparison, dataset: str) -> bool:
-    return bool(comparison.measured(dataset, ("intra_fid", "accuracy")))
+    return bool(comparison.measured(dataset, in_strips("conditional")))
 
 
 def _of_variant(comparison: Comparison, dataset: str, variant: str) -> tuple[Grid, ...]:

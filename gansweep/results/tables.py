@@ -8,11 +8,15 @@ from pathlib import Path
 import pandas as pd
 
 from gansweep.files import dump_json, write_atomically
+from gansweep.metrics import METRICS
 from gansweep.results import columns, csv
 from gansweep.results.halving import PRUNED
 from gansweep.results.row_file import FAILED, IDENTITY, Row, checked_rows, read_manifest
 
-METRICS = ("fid", "isc", "kid", "precision", "recall")
+
+def _unmeasured() -> dict[str, None]:
+    """The metrics that every table has a column for, as null."""
+    return dict.fromkeys(name for name, metric in METRICS.items() if metric.in_all_tables)
 
 
 def evaluations_table(rows: Iterable[Row]) -> pd.DataFrame:
@@ -24,7 +28,7 @@ def evaluations_table(rows: Iterable[Row]) -> pd.DataFrame:
         lines.append(
             {name: row[name] for name in ("study", "phase", "dataset", "variant", "trial_id", "step")}
             | {"images_seen": row["images_seen"], "metric_id": row["metric_id"], "n_images": row["n_images"]}
-            | dict.fromkeys(METRICS)
+            | _unmeasured()
             | row["metrics"]
             | {f"loss_{name}": value for name, value in sorted(row["terms"].items())}
             | {"train_seconds": row["train_seconds"], "eval_seconds": row["eval_seconds"]}
@@ -66,7 +70,7 @@ def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> Row:
         | {"status": status, "outcome": outcome}
         | {f"failure_{name}": failure[name] for name in ("kind", "message")}
         | {"failed_step": failure["step"], "metric_id": last["metric_id"], "n_images": last["n_images"]}
-        | dict.fromkeys(METRICS)
+        | _unmeasured()
         | last["metrics"]
         | {"fid_best": best and best["metrics"]["fid"], "fid_best_step": best and best["step"]}
         | {"fid_reported": best and best["metrics"].get("test_fid", best["metrics"]["fid"])}
