@@ -34,7 +34,7 @@ class Metric:
     share: bool = False  # lies in [0, 1]
     log: bool = False  # drawn on a logarithmic axis
     strips: Strips = "further"  # the figure of strips that shows it
-    # Rank in the figure of agreement with FID, which draws the metric of lowest rank against FID; 0: not shown.
+    # Rank in the figure of agreement with FID, which draws FID against the lowest rank; 0: not shown.
     agreement: int = 9
     in_all_tables: bool = False  # has a column where it was not measured, too
 
