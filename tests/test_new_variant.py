@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 from gansweep.cli import main
-from gansweep.contracts import CONTRACTS, Broken, Specimen
+from gansweep.contracts import CONTRACTS, ContractBroken, Specimen
 from gansweep.contracts.new_variant import free_look
 from gansweep.errors import UserError
 from gansweep.variants import VARIANTS
@@ -72,10 +72,10 @@ def test_a_new_variant_keeps_every_contract_but_for_its_source(tmp_path):
     specimen = Specimen("own_gan", load(file).PUBLISHED)
     for contract in set(CONTRACTS) - {"source"}:
         CONTRACTS[contract](specimen)
-    with pytest.raises(Broken, match=r"must name an arXiv id like .*, but is '<authors>"):
+    with pytest.raises(ContractBroken, match=r"must name an arXiv id like .*, but is '<authors>"):
         CONTRACTS["source"](specimen)
     file.write_text(file.read_text().replace('<authors>, "<title>", <year>, arXiv:<id>', SOURCE))
-    with pytest.raises(Broken, match="Deviations must be"):
+    with pytest.raises(ContractBroken, match="Deviations must be"):
         CONTRACTS["source"](Specimen("own_gan", load(file).PUBLISHED))
     fill_in(file)
     CONTRACTS["source"](Specimen("own_gan", load(file).PUBLISHED))

@@ -7,7 +7,7 @@ from typing import Any
 
 from gansweep import contracts
 from gansweep.cli.options import command, positive
-from gansweep.contracts import CONTRACTS, demand
+from gansweep.contracts import CONTRACTS, requirement
 from gansweep.errors import unknown
 from gansweep.variants import Published
 
@@ -122,7 +122,7 @@ def verdicts(variants: Mapping[str, Published]) -> Iterator[tuple[str, bool]]:
         for verdict in contracts.check(name, published):
             word = "BROKEN" if verdict.reason else "kept"
             columns = f"{word:<6}  {verdict.seconds:5.2f} s  {verdict.contract:<{WIDTH}}"
-            yield f"  {columns}  {demand(verdict.contract)}", bool(verdict.reason)
+            yield f"  {columns}  {requirement(verdict.contract)}", bool(verdict.reason)
             if verdict.reason:
                 yield f"{'':19}{verdict.reason}", True
             n_kept, seconds = n_kept + (not verdict.reason), seconds + verdict.seconds

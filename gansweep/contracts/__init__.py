@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gansweep.contracts import statements, trainings
-from gansweep.contracts.breach import Broken
+from gansweep.contracts.breach import ContractBroken
 from gansweep.contracts.specimen import Specimen
 from gansweep.variants import Published
 
-__all__ = ["CONTRACTS", "Broken", "Specimen", "Verdict", "check", "demand"]
+__all__ = ["CONTRACTS", "ContractBroken", "Specimen", "Verdict", "check", "requirement"]
 
 CONTRACTS: dict[str, Callable[[Specimen], None]] = {
     "game": statements.game,
@@ -22,16 +22,16 @@ CONTRACTS: dict[str, Callable[[Specimen], None]] = {
     "in a pack": trainings.in_a_pack,
     "as plain PyTorch": trainings.as_plain_pytorch,
     "in single precision": trainings.in_single_precision,
-    "whatever its pack": trainings.whatever_its_pack,
-    "own floats": trainings.own_floats,
+    "independent of its pack": trainings.independent_of_its_pack,
+    "floats are per member": trainings.floats_are_per_member,
     "diverged neighbour": trainings.diverged_neighbour,
     "without a member": trainings.without_a_member,
     "resumed": trainings.resumed,
     "traced": trainings.traced,
-    "chunks": trainings.chunks,
+    "independent of chunking": trainings.independent_of_chunking,
     "conditional": trainings.conditional,
 }
-"""By name; the docstring of each is what it demands. A contract raises Broken."""
+"""By name; the docstring of each is what it demands. A contract raises ContractBroken."""
 
 FOUNDATIONS = ("game", "terms", "in a pack")  # where one is broken, those behind it say nothing
 
@@ -51,13 +51,13 @@ def check(name: str, published: Published) -> Iterator[Verdict]:
         reason, begin = "", time.perf_counter()
         try:
             examine(specimen)
-        except Broken as broken:
+        except ContractBroken as broken:
             reason = str(broken)
         yield Verdict(contract, reason, time.perf_counter() - begin)
         if reason and contract in FOUNDATIONS:
             return
 
 
-def demand(contract: str) -> str:
+def requirement(contract: str) -> str:
     """What a contract demands: one sentence."""
     return inspect.getdoc(CONTRACTS[contract]) or ""

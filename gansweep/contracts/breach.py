@@ -23,22 +23,22 @@ CAUSES = {
 }
 
 
-class Broken(Exception):
+class ContractBroken(Exception):
     """A contract that a variant does not keep; the message says what was expected and what was found."""
 
 
 @contextmanager
 def running(variant: Variant, doing: str) -> Iterator[None]:
-    """Turn whatever the code of a variant raises into Broken: it is the variant that is examined.
+    """Turn whatever the code of a variant raises into ContractBroken: it is the variant that is examined.
 
     doing: what was being done, to stand behind "it fails".
     """
     try:
         yield
-    except Broken:
+    except ContractBroken:
         raise
     except Exception as error:
-        raise Broken(f"it fails {doing}{_place(error, variant)}: {_cause(error)}") from error
+        raise ContractBroken(f"it fails {doing}{_place(error, variant)}: {_cause(error)}") from error
 
 
 def _cause(error: Exception) -> str:

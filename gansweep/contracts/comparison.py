@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from gansweep.contracts.breach import Broken
-from gansweep.contracts.eager import Eager
+from gansweep.contracts.breach import ContractBroken
+from gansweep.contracts.eager import PlainTrainer
 from gansweep.contracts.specimen import Terms, Trained, Weights
 
 TOLERANCE = 1e-5  # in float64, of the way that the weights have gone
@@ -19,13 +19,13 @@ def require_same_way(what: str, got: Weights, expected: Weights, start: Weights,
     them takes them off again, so that their gradient is nothing but rounding.
 
     Raises:
-        Broken: they do not, or training moved nothing.
+        ContractBroken: they do not, or training moved nothing.
     """
     way, gap = distance(expected, start), distance(got, expected)
     if way == 0:
-        raise Broken("training moves no weight: every loss must depend on its player's networks")
+        raise ContractBroken("training moves no weight: every loss must depend on its player's networks")
     if not gap <= tolerance * way:
-        raise Broken(f"{what} ends {gap / way:.2g} of its way off; at most {tolerance:g} is rounding")
+        raise ContractBroken(f"{what} ends {gap / way:.2g} of its way off; at most {tolerance:g} is rounding")
 
 
 def distance(a: Weights, b: Weights) -> float:
@@ -34,7 +34,7 @@ def distance(a: Weights, b: Weights) -> float:
     return math.sqrt(sum(float((a[name] - b[name]).square().sum()) for name in names))
 
 
-def require_same_member(what: str, trained: Trained, i: int, eager: Eager, expected: Terms) -> None:
+def require_same_member(what: str, trained: Trained, i: int, eager: PlainTrainer, expected: Terms) -> None:
     """Weights, terms and floats of a member are those of plain PyTorch."""
     what = f"{what}, against plain PyTorch,"
     require_same_way(what, trained.end[i], eager.parameters(), trained.start[i], TOLERANCE)
@@ -42,7 +42,7 @@ def require_same_member(what: str, trained: Trained, i: int, eager: Eager, expec
     for name, value in trained.pack.scalars.items():
         plain = torch.as_tensor(getattr(eager.variant, name))
         if not torch.allclose(value[i], plain, rtol=1e-7, atol=1e-9):
-            raise Broken(f"{what} has {name} = {value[i]:.6g} instead of {plain:.6g}: see `update`")
+            raise ContractBroken(f"{what} has {name} = {value[i]:.6g} instead of {plain:.6g}: see `update`")
 
 
 def require_same_terms(got: Terms, i: int, expected: Terms, rtol: float, atol: float) -> None:
@@ -50,10 +50,12 @@ def require_same_terms(got: Terms, i: int, expected: Terms, rtol: float, atol: f
         for name, value in losses.items():
             if not torch.allclose(got[player][name][i], value, rtol=rtol, atol=atol):
                 pair = f"{got[player][name][i]:.6g} in a pack and {value:.6g} in plain PyTorch"
-                raise Broken(f"{player}'s term {name!r} is {pair}")
+                raise ContractBroken(f"{player}'s term {name!r} is {pair}")
 
 
 def require_bits(how: str, got: Weights, expected: Weights) -> None:
     different = [name for name in expected if not torch.equal(got[name], expected[name])]
     if different:
-        raise Broken(f"{how}, a member ends with other weights: {different[0]} and {len(different) - 1} more")
+        raise ContractBroken(
+            f"{how}, a member ends with other weights: {different[0]} and {len(different) - 1} more"
+        )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
-from gansweep.networks.layers.weighted import Weighted, power_iteration
+from gansweep.networks.layers.weighted import MatrixLayer, power_iteration
 from gansweep.networks.options import Binding
 from gansweep.training.binding import is_random, networks, options_of
 from gansweep.training.member import Member
@@ -16,7 +16,7 @@ from gansweep.training.randomness import Streams, derive
 from gansweep.variants.base import float_fields
 
 
-class Eager:
+class PlainTrainer:
     """Modules, torch.optim and a loop, as a tutorial has it; the member's own randomness."""
 
     def __init__(self, member: Member, dataset: Dataset, dtype: torch.dtype = torch.float32) -> None:
@@ -99,7 +99,7 @@ class Eager:
     def _iterate(self) -> None:
         for net in self.nets.values():
             for layer in net.modules():
-                if isinstance(layer, Weighted) and layer.spectral:
+                if isinstance(layer, MatrixLayer) and layer.spectral:
                     layer.u, layer.v = power_iteration(layer.weight.detach(), layer.u)
 
     def _optimizer(self, player: str) -> torch.optim.Optimizer:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gansweep.contracts.breach import running
-from gansweep.contracts.eager import Eager
+from gansweep.contracts.eager import PlainTrainer
 from gansweep.data import Dataset
 from gansweep.space import Uniform
 from gansweep.training.member import Member, make_member, searchable
@@ -123,7 +123,7 @@ class Specimen:
         """Members trained in one pack.
 
         Raises:
-            Broken: the variant's code cannot be trained in a pack.
+            ContractBroken: the variant's code cannot be trained in a pack.
         """
         with precision(dtype), running(self.published.variant, "in a pack"):
             pack = Pack(members, self.images, CPU)
@@ -140,16 +140,16 @@ class Specimen:
         rounds: int = N_ROUNDS,
         dtype: torch.dtype = torch.float64,
         drawn: torch.dtype | None = None,
-    ) -> tuple[Eager, Terms]:
+    ) -> tuple[PlainTrainer, Terms]:
         """A member trained by plain PyTorch, and the terms of its last round.
 
         drawn: the precision of random numbers and first weights, if it is another than that of training.
 
         Raises:
-            Broken: the variant's code fails.
+            ContractBroken: the variant's code fails.
         """
         with precision(drawn or dtype), running(self.published.variant, "in plain PyTorch"):
-            eager = Eager(member, self.images, dtype)
+            eager = PlainTrainer(member, self.images, dtype)
             terms: Terms = {}
             for _ in range(rounds):
                 terms = eager.round()

@@ -10,7 +10,7 @@ from typing import get_type_hints
 import torch
 from torch import Tensor
 
-from gansweep.contracts.breach import Broken, running
+from gansweep.contracts.breach import ContractBroken, running
 from gansweep.contracts.specimen import N_CLASSES, Specimen
 from gansweep.errors import UserError
 from gansweep.training.member import check_values, searchable
@@ -28,16 +28,20 @@ def game(specimen: Specimen) -> None:
     variant = specimen.published.variant
     kind = type(variant)
     if not isinstance(variant, Variant) or "__dataclass_params__" not in vars(kind):
-        raise Broken(f"{kind.__name__} must be a Variant decorated by @dataclass(frozen=True, kw_only=True)")
+        raise ContractBroken(
+            f"{kind.__name__} must be a Variant decorated by @dataclass(frozen=True, kw_only=True)"
+        )
     for field in fields(variant):
         if (hint := get_type_hints(kind)[field.name]) not in FIELD_TYPES:
-            raise Broken(f"field {field.name} must be a float, int, bool or str, but is of type {hint}")
+            raise ContractBroken(
+                f"field {field.name} must be a float, int, bool or str, but is of type {hint}"
+            )
     for player in variant.players:
         if not callable(getattr(variant, f"{player}_loss", None)):
-            raise Broken(f"player {player!r} needs a method {player}_loss(nets, batch)")
+            raise ContractBroken(f"player {player!r} needs a method {player}_loss(nets, batch)")
     owned = sorted(name for own in variant.players.values() for name in own)
     if owned != sorted(variant.networks) or "G" not in owned:
-        raise Broken(
+        raise ContractBroken(
             f"each of the networks {sorted(variant.networks)} needs one player, but {owned} have one"
         )
     for name, role in variant.networks.items():
@@ -51,12 +55,14 @@ def source(specimen: Specimen) -> None:
     published = specimen.published
     for text in published.sources:
         if not re.search(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", text):
-            raise Broken(f"Source must name an arXiv id like arXiv:1406.2661, but is {text!r}")
+            raise ContractBroken(f"Source must name an arXiv id like arXiv:1406.2661, but is {text!r}")
         if not re.search(r"\b(19|20)\d\d\b", re.sub(r"arXiv:\S+", "", text)):
-            raise Broken(f"Source must name the year of publication, but is {text!r}")
+            raise ContractBroken(f"Source must name the year of publication, but is {text!r}")
     for text in published.deviations:
         if not (re.match(r"(none\.|1\. \S)", text) and text.endswith((".", ")"))):
-            raise Broken(f'Deviations must be "none." or sentences numbered from "1. ", but is {text!r}')
+            raise ContractBroken(
+                f'Deviations must be "none." or sentences numbered from "1. ", but is {text!r}'
+            )
 
 
 def spaces(specimen: Specimen) -> None:
@@ -66,13 +72,15 @@ def spaces(specimen: Specimen) -> None:
     for which, values in named.items():
         for name, value in values.items():
             if name not in searchable(published):
-                raise Broken(f"{which} sets {name!r}, which is no hyperparameter of {specimen.name}")
+                raise ContractBroken(f"{which} sets {name!r}, which is no hyperparameter of {specimen.name}")
             try:
                 check_values(name, value, [published.variant])
             except UserError as error:
-                raise Broken(f"{which}: {error}") from None
+                raise ContractBroken(f"{which}: {error}") from None
         if other := set(values) ^ set(published.default):
-            raise Broken(f"default and {which} must set the same, but only one of them sets {sorted(other)}")
+            raise ContractBroken(
+                f"default and {which} must set the same, but only one of them sets {sorted(other)}"
+            )
 
 
 def looks(specimen: Specimen) -> None:
@@ -84,9 +92,9 @@ def looks(specimen: Specimen) -> None:
         if name == specimen.name:
             continue
         if other.label == published.label:
-            raise Broken(f"label {published.label!r} is that of {name} already")
+            raise ContractBroken(f"label {published.label!r} is that of {name} already")
         if (other.hue, other.marker) == (published.hue, published.marker):
-            raise Broken(f"{name} is a {published.hue} {published.marker} already: take another pair")
+            raise ContractBroken(f"{name} is a {published.hue} {published.marker} already: take another pair")
 
 
 def extremes(specimen: Specimen) -> None:
@@ -113,12 +121,14 @@ def extremes(specimen: Specimen) -> None:
             )
             for name, term in terms.items():
                 if not term.isfinite():
-                    raise Broken(f"{player}'s term {name!r} is {term.item()} at scores of ±{EXTREME:g}")
+                    raise ContractBroken(
+                        f"{player}'s term {name!r} is {term.item()} at scores of ±{EXTREME:g}"
+                    )
         (slope,) = torch.autograd.grad(sum(terms.values(), torch.zeros(())), scores)
         if not slope.isfinite().all():
-            raise Broken(f"{player}'s loss has no finite slope at scores of ±{EXTREME:g}")
+            raise ContractBroken(f"{player}'s loss has no finite slope at scores of ±{EXTREME:g}")
 
 
 def _require_one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise Broken(f"{what} must be one of {', '.join(allowed)}, but is {value!r}")
+        raise ContractBroken(f"{what} must be one of {', '.join(allowed)}, but is {value!r}")

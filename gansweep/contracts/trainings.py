@@ -2,7 +2,7 @@
 
 import torch
 
-from gansweep.contracts.breach import Broken, running
+from gansweep.contracts.breach import ContractBroken, running
 from gansweep.contracts.comparison import (
     TOLERANCE,
     distance,
@@ -31,18 +31,20 @@ def terms(specimen: Specimen) -> None:
     for player, losses in first.items():
         for name, value in losses.items():
             if not name.isidentifier():
-                raise Broken(f"{player}'s term {name!r} must be named by a Python identifier")
+                raise ContractBroken(f"{player}'s term {name!r} must be named by a Python identifier")
             if value.shape != ():
-                raise Broken(f"{player}'s term {name!r} must be a scalar, but has shape {tuple(value.shape)}")
+                raise ContractBroken(
+                    f"{player}'s term {name!r} must be a scalar, but has shape {tuple(value.shape)}"
+                )
             if not value.isfinite():
-                raise Broken(f"{player}'s term {name!r} is {value.item()} in the first round")
+                raise ContractBroken(f"{player}'s term {name!r} is {value.item()} in the first round")
 
 
 def in_a_pack(specimen: Specimen) -> None:
     """A pack of three members trains: the losses can be mapped over members."""
     reference = specimen.reference
     if reference.pack.diverged.any():
-        raise Broken(f"a member diverges within {N_ROUNDS} rounds on random images")
+        raise ContractBroken(f"a member diverges within {N_ROUNDS} rounds on random images")
     for start, end in zip(reference.start, reference.end, strict=True):
         require_same_way("a member", end, end, start, TOLERANCE)
 
@@ -70,7 +72,7 @@ def in_single_precision(specimen: Specimen) -> None:
         require_same_terms(trained.terms, i, expected, rtol=1e-3, atol=1e-4)
 
 
-def whatever_its_pack(specimen: Specimen) -> None:
+def independent_of_its_pack(specimen: Specimen) -> None:
     """A member and its samples are the same alone, or in another pack and slot."""
     members, reference = specimen.members(3), specimen.reference
     expected = specimen.samples[1]
@@ -79,10 +81,10 @@ def whatever_its_pack(specimen: Specimen) -> None:
         what = f"a member trained in slot {slot} of {len(others)}"
         require_same_way(what, trained.end[slot], reference.end[1], reference.start[1], TOLERANCE)
         if not torch.allclose(samples(trained)[slot], expected, rtol=1e-5, atol=1e-7):
-            raise Broken(f"{what} draws other samples than in slot 1 of 3")
+            raise ContractBroken(f"{what} draws other samples than in slot 1 of 3")
 
 
-def own_floats(specimen: Specimen) -> None:
+def floats_are_per_member(specimen: Specimen) -> None:
     """Every float field acts, and on its own member only."""
     base, reference = specimen.members(1)[0], specimen.reference
     names = ["g_lr", *specimen.own_floats]
@@ -93,7 +95,7 @@ def own_floats(specimen: Specimen) -> None:
         losses = [value for terms in trained.terms.values() for value in terms.values()]
         same_weights = all(torch.equal(trained.end[i][key], trained.end[0][key]) for key in trained.end[0])
         if same_weights and all(torch.equal(value[i], value[0]) for value in losses):
-            raise Broken(f"{name} has no effect: half of it trains the same")
+            raise ContractBroken(f"{name} has no effect: half of it trains the same")
 
 
 def diverged_neighbour(specimen: Specimen) -> None:
@@ -104,7 +106,9 @@ def diverged_neighbour(specimen: Specimen) -> None:
         player.params_PN[1] = torch.nan
     _train(specimen, pack)
     if pack.diverged.tolist() != [False, True, False]:
-        raise Broken(f"with NaN weights in member 1 alone, {pack.diverged.tolist()} count as diverged")
+        raise ContractBroken(
+            f"with NaN weights in member 1 alone, {pack.diverged.tolist()} count as diverged"
+        )
     for i in (0, 2):
         require_bits("beside a diverged member", weights(pack)[i], reference.end[i])
 
@@ -137,14 +141,14 @@ def traced(specimen: Specimen) -> None:
         require_bits("traced", got, expected)
 
 
-def chunks(specimen: Specimen) -> None:
+def independent_of_chunking(specimen: Specimen) -> None:
     """Samples lie in [0, 1], whatever others are drawn with them."""
     whole = specimen.samples
     if not (whole.min() >= 0 and whole.max() <= 1):
-        raise Broken(f"samples must lie in [0, 1], but lie in [{whole.min():.3g}, {whole.max():.3g}]")
+        raise ContractBroken(f"samples must lie in [0, 1], but lie in [{whole.min():.3g}, {whole.max():.3g}]")
     parts = torch.cat([samples(specimen.reference, part) for part in (slice(0, 5), slice(5, 16))], 1)
     if not torch.allclose(parts, whole, rtol=1e-9, atol=1e-12):
-        raise Broken("samples differ when their latents are drawn in two chunks")
+        raise ContractBroken("samples differ when their latents are drawn in two chunks")
 
 
 def conditional(specimen: Specimen) -> None:
@@ -160,7 +164,7 @@ def conditional(specimen: Specimen) -> None:
     for each in trained:
         first, second = (samples(each, label=label) for label in (0, 1))
         if any(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
-            raise Broken("samples of classes 0 and 1 are the same")
+            raise ContractBroken("samples of classes 0 and 1 are the same")
 
 
 def _resumed(specimen: Specimen) -> Pack:

@@ -21,7 +21,7 @@ from gansweep.evaluation.metrics import PRECOMPUTE
 from gansweep.evaluation.metrics import features as metrics
 from gansweep.evaluation.metrics.features import Gaussian, square_root
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
-from gansweep.evaluation.weights import PUBLISHED, UNLEARNT, file_hash, weights_file
+from gansweep.evaluation.weights import PUBLISHED, WITHOUT_WEIGHTS, file_hash, weights_file
 from gansweep.files import alone, require_writable
 
 MIN_REAL = 10
@@ -173,7 +173,7 @@ def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
 def _seen_by(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
     extractor = resolve(dataset, evaluation)
     weights = _weights(dataset, evaluation, extractor)
-    shortened = evaluation.precision != "float32" and extractor not in UNLEARNT
+    shortened = evaluation.precision != "float32" and extractor not in WITHOUT_WEIGHTS
     return {
         "extractor": extractor,
         "weights_sha256": file_hash(weights) if weights else None,
@@ -192,24 +192,26 @@ def build_reference(
     """
     description = describe(dataset, evaluation)
     extractor = description["extractor"]
-    see = features_by(extractor, weights_file(extractor, evaluation.weights), device, evaluation.precision)
+    extract = features_by(
+        extractor, weights_file(extractor, evaluation.weights), device, evaluation.precision
+    )
     n_floor = min(evaluation.n_images, len(dataset.train))
     samples = dataset.train[split(len(dataset.train), n_floor)[1]]
     selecting, labels = dataset.selecting
-    real, training = see(selecting), see(samples)
+    real, training = extract(selecting), extract(samples)
     moments, of_training = metrics.statistics(real), metrics.statistics(training)
     floor = {"fid": metrics.frechet(of_training, moments)}
     more: dict[str, Any] = {}
     if evaluation.needs("polygons"):
         more["images"] = selecting[: evaluation.manifold.n_recall].cpu()
     if evaluation.validates:
-        more["test_mu"], more["test_sigma"] = reported = metrics.statistics(see(dataset.test))
+        more["test_mu"], more["test_sigma"] = reported = metrics.statistics(extract(dataset.test))
         floor["test_fid"] = metrics.frechet(of_training, reported)
     if evaluation.second:
         other = evaluation.second.extractor
-        see = features_by(other, weights_file(other, None), device, evaluation.precision)
-        more["second_mu"], more["second_sigma"] = second = metrics.statistics(see(dataset.test))
-        floor["second_fid"] = metrics.frechet(metrics.statistics(see(samples)), second)
+        extract = features_by(other, weights_file(other, None), device, evaluation.precision)
+        more["second_mu"], more["second_sigma"] = second = metrics.statistics(extract(dataset.test))
+        floor["second_fid"] = metrics.frechet(metrics.statistics(extract(samples)), second)
     return Reference(description, real, *moments, floor, labels, **more).completed(evaluation)
 
 

@@ -14,7 +14,7 @@ from gansweep.report.style import style
 from gansweep.results import phases
 from gansweep.results.halving import PRUNED
 
-STAR: dict[str, Any] = {  # marks the default configuration
+DEFAULT_MARKER: dict[str, Any] = {  # marks the default configuration
     "linestyle": "",
     "marker": "*",
     "markersize": 7.0,
