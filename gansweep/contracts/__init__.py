@@ -1,4 +1,7 @@
-"""What every variant must keep, ours or another package's, as functions that say what is broken."""
+"""Contracts: what every variant must keep, gansweep's own or another package's.
+
+Each contract is a function that raises `ContractBroken` with a sentence about what is broken.
+"""
 
 import inspect
 import time
@@ -31,21 +34,21 @@ CONTRACTS: dict[str, Callable[[Specimen], None]] = {
     "independent of chunking": trainings.independent_of_chunking,
     "conditional": trainings.conditional,
 }
-"""By name; the docstring of each is what it demands. A contract raises ContractBroken."""
+"""Contracts by name. The docstring of a contract is its requirement; a contract raises ContractBroken."""
 
-FOUNDATIONS = ("game", "terms", "in a pack")  # where one is broken, those behind it say nothing
+FOUNDATIONS = ("game", "terms", "in a pack")  # a variant that breaks one cannot be examined further
 
 
 class Verdict(NamedTuple):
-    """What came of one contract."""
+    """The result of one contract."""
 
     contract: str
-    reason: str  # what is broken; empty if the contract is kept
+    reason: str  # what is broken; "" if the contract is kept
     seconds: float
 
 
 def check(name: str, published: Published) -> Iterator[Verdict]:
-    """Examine a variant, contract by contract, up to the first that must be kept to examine the others."""
+    """Examine a variant, contract by contract, and stop after a broken contract of FOUNDATIONS."""
     specimen = Specimen(name, published)
     for contract, examine in CONTRACTS.items():
         reason, begin = "", time.perf_counter()
@@ -59,5 +62,5 @@ def check(name: str, published: Published) -> Iterator[Verdict]:
 
 
 def requirement(contract: str) -> str:
-    """What a contract demands: one sentence."""
+    """Returns what a contract requires, in one sentence."""
     return inspect.getdoc(CONTRACTS[contract]) or ""

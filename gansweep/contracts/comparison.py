@@ -1,4 +1,4 @@
-"""When two trainings of a member count as the same."""
+"""Rules for when two trainings of a member count as equal."""
 
 import math
 
@@ -8,18 +8,18 @@ from gansweep.contracts.breach import ContractBroken
 from gansweep.contracts.eager import PlainTrainer
 from gansweep.contracts.specimen import Terms, Trained, Weights
 
-TOLERANCE = 1e-5  # in float64, of the way that the weights have gone
+TOLERANCE = 1e-5  # in float64, relative to the distance that the weights have moved
 
 
 def require_same_way(what: str, got: Weights, expected: Weights, start: Weights, tolerance: float) -> None:
-    """Two trainings of a member must end at the same point, as measured by the way from where they began.
+    """Check that two trainings of a member end at the same point, relative to the distance from their start.
 
-    Both optimisers divide by the size of the gradient: where that is near zero, rounding decides the way of a
-    whole step, so single weights cannot be compared with a fixed bound. Biases are left out: a norm behind
-    them takes them off again, so that their gradient is nothing but rounding.
+    Both optimisers divide by the size of the gradient. Where a gradient is near zero, rounding decides the
+    direction of a whole step, so single weights cannot be compared with a fixed bound. Biases are left out: a
+    norm after a bias subtracts it, so that its gradient is rounding error only.
 
     Raises:
-        ContractBroken: they do not, or training moved nothing.
+        ContractBroken: the end points differ, or training moved no weight.
     """
     way, gap = distance(expected, start), distance(got, expected)
     if way == 0:
@@ -29,13 +29,13 @@ def require_same_way(what: str, got: Weights, expected: Weights, start: Weights,
 
 
 def distance(a: Weights, b: Weights) -> float:
-    """The Euclidean distance of two sets of weights, biases left out."""
+    """Returns the Euclidean distance of two sets of weights, without biases."""
     names = [name for name in a if not name.endswith(".bias")]
     return math.sqrt(sum(float((a[name] - b[name]).square().sum()) for name in names))
 
 
 def require_same_member(what: str, trained: Trained, i: int, eager: PlainTrainer, expected: Terms) -> None:
-    """Weights, terms and floats of a member are those of plain PyTorch."""
+    """Check that weights, terms and floats of a member equal those of plain PyTorch."""
     what = f"{what}, against plain PyTorch,"
     require_same_way(what, trained.end[i], eager.parameters(), trained.start[i], TOLERANCE)
     require_same_terms(trained.terms, i, expected, rtol=1e-5, atol=1e-7)

@@ -1,4 +1,4 @@
-"""Plain PyTorch training of one member: the reference that packs are compared with."""
+"""Training of one member in plain PyTorch: the reference that packs are compared with."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,11 +17,11 @@ from gansweep.variants.base import float_fields
 
 
 class PlainTrainer:
-    """Modules, torch.optim and a loop, as a tutorial has it; the member's own randomness."""
+    """Trains one member with modules, torch.optim, a loop and the member's randomness."""
 
     def __init__(self, member: Member, dataset: Dataset, dtype: torch.dtype = torch.float32) -> None:
         self.member, self.dataset, self.dtype, self.rounds = member, dataset, dtype, 0
-        # As inside a pack, hyperparameters are tensors of the training precision.
+        # Inside a pack hyperparameters are tensors of the training precision, so they are here, too.
         floats = {
             name: torch.tensor(getattr(member.variant, name), dtype=dtype)
             for name in float_fields(member.variant)
@@ -47,7 +47,7 @@ class PlainTrainer:
         )
 
     def round(self) -> dict[str, dict[str, Tensor]]:
-        """One pass of all players; the terms of each player's last update."""
+        """Run one pass of all players. Returns the terms of each player's last update."""
         draws = {name: value[0] for name, value in self.streams.next(self.rounds).items()}
         terms, update = {}, 0
         for player, moves in self.moves.items():
@@ -61,7 +61,7 @@ class PlainTrainer:
         return terms
 
     def parameters(self) -> dict[str, Tensor]:
-        """All parameters as `network.parameter`."""
+        """Returns all parameters by `network.parameter`."""
         return {f"{n}.{k}": p.detach() for n, net in self.nets.items() for k, p in net.named_parameters()}
 
     def _move(self, player: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
-"""A variant under examination: members that differ in all that may differ, and their trainings.
+"""A variant under examination: members that differ in everything that may differ, and their trainings.
 
-Contracts of one variant share trainings through its specimen: of 64 random 8x8 images, in float64, where
-only a mistake can make two ways of computing differ.
+The contracts of a variant share trainings through its specimen. The data are 64 random 8x8 images, the
+precision is float64, in which two correct computations differ by rounding only.
 """
 
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ Terms = dict[str, dict[str, Tensor]]
 
 
 class RandomImages(Dataset):
-    """A data set whose batches have torch's default dtype."""
+    """A data set whose batches have the default dtype of torch."""
 
     def batch(self, index: Tensor) -> Tensor:
         return super().batch(index).to(torch.get_default_dtype())
 
 
 def random_images() -> Dataset:
-    """64 random images of 8x8 pixels, in four classes."""
+    """Returns 64 random images of 8x8 pixels in four classes."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (64, 1, 8, 8), generator=generator).to(torch.uint8)
     labels = torch.arange(64) % N_CLASSES
@@ -58,7 +58,7 @@ def random_images() -> Dataset:
 
 @contextmanager
 def precision(dtype: torch.dtype) -> Iterator[None]:
-    """New tensors have this type."""
+    """Make `dtype` the default dtype of torch."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -69,17 +69,17 @@ def precision(dtype: torch.dtype) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Trained:
-    """Members that one pack has trained: their weights at both ends, by member."""
+    """Members trained by one pack; weights are listed by member."""
 
     pack: Pack
     start: list[Weights]
-    halfway: list[dict[str, Any]]  # states, as checkpoints hold them
+    halfway: list[dict[str, Any]]  # states as in checkpoints
     end: list[Weights]
     terms: Terms  # of the last round
 
 
 class Specimen:
-    """A variant by name, its members and their trainings."""
+    """A variant with its name, its members and their trainings."""
 
     def __init__(self, name: str, published: Published) -> None:
         self.name, self.published = name, published
@@ -87,12 +87,12 @@ class Specimen:
 
     @property
     def own_floats(self) -> list[str]:
-        """The floats of the objective itself that a configuration may set."""
+        """The float fields of the objective that a configuration may set."""
         return [name for name in float_fields(self.published.variant) if name in searchable(self.published)]
 
     @cached_property
     def reference(self) -> Trained:
-        """Three unlike members with batch norm, trained by Adam."""
+        """Three different members with batch norm, trained with Adam."""
         return self.train(self.members(3))
 
     @cached_property
@@ -101,7 +101,7 @@ class Specimen:
         return samples(self.reference)
 
     def members(self, n: int, d_norm: str = "batch", optimizer: str = "adam", **common: Any) -> list[Member]:
-        """Members that differ in all that may differ inside a pack."""
+        """Returns members that differ in everything that may differ inside a pack."""
         return [
             make_member(
                 self.published,
@@ -120,10 +120,10 @@ class Specimen:
     def train(
         self, members: list[Member], rounds: int = N_ROUNDS, dtype: torch.dtype = torch.float64
     ) -> Trained:
-        """Members trained in one pack.
+        """Train members in one pack.
 
         Raises:
-            ContractBroken: the variant's code cannot be trained in a pack.
+            ContractBroken: the variant's code cannot run in a pack.
         """
         with precision(dtype), running(self.published.variant, "in a pack"):
             pack = Pack(members, self.images, CPU)
@@ -141,9 +141,9 @@ class Specimen:
         dtype: torch.dtype = torch.float64,
         drawn: torch.dtype | None = None,
     ) -> tuple[PlainTrainer, Terms]:
-        """A member trained by plain PyTorch, and the terms of its last round.
+        """Train a member in plain PyTorch. Returns the trainer and the terms of the last round.
 
-        drawn: the precision of random numbers and first weights, if it is another than that of training.
+        drawn: the precision of random numbers and initial weights; None takes that of training.
 
         Raises:
             ContractBroken: the variant's code fails.
@@ -172,7 +172,7 @@ class Specimen:
 
 
 def weights(pack: Pack) -> list[Weights]:
-    """The parameters of every member of a pack by name, copied."""
+    """Returns copies of the parameters of every member of a pack by name."""
     return [
         {
             f"{net}.{key}": value[i].clone()
@@ -185,7 +185,7 @@ def weights(pack: Pack) -> list[Weights]:
 
 
 def samples(trained: Trained, part: slice = slice(None), label: int | None = None) -> Tensor:
-    """Samples [P, S, 1, 8, 8] of every member from a part of 16 latents; conditional ones of one class."""
+    """Returns samples [P, S, 1, 8, 8] of all members for some of 16 latents; conditional ones of a class."""
     pack = trained.pack
     with precision(torch.float64):
         z = torch.linspace(-1, 1, 16 * pack.z_dim).view(pack.z_dim, 16).T[part]
@@ -194,7 +194,7 @@ def samples(trained: Trained, part: slice = slice(None), label: int | None = Non
 
 
 def with_float(member: Member, name: str, factor: float) -> Member:
-    """The member with one float, its own or its variant's, multiplied."""
+    """Returns the member with one float field, its own or its variant's, multiplied."""
     if hasattr(member, name):
         return replace(member, **{name: getattr(member, name) * factor})
     value = getattr(member.variant, name) * factor

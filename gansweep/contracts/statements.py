@@ -1,4 +1,4 @@
-"""Contracts on what a variant states about itself; nothing is trained."""
+"""Contracts on what a variant states about itself, checked without training."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ EXTREME = 30.0  # a score whose sigmoid is 1 in float32
 
 
 def game(specimen: Specimen) -> None:
-    """A frozen dataclass; a loss for each player, a player for each network."""
+    """A variant is a frozen dataclass: a loss per player, a player per network."""
     variant = specimen.published.variant
     kind = type(variant)
     if not isinstance(variant, Variant) or "__dataclass_params__" not in vars(kind):
@@ -51,7 +51,7 @@ def game(specimen: Specimen) -> None:
 
 
 def source(specimen: Specimen) -> None:
-    """The docstring names author, year and arXiv id, and the deviations."""
+    """The docstring states author, year, arXiv id and deviations."""
     published = specimen.published
     for text in published.sources:
         if not re.search(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", text):
@@ -66,13 +66,15 @@ def source(specimen: Specimen) -> None:
 
 
 def spaces(specimen: Specimen) -> None:
-    """Default, wide and narrow space set the same hyperparameters, in their ranges."""
+    """Default, wide and narrow set the same hyperparameters, within their ranges."""
     published = specimen.published
     named = {"default": published.default, "wide": published.wide, "narrow": published.narrow}
     for which, values in named.items():
         for name, value in values.items():
             if name not in searchable(published):
-                raise ContractBroken(f"{which} sets {name!r}, which is no hyperparameter of {specimen.name}")
+                raise ContractBroken(
+                    f"{which} sets {name!r}, which is not a hyperparameter of {specimen.name}"
+                )
             try:
                 check_values(name, value, [published.variant])
             except UserError as error:
@@ -84,7 +86,7 @@ def spaces(specimen: Specimen) -> None:
 
 
 def looks(specimen: Specimen) -> None:
-    """Label, and hue with marker, tell it from all others in figures."""
+    """Label and (hue, marker) are unique among all variants."""
     published = specimen.published
     _require_one_of("hue", published.hue, HUES)
     _require_one_of("marker", published.marker, MARKERS)
@@ -98,7 +100,7 @@ def looks(specimen: Specimen) -> None:
 
 
 def extremes(specimen: Specimen) -> None:
-    """Losses and their slopes are finite at scores of 30 and -30, in float32."""
+    """Losses and their gradients are finite at scores of 30 and -30, in float32."""
     variant = specimen.published.variant
     if variant.networks.get("D") not in ("discriminator", "auxiliary"):
         return
@@ -112,7 +114,7 @@ def extremes(specimen: Specimen) -> None:
         calls = count()
 
         def D(x: Tensor, calls: Iterator[int] = calls) -> Tensor:
-            # Rolled by one at each call, so that each sign on a real sample meets each on a fake one.
+            # The roll by one per call pairs each sign on a real sample with each sign on a fake one.
             return scores.roll(next(calls), 0) + 0 * x.sum()
 
         with running(variant, f"at scores of {EXTREME:g}"):

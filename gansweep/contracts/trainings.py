@@ -1,4 +1,4 @@
-"""Contracts on how a variant trains: in a pack as in plain PyTorch, whatever its neighbours."""
+"""Contracts on training: a pack equals plain PyTorch, and no member depends on its neighbours."""
 
 import torch
 
@@ -25,7 +25,7 @@ from gansweep.training.pack import Pack
 
 
 def terms(specimen: Specimen) -> None:
-    """Each loss returns named scalars, which are finite."""
+    """Each loss returns named scalars that are finite."""
     member = specimen.members(1)[0]
     _, first = specimen.train_plainly(member, rounds=1)
     for player, losses in first.items():
@@ -41,7 +41,7 @@ def terms(specimen: Specimen) -> None:
 
 
 def in_a_pack(specimen: Specimen) -> None:
-    """A pack of three members trains: the losses can be mapped over members."""
+    """A pack of three members trains: its losses can be mapped over members."""
     reference = specimen.reference
     if reference.pack.diverged.any():
         raise ContractBroken(f"a member diverges within {N_ROUNDS} rounds on random images")
@@ -50,7 +50,7 @@ def in_a_pack(specimen: Specimen) -> None:
 
 
 def as_plain_pytorch(specimen: Specimen) -> None:
-    """A pack trains each member as plain PyTorch does, by Adam and RMSProp."""
+    """A pack trains each member as plain PyTorch does, with Adam and RMSProp."""
     unlike = specimen.train(specimen.members(2, d_norm="none", optimizer="rmsprop"), rounds=2)
     for trained, rounds in ((specimen.reference, N_ROUNDS), (unlike, 2)):
         for i, member in enumerate(trained.pack.members):
@@ -59,13 +59,13 @@ def as_plain_pytorch(specimen: Specimen) -> None:
 
 
 def in_single_precision(specimen: Specimen) -> None:
-    """In float32, rounding takes a pack no further off than plain PyTorch."""
+    """In float32 a pack is no less exact than plain PyTorch."""
     single, double = torch.float32, torch.float64
     trained = specimen.train(specimen.members(2, d_norm="none"), rounds=1, dtype=single)
     for i, member in enumerate(trained.pack.members):
         eager, expected = specimen.train_plainly(member, rounds=1, dtype=single)
         exact = specimen.train_plainly(member, rounds=1, dtype=double, drawn=single)[0].parameters()
-        # Where rounding decides on which side of a kink a number lies, both may end far from the exact way.
+        # Where rounding decides the side of a kink, both trainings may end far from the exact one.
         way = distance(exact, trained.start[i])
         plainly_off = distance(eager.parameters(), exact) / way if way else 0.0
         require_same_way(f"member {i}", trained.end[i], exact, trained.start[i], 0.02 + plainly_off)
@@ -73,7 +73,7 @@ def in_single_precision(specimen: Specimen) -> None:
 
 
 def independent_of_its_pack(specimen: Specimen) -> None:
-    """A member and its samples are the same alone, or in another pack and slot."""
+    """A member and its samples are the same in any pack and slot."""
     members, reference = specimen.members(3), specimen.reference
     expected = specimen.samples[1]
     for others in (members[1:2], members[:0:-1]):
@@ -85,7 +85,7 @@ def independent_of_its_pack(specimen: Specimen) -> None:
 
 
 def floats_are_per_member(specimen: Specimen) -> None:
-    """Every float field acts, and on its own member only."""
+    """Every float field has an effect, on its own member only."""
     base, reference = specimen.members(1)[0], specimen.reference
     names = ["g_lr", *specimen.own_floats]
     trained = specimen.train([base, *(with_float(base, name, 0.5) for name in names)])
@@ -99,7 +99,7 @@ def floats_are_per_member(specimen: Specimen) -> None:
 
 
 def diverged_neighbour(specimen: Specimen) -> None:
-    """A member that turns NaN leaves its neighbours as they were."""
+    """A member that becomes NaN does not change its neighbours."""
     reference = specimen.reference
     pack = _resumed(specimen)
     for player in pack.players.values():
@@ -114,7 +114,7 @@ def diverged_neighbour(specimen: Specimen) -> None:
 
 
 def without_a_member(specimen: Specimen) -> None:
-    """A pack goes on when a member is taken out."""
+    """A pack continues unchanged when a member is removed."""
     reference = specimen.reference
     pack = _resumed(specimen)
     pack.select([0, 2])
@@ -125,7 +125,7 @@ def without_a_member(specimen: Specimen) -> None:
 
 
 def resumed(specimen: Specimen) -> None:
-    """Resumed from a checkpoint, a pack ends as if never stopped, bit for bit."""
+    """A pack resumed from a checkpoint ends with the bits of an unbroken one."""
     pack = _resumed(specimen)
     _train(specimen, pack)
     for got, expected in zip(weights(pack), specimen.reference.end, strict=True):
@@ -133,7 +133,7 @@ def resumed(specimen: Specimen) -> None:
 
 
 def traced(specimen: Specimen) -> None:
-    """Done from its trace, a round does the same, bit for bit."""
+    """A traced round gives the same bits as an untraced one."""
     pack = _resumed(specimen)
     pack.trace()
     _train(specimen, pack)
@@ -142,7 +142,7 @@ def traced(specimen: Specimen) -> None:
 
 
 def independent_of_chunking(specimen: Specimen) -> None:
-    """Samples lie in [0, 1], whatever others are drawn with them."""
+    """Samples lie in [0, 1] and do not depend on the chunks they are drawn in."""
     whole = specimen.samples
     if not (whole.min() >= 0 and whole.max() <= 1):
         raise ContractBroken(f"samples must lie in [0, 1], but lie in [{whole.min():.3g}, {whole.max():.3g}]")
@@ -152,7 +152,7 @@ def independent_of_chunking(specimen: Specimen) -> None:
 
 
 def conditional(specimen: Specimen) -> None:
-    """With labels it trains as in plain PyTorch, and samples depend on them."""
+    """With labels a pack equals plain PyTorch, and samples depend on the labels."""
     variant = specimen.published.variant
     trained = [specimen.reference] if variant.labels else []
     if not variant.labels:
@@ -168,7 +168,7 @@ def conditional(specimen: Specimen) -> None:
 
 
 def _resumed(specimen: Specimen) -> Pack:
-    """The members of the reference, halfway."""
+    """Returns a pack with the members of the reference, restored from halfway."""
     with precision(torch.float64):
         pack = Pack(specimen.members(3), specimen.images, CPU)
         pack.restore(specimen.reference.halfway)
@@ -176,7 +176,7 @@ def _resumed(specimen: Specimen) -> Pack:
 
 
 def _train(specimen: Specimen, pack: Pack) -> None:
-    """Train to the end of the reference."""
+    """Train up to the last round of the reference."""
     with precision(torch.float64), running(specimen.published.variant, "in a pack"):
         for _ in range(HALFWAY, N_ROUNDS):
             pack.round()

@@ -1,4 +1,4 @@
-"""Auxiliary classifier GAN: D also names the class of what it sees."""
+"""Auxiliary classifier GAN: D also classifies its input."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -13,15 +13,14 @@ from gansweep.variants.published import NARROW, WIDE, Published
 
 @dataclass(frozen=True, kw_only=True)
 class ACGAN(Variant):
-    """D tells real from fake and classifies both; G wants its samples taken for real and for their class.
+    """D tells real from fake and classifies both; G makes samples that D takes for real and for their class.
 
-    D(x) is [B, 1 + n_classes]: the score, then the logits of the classes. G is given the labels of the batch.
+    D(x) is [B, 1 + n_classes]: the score, then the logits of the classes. G gets the labels of the batch.
 
     Source: Odena et al., "Conditional Image Synthesis With Auxiliary Classifier GANs", 2016,
         arXiv:1610.09585, eqs. 2 and 3.
-    Deviations: 1. G's cost is the non-saturating one, where the paper writes L_C - L_S; 2. fakes have the
-        labels of the real batch, where the paper draws labels for them; 3. the class terms have a weight,
-        1 in the paper.
+    Deviations: 1. G's cost is the non-saturating one (the paper has L_C - L_S); 2. fakes have the labels of
+        the real batch (the paper draws labels); 3. the class terms have a weight, which is 1 in the paper.
     """
 
     networks: ClassVar = {"D": "auxiliary", "G": "generator"}

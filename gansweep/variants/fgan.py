@@ -1,12 +1,12 @@
-"""f-GAN: every f-divergence bounds itself from below by a game.
+"""f-GAN: a game for every f-divergence, whose value bounds the divergence from below.
 
 With D's score v, the output activation g_f and the convex conjugate f* of f, D raises and G lowers
 
     E_p[g_f(v)] - E_q[f*(g_f(v))],
 
-which is at most the divergence of the data p from the model q, the integral of q f(p / q). The conjugate is
-never taken of the activation's value: the two are composed on paper, so that nothing overflows on the way and
-no digits are lost at the ends of the conjugate's domain.
+which is at most the divergence of the data p from the model q, the integral of q f(p / q). The code has the
+composition of conjugate and activation, simplified on paper, so that no intermediate value overflows and no
+digits are lost at the ends of the conjugate's domain.
 """
 
 from collections.abc import Callable
@@ -28,19 +28,19 @@ FAR = 40.0  # exp(-FAR) is below the rounding of 1 + exp(-FAR), in float64 too
 
 
 class Divergence(NamedTuple):
-    """What the game needs to know of a divergence, as functions of the score v (and of its parameter)."""
+    """A divergence as functions of the score v (and of the parameter of the divergence)."""
 
     activation: Callable[..., Tensor]  # g_f(v)
     conjugate: Callable[..., Tensor]  # f*(g_f(v))
-    parameter: str | None = None  # the field of `FGAN` that both take as second argument
+    parameter: str | None = None  # field of `FGAN` that both functions take as second argument
 
 
 def log_wright(s: Tensor) -> Tensor:
-    """The logarithm of Lambert's W at exp(s): the root l of l + exp(l) = s.
+    """Returns the logarithm of Lambert's W at exp(s): the root l of l + exp(l) = s.
 
-    Newton's method on this form can neither overflow nor lose the root: the left side is convex and rising,
-    and it begins to the right of the root. Four steps reach the precision of float64 from the worst start;
-    the fifth does the same for the first two derivatives, which are taken through the steps.
+    Newton's method on this form neither overflows nor misses the root: the left side is convex and
+    increasing, and the start lies to the right of the root. Four steps reach the precision of float64 from
+    the worst start; the fifth does so for the first two derivatives, which are taken through the steps.
     """
     root = torch.minimum(s, s.clamp(min=1).log())
     for _ in range(5):
@@ -49,14 +49,16 @@ def log_wright(s: Tensor) -> Tensor:
 
 
 def jeffreys_conjugate(v: Tensor) -> Tensor:
-    """f*(v) = w + 1/w + v - 2 with w = W(exp(1 - v)); by w + log w = 1 - v, that is 1/w - log w - 1."""
+    """Returns w + 1/w + v - 2 with w = W(exp(1 - v)), which equals 1/w - log w - 1 by w + log w = 1 - v."""
     log_w = log_wright(1 - v)
     return torch.exp(-log_w) - log_w - 1
 
 
 def log_tail(v: Tensor, f: Callable[[Tensor], Tensor]) -> Tensor:
-    """log f(softplus(-v)) for an f with f(0) = 0 and a slope there: a straight line of slope -1 for large v,
-    where softplus(-v) itself would vanish."""
+    """Returns log f(softplus(-v)) for an f with f(0) = 0 and f'(0) > 0.
+
+    Beyond FAR, where softplus(-v) would underflow, it is a straight line of slope -1.
+    """
     return f(softplus(-v.clamp(max=FAR))).log() - (v - FAR).clamp(min=0)
 
 
@@ -102,12 +104,12 @@ class FGAN(ScoreGAN):
 
     `divergence` is a key of DIVERGENCES: kl, reverse_kl, pearson ((p - q)^2 / q), neyman ((p - q)^2 / p),
     hellinger (squared), jeffreys, js (twice the Jensen-Shannon divergence), js_weighted, gan (js less log 4),
-    tv or alpha. `objective` "saddle" has G minimise D's bound; "trick" has it maximise E_q[g_f(v)], which
-    does not fade where D is sure of the fakes.
+    tv or alpha. `objective` "saddle": G minimises D's bound; "trick": G maximises E_q[g_f(v)], whose
+    gradient does not vanish where D is sure of the fakes.
 
-    Some bounds grow exponentially with the score, and no form of them avoids that: as exp(v) for kl, jeffreys
-    and hellinger, as exp(-v) for reverse_kl, neyman and hellinger, as (exp(v) / (1 - a))^(a / (1 - a)) for
-    alpha = a. float32 overflows where the value passes exp(88). All else is finite at any score.
+    Some bounds grow exponentially with the score in any form: as exp(v) for kl, jeffreys and hellinger, as
+    exp(-v) for reverse_kl, neyman and hellinger, as (exp(v) / (1 - a))^(a / (1 - a)) for alpha = a. float32
+    overflows where the value exceeds exp(88). All other bounds are finite at any score.
 
     Source: Nowozin et al., "f-GAN: Training Generative Neural Samplers using Variational Divergence
         Minimization", 2016, arXiv:1606.00709, eq. 6, section 3.2, tables 2 and 6.
@@ -147,11 +149,11 @@ class FGAN(ScoreGAN):
         return super().hyperparameters - (parameters - {self._divergence.parameter}) - {"divergence"}
 
     def activation(self, score: Tensor) -> Tensor:
-        """g_f(score): D's estimate of f'(p / q)."""
+        """Returns g_f(score), D's estimate of f'(p / q)."""
         return self._divergence.activation(score, *self._parameters)
 
     def conjugate(self, score: Tensor) -> Tensor:
-        """f*(g_f(score))."""
+        """Returns f*(g_f(score))."""
         return self._divergence.conjugate(score, *self._parameters)
 
     def discriminator_terms(self, real: Tensor, fake: Tensor) -> Terms:
@@ -173,7 +175,10 @@ class FGAN(ScoreGAN):
 
 
 def _published(divergence: str, label: str, hue: str, marker: str, **parameters: float) -> Published:
-    """One divergence with the authors' settings for MNIST; they state none for its parameters."""
+    """Returns the entry of a divergence with the authors' settings for MNIST.
+
+    The authors state no values for parameters of a divergence.
+    """
     return Published(
         variant=FGAN(divergence=divergence),
         label=f"f-GAN {label}",

@@ -11,7 +11,7 @@ from gansweep.variants.published import NARROW, WIDE, Published
 
 @dataclass(frozen=True, kw_only=True)
 class Hinge(ScoreGAN):
-    """D separates real from fake with a margin, as a support vector machine does; G raises D's score.
+    """D separates real from fake with a margin, like a support vector machine; G raises D's score.
 
     Source: Lim and Ye, "Geometric GAN", 2017, arXiv:1705.02894; Miyato et al., "Spectral Normalization for
         Generative Adversarial Networks", 2018, arXiv:1802.05957, eqs. 16 and 17.
@@ -33,7 +33,7 @@ HINGE = Published(
     variant=Hinge(),
     label="Hinge GAN",
     family="hinge",
-    # Lim and Ye use RMSProp, and ten steps of G for one of D, which a round does not have.
+    # Lim and Ye use RMSProp, and ten steps of G per step of D, which rounds do not support.
     default={"lr": 2e-4, "beta1": 0.0, "d_norm": "batch", "n_critic": 1},
     hue="green",
     marker="diamond",

@@ -13,7 +13,7 @@ class LSGAN(ScoreGAN):
     """Both players regress D's score on a target value.
 
     Source: Mao et al., "Least Squares Generative Adversarial Networks", 2017, arXiv:1611.04076, eqs. 2 and 9.
-    Deviations: none. (The released code of Lucic et al. regresses sigmoid(score); its paper prints the
+    Deviations: none. (The released code of Lucic et al. regresses sigmoid(score); their paper prints the
         losses with the wrong sign.)
 
     >>> import torch

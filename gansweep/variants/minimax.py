@@ -1,4 +1,4 @@
-"""The original GAN: D classifies, G plays the minimax game or its non-saturating form."""
+"""The original GAN: D classifies; G plays the minimax game, its non-saturating form or maximum likelihood."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -18,9 +18,9 @@ from gansweep.variants.published import (
 
 @dataclass(frozen=True, kw_only=True)
 class CrossEntropy(ScoreGAN):
-    """D minimises the cross-entropy of telling real from fake; its probability is sigmoid(score).
+    """D minimises the cross-entropy of real against fake; sigmoid(score) is the probability of real.
 
-    `real_label` below 1 smooths the label of the real samples only (Salimans et al., "Improved Techniques for
+    `real_label` below 1 smooths the labels of real samples only (Salimans et al., "Improved Techniques for
     Training GANs", 2016, arXiv:1606.03498, section 3.4): with the target a, the optimal probability is
     a p / (p + q).
     """
@@ -34,7 +34,7 @@ class CrossEntropy(ScoreGAN):
 
 @dataclass(frozen=True, kw_only=True)
 class MinMax(CrossEntropy):
-    """G minimises the log-probability that its samples are called fake.
+    """G minimises the log-probability that D assigns to its samples being fake.
 
     Source: Goodfellow et al., "Generative Adversarial Nets", 2014, arXiv:1406.2661, eq. 1.
     Deviations: none.
@@ -50,7 +50,7 @@ class MinMax(CrossEntropy):
 
 @dataclass(frozen=True, kw_only=True)
 class NonSaturating(CrossEntropy):
-    """G maximises the log-probability that its samples are called real.
+    """G maximises the log-probability that D assigns to its samples being real.
 
     Source: Goodfellow et al., "Generative Adversarial Nets", 2014, arXiv:1406.2661, section 3.
     Deviations: none.
@@ -66,12 +66,12 @@ class NonSaturating(CrossEntropy):
 
 @dataclass(frozen=True, kw_only=True)
 class MaximumLikelihood(CrossEntropy):
-    """G's gradient is, where D is optimal, that of KL(p || q), as in maximum likelihood.
+    """For the optimal D, G's gradient is that of KL(p || q), as in maximum likelihood.
 
     Source: Goodfellow, "NIPS 2016 Tutorial: Generative Adversarial Networks", 2016, arXiv:1701.00160,
         section 3.2.4.
-    Deviations: 1. without the factor 1/2 of all costs there, as the other two of this family. (The cost
-        exp(score) overflows float32 for a score above 88.)
+    Deviations: 1. without the factor 1/2 of the costs in the source, like the other objectives of this file.
+        (The cost exp(score) overflows float32 for a score above 88.)
 
     >>> import torch
     >>> MaximumLikelihood().generator_terms(torch.tensor([0.0, 1.0]))
@@ -102,7 +102,12 @@ ML = Published(
     variant=MaximumLikelihood(),
     label="ML GAN",
     family="minimax",
-    default={"lr": 5e-5, "beta1": 0.0, "d_norm": "batch", "n_critic": 1},  # not stated: those of NS
+    default={
+        "lr": 5e-5,
+        "beta1": 0.0,
+        "d_norm": "batch",
+        "n_critic": 1,
+    },  # not stated by the source: the settings of NS
     hue="blue",
     marker="square",
 )
@@ -119,10 +124,9 @@ DRAGAN = Published(
 
 
 def _with_penalty(penalty: str, label: str, marker: str) -> Published:
-    """NS with R1 or R2 and the authors' settings.
+    """Returns NS with R1 or R2 and the authors' settings.
 
-    Their RMSProp with decay 0.99 is Adam without its first moment and without the correction that divides the
-    mean square of the first steps by 1 - 0.99^t.
+    The authors' RMSProp with decay 0.99 is Adam with beta1 = 0, beta2 = 0.99 and without bias correction.
     """
     return Published(
         variant=NonSaturating(penalty=penalty, penalty_weight=10.0),

@@ -1,6 +1,6 @@
-"""Relativistic GANs: D judges whether a sample is more realistic than those of the other kind.
+"""Relativistic GANs: D judges whether a sample is more realistic than samples of the other kind.
 
-Both players have the same loss with real and fake exchanged, so G, too, sees real samples.
+Both players have the same loss with real and fake exchanged, so G, too, depends on real samples.
 """
 
 from abc import abstractmethod
@@ -19,12 +19,12 @@ LOSSES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "least_squares": lambda lead: (lead - 1).square(),
     "hinge": lambda lead: relu(1 - lead),
 }
-"""The cost of a lead: of how much higher than the others a score is that ought to be higher."""
+"""Cost of a lead: the difference between a score that should be higher and the scores of the other kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Relativistic(PenalizedGAN):
-    """A game of differences of scores."""
+    """A game with differences of scores."""
 
     loss: str = "standard"  # a key of LOSSES
 
@@ -39,7 +39,7 @@ class Relativistic(PenalizedGAN):
 
     @abstractmethod
     def generator_terms(self, real: Tensor, fake: Tensor) -> Terms:
-        """G's loss; real, fake: [B] scores."""
+        """Returns G's loss. real, fake: [B] scores."""
 
     def generator_loss(self, nets: Networks, batch: Batch) -> Terms:
         return self.generator_terms(nets.D(batch.x), nets.D(nets.G(batch.z)))
@@ -47,7 +47,7 @@ class Relativistic(PenalizedGAN):
 
 @dataclass(frozen=True, kw_only=True)
 class RelativisticPairing(Relativistic):
-    """Each real sample is compared with one fake sample of the batch.
+    """D compares each real sample with one fake sample of the batch.
 
     Source: Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN",
         2018, arXiv:1807.00734, RSGAN.
@@ -67,7 +67,7 @@ class RelativisticPairing(Relativistic):
 
 @dataclass(frozen=True, kw_only=True)
 class RelativisticAverage(Relativistic):
-    """Each sample is compared with the average of the other kind in the batch.
+    """D compares each sample with the mean of the other kind in the batch.
 
     Source: Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN",
         2018, arXiv:1807.00734, RaSGAN, RaLSGAN and RaHingeGAN.
@@ -89,7 +89,7 @@ class RelativisticAverage(Relativistic):
 
 
 def _with_spectral_norm(variant: Relativistic, label: str, marker: str) -> Published:
-    """The authors' settings for CIFAR-10, the same for all their losses."""
+    """Returns an entry with the authors' settings for CIFAR-10, which are the same for all their losses."""
     return Published(
         variant=variant,
         label=label,

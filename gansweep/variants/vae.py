@@ -13,13 +13,13 @@ from gansweep.variants.published import NARROW, WIDE, Published
 
 @dataclass(frozen=True, kw_only=True)
 class VAE(Variant):
-    """E and G maximise the evidence lower bound; G is the decoder, z has a standard normal prior.
+    """E and G maximise the evidence lower bound. G is the decoder; the prior of z is standard normal.
 
-    `likelihood` of a pixel or coordinate: "bernoulli" for data in [0, 1], or "gaussian" of unit variance.
+    `likelihood` of a pixel or coordinate: "bernoulli" for data in [0, 1], or "gaussian" with unit variance.
 
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, arXiv:1312.6114, eq. 10.
     Deviations: 1. the decoder's output is clamped to [1e-6, 1 - 1e-6] before the logarithm. (The released
-        code of Lucic et al. averages the reconstruction over channels; this sums, as the bound demands.)
+        code of Lucic et al. averages the reconstruction over channels; the bound requires the sum used here.)
     """
 
     players: ClassVar = {"autoencoder": ("E", "G")}
@@ -47,7 +47,7 @@ class VAE(Variant):
         return {"reconstruction": self._loss(batch.x, reconstruction).mean(), "kl": kl.mean()}
 
     def _loss(self, x: Tensor, output: Tensor) -> Tensor:
-        """The negative log-likelihood of x, one per sample, less its constant: [B]."""
+        """Returns the negative log-likelihood of x per sample, without its constant, [B]."""
         if self.likelihood == "gaussian":
             return 0.5 * (x - output).square().flatten(1).sum(1)
         p = output.clamp(1e-6, 1 - 1e-6)

@@ -1,4 +1,4 @@
-"""Wasserstein GAN: D is a critic whose slope is bounded, by a penalty or by clipping its weights."""
+"""Wasserstein GAN: D is a critic whose gradient is bounded by a penalty or by clipped weights."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -31,10 +31,10 @@ class Wasserstein(ScoreGAN):
 
 @dataclass(frozen=True, kw_only=True)
 class ClippedWasserstein(Wasserstein):
-    """The same; every parameter of D (batch norm's too) is clamped to [-clip, clip] after each step of D.
+    """Every parameter of D (of batch norm, too) is clamped to [-clip, clip] after each step of D.
 
     Source: Arjovsky et al., "Wasserstein GAN", 2017, arXiv:1701.07875, algorithm 1.
-    Deviations: none. (The paper trains with RMSProp; here the optimiser is the study's.)
+    Deviations: none. (The paper trains with RMSProp; here the study chooses the optimiser.)
     """
 
     clip: Annotated[float, Within(0)] = 0.01
