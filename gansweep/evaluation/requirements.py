@@ -19,7 +19,7 @@ def check_metrics(evaluation: Evaluation, dataset: "Dataset", conditional: bool)
     """Refuse metrics that generators of a data set cannot have; `conditional`: they are given labels.
 
     Raises:
-        UserError: the first metric asked for that needs what is not there.
+        UserError: the first requested metric that needs something missing.
     """
     for metric in evaluation.metrics:
         lack = _lack(METRICS[metric].needs, evaluation, dataset, conditional)

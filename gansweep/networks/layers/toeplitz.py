@@ -24,7 +24,7 @@ def deconv_matrix(weight: Tensor, height: int, width: int) -> Tensor:
 
 
 def _blocks(taps: Tensor, height: int, width: int) -> Tensor:
-    """Returns the taps [16, n] that connect pixels of the large and the small image, or zeros: [H W h w, n]."""
+    """Returns the taps [16, n] that connect pixels of a large and a small image, or zeros: [H W h w, n]."""
     down, across = (_meets(side, taps.device) for side in (height, width))
     joined = down[:, None, :, None, :, None, :, None] & across[None, :, None, :, None, :, None, :]
     return joined.reshape(-1, 16).to(taps.dtype) @ taps
