@@ -23,19 +23,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import build_reference
-from gansweep.results.halving import Halving, group
-from gansweep.results.row_file import Row, RowWriter, read_rows
+from gansweep.results.halving import group
+from gansweep.results.plan import Halving
+from gansweep.results.row import Row
+from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.run.ledger import Ledger
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import open_storage
 from gansweep.space import choice, loguniform, uniform
 from gansweep.study import study as studies
 from gansweep.study.study import Study
-from gansweep.training.trainer import Run
+from gansweep.training.trainer import Trainer
 
 Values = NDArray[np.float64]
 EVALUATIONS, SIZE, PACK_SIZE = 9, 27, 16
@@ -66,8 +69,8 @@ def run(folder: Path, study: Study) -> list[Row]:
     folder.mkdir(parents=True, exist_ok=True)
     (name,) = study.datasets
     dataset = data.load(name)
-    resolved = studies.resolve("halving", "", study, {name: dataset})
-    evaluation = Evaluation(**resolved["evaluation"][name])
+    resolved = resolve("halving", "", study, {name: dataset})
+    evaluation = Evaluation.of(resolved, name)
     evaluator = Evaluator(build_reference(dataset, evaluation), evaluation)
     with redirect_stdout(io.StringIO()):
         search = Search(resolved, open_storage(folder, None), folder, {name: PACK_SIZE})
@@ -75,7 +78,7 @@ def run(folder: Path, study: Study) -> list[Row]:
         search.resume(read_rows(folder))
         ledger.record([])
         while job := search.next_job():
-            for rows in Run(job, dataset, evaluator, torch.device("cpu")).rows():
+            for rows in Trainer(job, dataset, evaluator, torch.device("cpu")).rows():
                 ledger.record(rows)
     return list(read_rows(folder))
 

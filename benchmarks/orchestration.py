@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 STUDY = '''"""What does orchestration cost?"""
+from gansweep.study.resolve import resolve
 from gansweep.evaluation import Evaluation
 from gansweep.study import Study
 
@@ -199,13 +200,13 @@ def opened(folder: Path, n_trials: int) -> Any:
 
     file = folder / "short.py"
     file.write_text(text(n_trials, steps=100))
-    resolved = studies.resolve(*library.load(str(file)), {"ring": data.load("ring")})
+    resolved = resolve(*library.load(str(file)), {"ring": data.load("ring")})
     return Search(resolved, open_storage(folder, None), folder, {"ring": 16}), RowWriter(folder)
 
 
 def rows_of(job: Any) -> Iterator[list[dict[str, Any]]]:
     """The rows of a pack, as a worker reports them."""
-    from gansweep.results.row_file import blank_row, now
+    from gansweep.results.row import blank_row, now
 
     for step in range(1, EVALUATIONS + 1):
         measured = {

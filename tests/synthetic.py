@@ -10,8 +10,8 @@ from PIL import Image
 
 from gansweep.files import dump_json, write_atomically
 from gansweep.results import phases
-from gansweep.results.halving import Race
-from gansweep.results.row_file import RowWriter, config_id, finite, read_rows
+from gansweep.results.row import Phase, config_id, finite
+from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.results.tables import write_tables
 
 FIRST_EIGHT = {
@@ -164,7 +164,7 @@ def _write_phases(
                 for row in rows:
                     row |= {name: trial[name] for name in ("phase", "trial_id", "seed", "is_default")}
                     row["metrics"] |= {name: _measure(name, row) for name in metrics}
-                if samples and phase == phases.CONFIRM and np.isfinite(made.fids[-1]):
+                if samples and phase == Phase.CONFIRM and np.isfinite(made.fids[-1]):
                     sample = f"samples/{trial['trial_id']}.{_suffix(trial['dataset'])}"
                     rows[-1]["files"]["sample"] = sample
                     _write_sample(writer.path.parent / sample, generator, made.fids[-1])

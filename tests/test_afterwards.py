@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from gansweep.results.records import read_study
 from gansweep import data
 from gansweep.cli import main
 from gansweep.errors import UserError
@@ -17,11 +18,14 @@ from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.metrics import features
 from gansweep.evaluation.reference import Reference, build_reference, describe
 from gansweep.results import phases
-from gansweep.results.phases import Confirm
-from gansweep.results.row_file import read_manifest, read_rows, reference_file
-from gansweep.results.tables import load
+from gansweep.results.folder import StudyFolder
+from gansweep.results.plan import Confirm
+from gansweep.results.records import read_manifest
+from gansweep.results.row_file import read_rows
+from gansweep.results.tables import read_tables
 from gansweep.run import finalists
-from gansweep.run.driver import Options, run_study
+from gansweep.run.options import Options
+from gansweep.run.driver import run_study
 from gansweep.run.reproduce import Repetition
 from gansweep.space import loguniform
 from gansweep.study import study as studies
@@ -99,7 +103,7 @@ def test_what_cannot_be_asked_for_is_said():
 
 
 def test_the_validation_set_selects_and_the_test_set_reports(folder):
-    trials, evaluations = (load(folder)[name] for name in ("trials", "evaluations"))
+    trials, evaluations = (read_tables(folder)[name] for name in ("trials", "evaluations"))
     for _, trial in trials.iterrows():
         mine = evaluations[evaluations.trial_id == trial.trial_id].set_index("step")
         assert trial.fid_best == mine.fid.min() and trial.fid_best_step == mine.fid.idxmin()
@@ -109,7 +113,7 @@ def test_the_validation_set_selects_and_the_test_set_reports(folder):
 
 
 def test_the_data_sets_have_the_same_configurations_and_seeds(folder):
-    search = load(folder)["trials"].query("phase == 'search'")
+    search = read_tables(folder)["trials"].query("phase == 'search'")
     for _, same in search.groupby("trial_number"):
         assert same.config_id.nunique() == same.seed.nunique() == 1 and len(same) == 2
     assert search.config_id.nunique() == 3
@@ -118,7 +122,7 @@ def test_the_data_sets_have_the_same_configurations_and_seeds(folder):
 def test_the_best_fresh_seed_of_every_cell_is_measured_again(folder):
     entries = {entry["trial_id"]: entry for entry in finalists.entries(folder)}
     assert {row["trial_id"] for row in phases.finalists(read_rows(folder)).values()} == set(entries)
-    trials = load(folder)["trials"].set_index("trial_id")
+    trials = read_tables(folder)["trials"].set_index("trial_id")
     for name, entry in entries.items():
         assert entry["phase"] == "confirm" and len(entry["draws"]) == 3
         assert np.mean(entry["draws"]) == pytest.approx(trials.test_fid[name], rel=0.2)
@@ -131,9 +135,9 @@ def test_the_best_fresh_seed_of_every_cell_is_measured_again(folder):
 
 
 def test_the_nearest_training_image_of_a_training_image_is_itself(folder):
-    study, dataset = studies.read(folder), data.load("digits", validation=True)
-    evaluation = Evaluation(**study["evaluation"]["digits"])
-    evaluator = Evaluator(Reference.load(reference_file(folder, "digits")), evaluation)
+    study, dataset = read_study(folder), data.load("digits", validation=True)
+    evaluation = Evaluation.of(study, "digits")
+    evaluator = Evaluator(Reference.load(StudyFolder(folder).reference("digits")), evaluation)
     images = dataset.train[[3, 600]]
     picture = finalists._neighbours(images, evaluator.features(images), dataset, evaluator)
     (folder / "picture.png").write_bytes(picture)
@@ -148,11 +152,11 @@ def test_the_nearest_training_image_of_a_training_image_is_itself(folder):
 @pytest.mark.parametrize("dataset", ["digits", "ring"])
 def test_a_kept_generator_draws_the_samples_that_were_scored(folder, dataset):
     """Its FID, for the evaluation's own latents, is that of the trial's last row."""
-    study, samples = studies.read(folder), data.load(dataset, validation=True)
+    study, samples = read_study(folder), data.load(dataset, validation=True)
     trial = phases.finalists(read_rows(folder))[dataset, "ns"]
-    evaluation = Evaluation(**study["evaluation"][dataset])
+    evaluation = Evaluation.of(study, dataset)
     drawn, _ = load_trained(folder, trial, study, samples, CPU).samples(300, evaluation.seed)
-    evaluator = Evaluator(Reference.load(reference_file(folder, dataset)), evaluation)
+    evaluator = Evaluator(Reference.load(StudyFolder(folder).reference(dataset)), evaluation)
     scored = evaluator.score(to_uint8(drawn) if samples.kind == "image" else drawn)
     assert scored["test_fid"] == pytest.approx(trial["metrics"]["test_fid"], rel=1e-4)
 

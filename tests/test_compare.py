@@ -13,7 +13,7 @@ from gansweep.files import dump_json
 from gansweep.report.compare.compare import compare_studies
 from gansweep.report.comparison import read_comparison
 from gansweep.report.statistics import holm, improvement
-from gansweep.results.row_file import read_manifest
+from gansweep.results.records import read_manifest
 
 CONFIRM = {"top": 2, "reruns": 2, "seeds": 12}
 

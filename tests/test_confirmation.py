@@ -16,7 +16,8 @@ from gansweep.report.page.page import write_formats
 from gansweep.report.statistics import quantile
 from gansweep.report.text.verdict import cautions, verdict
 from gansweep.results import phases
-from gansweep.results.row_file import RowWriter, read_manifest, read_rows
+from gansweep.results.records import read_manifest
+from gansweep.results.row_file import RowWriter, read_rows
 
 CONFIRM = {"top": 2, "reruns": 3, "seeds": 9}
 BUDGET = {"trials": 12, "steps": STEPS, "evaluations": EVALUATIONS, "confirm": CONFIRM, "replicate": None}
@@ -36,7 +37,7 @@ def study(tmp_path_factory):
     )
     run = {"datasets": ["digits"], "variants": list(TRUE), "seed": 0, **BUDGET}
     writer, generator = RowWriter(folder), np.random.default_rng(1)
-    for phase in (phases.SELECT, phases.CONFIRM):
+    for phase in (Phase.SELECT, Phase.CONFIRM):
         for trial in phases.planned(phase, run, read_rows(folder)):
             fid = TRUE[trial["variant"]] * float(generator.lognormal(0, 0.05))
             end = {"metrics": {"fid": fid, "isc": 5.0}, "outcome": "ok", "failure": None}

@@ -5,12 +5,14 @@ from collections import Counter
 
 import pytest
 
+from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.errors import Stopped, UserError
 from gansweep.evaluation import Evaluation
-from gansweep.files import VARIABLE, patiently
+from gansweep.files import VARIABLE, retry_io
 from gansweep.results.incidents import read_incidents
-from gansweep.results.row_file import RowWriter, blank_row, read_rows
+from gansweep.results.row import blank_row
+from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.run.failures import MAX_DEATHS, Failure, answer
 from gansweep.run.ledger import STOP, Ledger
 from gansweep.run.search.search import Search
@@ -25,7 +27,7 @@ STUDY = Study(
 
 @pytest.fixture
 def ledger(tmp_path):
-    resolved = study.resolve("s", "", STUDY, {"digits": data.load("digits")})
+    resolved = resolve("s", "", STUDY, {"digits": data.load("digits")})
     search = Search(resolved, open_storage(tmp_path, None), tmp_path, {"digits": 4})
     search.resume(())
     return Ledger(tmp_path, resolved, RowWriter(tmp_path), search)
@@ -144,7 +146,7 @@ def test_patience_ends_with_a_sentence(monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(Stopped, match=r"rows cannot be written: No space left on device"):
-        patiently(full, "rows cannot be written")
+        retry_io(full, "rows cannot be written")
     assert len(tries) > 2
 
 
@@ -158,13 +160,13 @@ def test_patience_is_rewarded(monkeypatch):
             raise value
         return value
 
-    assert patiently(flaky, "it cannot be read") == 7
+    assert retry_io(flaky, "it cannot be read") == 7
 
 
 def test_patience_is_a_number_of_seconds(monkeypatch):
     monkeypatch.setenv(VARIABLE, "long")
     with pytest.raises(UserError, match=r"GANSWEEP_PATIENCE must be a number of seconds, .* but is 'long'"):
-        patiently(lambda: None, "")
+        retry_io(lambda: None, "")
 
 
 def test_torn_incidents_are_passed_over(tmp_path):

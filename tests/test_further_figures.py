@@ -44,7 +44,7 @@ from gansweep.report.figures.metrics.fid_examples import ladder
 from gansweep.report.lucic2018 import RESULTS
 from gansweep.report.style import style
 from gansweep.report.style.scales import ENOUGH, Scale
-from gansweep.results.row_file import FAILED
+from gansweep.results.row import FAILED
 
 METRICS = ("test_fid", "kid", "isc", "modes", "second_fid")
 

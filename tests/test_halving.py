@@ -12,6 +12,7 @@ import pytest
 import torch
 from synthetic import make_study
 
+from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
@@ -26,9 +27,13 @@ from gansweep.report.page.page import write_formats
 from gansweep.report.summary import summary_table
 from gansweep.report.verify.row_checks import check_rows
 from gansweep.results.columns import columns, typed, violations
-from gansweep.results.halving import Halving, Race, share_left
-from gansweep.results.phases import Confirm, candidates, ended, n_by_phase
-from gansweep.results.row_file import RowWriter, blank_row, now, read_manifest, read_rows, reference_file
+from gansweep.results.folder import StudyFolder
+from gansweep.results.halving import share_left
+from gansweep.results.phases import candidates, ended, n_by_phase
+from gansweep.results.plan import Confirm, Halving
+from gansweep.results.records import read_manifest
+from gansweep.results.row import blank_row, now
+from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.results.status.progress import Tally
 from gansweep.run.ledger import Ledger
 from gansweep.run.reproduce import repeat
@@ -37,7 +42,7 @@ from gansweep.run.search.storage import open_storage
 from gansweep.space import choice, loguniform
 from gansweep.study import study
 from gansweep.study.study import Study
-from gansweep.training.trainer import Run
+from gansweep.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 PLAIN = Study(
@@ -56,7 +61,7 @@ RUNGS = {1: 2, 3: 6, 9: 18}  # the step of each evaluation at which a stage ends
 
 
 def resolved(value):
-    return study.resolve("s", "", value, {"ring": data.load("ring")})
+    return resolve("s", "", value, {"ring": data.load("ring")})
 
 
 class Driver:
@@ -212,7 +217,7 @@ def test_optuna_knows_what_was_pruned_and_when(tmp_path):
     stored = optuna.load_study(study_name="s/ns@ring", storage=optuna.storages.JournalStorage(backend)).trials
     states = {trial.number: trial.state.name for trial in stored}
     assert [n for n, state in states.items() if state == "COMPLETE"] == [0, 1, 10]
-    assert {state for n, state in states.items() if n not in (0, 1, 10)} == {"PRUNED"}
+    assert {state for n, state in states.items() if n not in (0, 1, 10)} == {"Outcome.PRUNED"}
     assert stored[9].intermediate_values == {2: 19.0} and stored[9].value == 19.0
     assert stored[2].intermediate_values == {2: 12.0, 4: 7.0, 6: 2 + 10 / 3}
 
@@ -270,10 +275,10 @@ def trained(folder, value):
     reference = build_reference(ring, value.evaluation)
     evaluator, driver = Evaluator(reference, value.evaluation), Driver(folder, value)
     (folder / "study.json").write_text(json.dumps(driver.search.study))
-    reference_file(folder, "ring").parent.mkdir()
-    reference.save(reference_file(folder, "ring"))
+    StudyFolder(folder).reference("ring").parent.mkdir()
+    reference.save(StudyFolder(folder).reference("ring"))
     while job := driver.search.next_job():
-        for rows in Run(job, ring, evaluator, CPU).rows():
+        for rows in Trainer(job, ring, evaluator, CPU).rows():
             driver.ledger.record(rows)
     return folder
 

@@ -10,9 +10,10 @@ import pytest
 
 from gansweep.errors import UserError
 from gansweep.files import dump_json, write_atomically
-from gansweep.results.row_file import RowWriter, blank_row, config_id, finite, read_rows
+from gansweep.results.row import blank_row, config_id, finite
+from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.run.trackers import loggers
-from gansweep.run.trackers.loggers import open_loggers
+from gansweep.run.trackers import open_trackers
 
 STUDY = {
     "name": "tiny study",
@@ -64,7 +65,7 @@ FIDS = {0: {50: 8.0, 100: 7.0}, 1: {50: 9.0}, 2: {50: 6.0}}
 def study_in_two_drivers(folder, name):
     """The rows of a study whose driver was stopped between the first and the second half."""
     for rows in (FIRST, SECOND):
-        ledger = make_ledger(folder, open_loggers((name,), STUDY, folder))
+        ledger = make_ledger(folder, open_trackers((name,), STUDY, folder))
         ledger.record(rows)
         ledger.record(rows)  # as a worker does that goes on from a checkpoint
         ledger.close()
@@ -74,7 +75,7 @@ def study_in_two_drivers(folder, name):
 def log_in_two_parts(folder, name):
     """The same without the driver's books, whose imports take long."""
     for rows in (FIRST, SECOND):
-        (logger,) = open_loggers((name,), STUDY, folder)
+        (logger,) = open_trackers((name,), STUDY, folder)
         for each in rows:
             logger.log(each)
         logger.close()
@@ -121,7 +122,7 @@ def read_events(folder: Path) -> dict[str, list[tuple[int, object]]]:
 
 def test_tensorboard_lets_go_of_writers(folder, monkeypatch):
     monkeypatch.setattr(loggers, "MOST_OPEN", 2)
-    (logger,) = open_loggers(("tensorboard",), STUDY, folder)
+    (logger,) = open_trackers(("tensorboard",), STUDY, folder)
     for step in (50, 100):
         for number in range(5):
             logger.log(row(number, step, 5.0, "ok" if step == 100 else None))
@@ -206,7 +207,7 @@ def test_a_study_begun_anew_has_runs_of_its_own(folder):
     study_in_two_drivers(folder, "mlflow")
     (folder / "rows.jsonl").unlink()
     write_atomically(folder / "manifest.json", dump_json({"created": "2026-02-02T00:00:00+00:00"}))
-    (logger,) = open_loggers(("mlflow",), STUDY, folder)
+    (logger,) = open_trackers(("mlflow",), STUDY, folder)
     assert not logger.begun
     logger.log(row(2, 50, 6.0))
     assert len(logger.begun) == 1 and len(logger.client.search_runs([logger.experiment])) == 4
@@ -231,7 +232,7 @@ class Broken:
 
 def test_a_logger_that_fails_is_switched_off_and_stops_nothing(folder, capsys):
     broken = Broken()
-    ledger = make_ledger(folder, [broken, *open_loggers(("tensorboard",), STUDY, folder)])
+    ledger = make_ledger(folder, [broken, *open_trackers(("tensorboard",), STUDY, folder)])
     ledger.record(FIRST)
     ledger.record(SECOND)
     ledger.close()
@@ -252,8 +253,8 @@ def test_a_row_is_on_disk_before_it_is_logged(folder):
 
 def test_names_of_loggers(folder, monkeypatch):
     with pytest.raises(UserError, match="unknown logger 'tensorbord'; did you mean 'tensorboard'"):
-        open_loggers(("tensorbord",), STUDY, folder)
-    assert open_loggers((), STUDY, folder) == []
+        open_trackers(("tensorbord",), STUDY, folder)
+    assert open_trackers((), STUDY, folder) == []
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(UserError, match=r"^logger 'wandb' needs the package wandb: pip install wandb$"):
-        open_loggers(("wandb",), STUDY, folder)
+        open_trackers(("wandb",), STUDY, folder)

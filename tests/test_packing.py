@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import build_reference
-from gansweep.results.row_file import blank_row
+from gansweep.results.row import blank_row
 from gansweep.run.forecast import jobs_by_cell, plan
 from gansweep.run.packing import (
     Packing,
@@ -130,7 +131,7 @@ def test_of_several_kinds_of_gpus_the_least_decides():
 @pytest.fixture(scope="module")
 def digits():
     dataset = data.load("digits")
-    return dataset, study.resolve("s", "", STUDY, {"digits": dataset})
+    return dataset, resolve("s", "", STUDY, {"digits": dataset})
 
 
 def packing_in(folder, digits, hardware, wish=Wish(), entries=None):
@@ -216,7 +217,7 @@ def test_the_most_demanding_variant_is_tried(digits):
 def test_growing_packs_are_measured(digits):
     dataset, _ = digits
     evaluator = Evaluator(build_reference(dataset, STUDY.evaluation), STUDY.evaluation)
-    ns = study.resolve("s", "", replace(STUDY, variants=("ns",)), {"digits": dataset})
+    ns = resolve("s", "", replace(STUDY, variants=("ns",)), {"digits": dataset})
     member = replace(most_demanding(ns, dataset), n_critic=1, d_norm="none")
     cpu = Device("cpu", 64 * GB, 2, 64 * GB)
     found = try_sizes(member, dataset, evaluator, torch.device("cpu"), [1, 4], partial(enough, device=cpu))
@@ -236,7 +237,7 @@ sys.path.insert(0, 'tests')
 from test_packing import *
 torch.set_num_threads(1)
 dataset = data.load("digits")
-resolved = study.resolve("s", "", STUDY, {"digits": dataset})
+resolved = resolve("s", "", STUDY, {"digits": dataset})
 evaluator = Evaluator(build_reference(dataset, STUDY.evaluation), STUDY.evaluation)
 member = replace(most_demanding(resolved, dataset), n_critic=1, d_extra_layers=0)
 device = Device("cpu", 64 * GB, 2, 64 * GB)
@@ -262,7 +263,7 @@ from gansweep.training.pack import Pack
 from gansweep.training.sizing.estimate import member_bytes
 torch.set_num_threads(1)
 dataset = data.load("digits")
-member = most_demanding(study.resolve("s", "", STUDY, {"digits": dataset}), dataset)
+member = most_demanding(resolve("s", "", STUDY, {"digits": dataset}), dataset)
 def peak(n):
     pack = Pack([replace(member, seed=seed) for seed in range(n)], dataset, torch.device("cpu"))
     pack.round()
@@ -281,7 +282,7 @@ def test_the_memory_of_a_member_is_about_what_is_estimated():
 
 def test_a_plan_says_how_trials_are_packed_and_what_is_left(tmp_path, digits):
     value = replace(STUDY, variants=("ns",), trials=4, evaluations=2)
-    resolved = study.resolve("s", "Why?", value, {"digits": digits[0]})
+    resolved = resolve("s", "Why?", value, {"digits": digits[0]})
     whole = plan("s", "Why?", value, Wish(results=tmp_path))
     assert "packs of at most 16 on digits, each on a CPU: by the size of the networks" in whole
     assert "in all 1 cells, 4 trials in" in whole

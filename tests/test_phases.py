@@ -5,18 +5,9 @@ import math
 import pytest
 
 from gansweep.errors import UserError
-from gansweep.results import phases
-from gansweep.results.phases import (
-    Confirm,
-    Replicate,
-    chosen,
-    ended,
-    n_left,
-    n_planned,
-    planned,
-    stages,
-    unfinished,
-)
+from gansweep.results.phases import chosen, ended, n_left, n_planned, planned, stages, unfinished
+from gansweep.results.plan import Confirm, Replicate
+from gansweep.results.row import Phase
 
 STUDY = {
     "datasets": ["digits"],
@@ -65,12 +56,12 @@ def test_the_score_of_a_trial_is_its_lowest_fid_and_a_failed_one_has_none():
 
 
 def test_the_best_are_run_again_on_fresh_seeds_each_of_its_own():
-    trials = planned(phases.SELECT, STUDY, search())
+    trials = planned(Phase.SELECT, STUDY, search())
     assert [t["trial_number"] for t in trials] == [3, 3, 3, 1, 1, 1]
     assert all(t["phase"] == "select" and t["hp"] == {"lr": 0.1 * t["trial_number"]} for t in trials)
     assert len({t["trial_id"] for t in trials}) == len({t["seed"] for t in trials}) == 6
     assert not {t["seed"] for t in trials} & set(range(100_000 * (STUDY["seed"] + 1)))
-    assert trials == planned(phases.SELECT, STUDY, search()[::-1])
+    assert trials == planned(Phase.SELECT, STUDY, search()[::-1])
 
 
 def test_the_one_with_the_lowest_median_over_fresh_seeds_is_confirmed():
@@ -78,24 +69,24 @@ def test_the_one_with_the_lowest_median_over_fresh_seeds_is_confirmed():
     again = [row(3, fid, "select", i=i) for i, fid in enumerate((4.0, 5.0))]
     again.append(row(3, None, "select", i=2, outcome="crashed"))
     again += [row(1, fid, "select", i=i) for i, fid in enumerate((2.0, 9.0, 3.0))]
-    trials = planned(phases.CONFIRM, STUDY, search() + again)
+    trials = planned(Phase.CONFIRM, STUDY, search() + again)
     assert [t["trial_number"] for t in trials] == [1, 1, 1, 1]
-    assert not {t["seed"] for t in trials} & {t["seed"] for t in planned(phases.SELECT, STUDY, search())}
+    assert not {t["seed"] for t in trials} & {t["seed"] for t in planned(Phase.SELECT, STUDY, search())}
 
 
 def test_with_one_candidate_the_search_chooses():
     alone = STUDY | {"confirm": {"top": 1, "reruns": 3, "seeds": 4}}
     assert stages(alone) == [("replicate",), ("confirm",)]
-    assert {t["trial_number"] for t in planned(phases.CONFIRM, alone, search())} == {3}
+    assert {t["trial_number"] for t in planned(Phase.CONFIRM, alone, search())} == {3}
     assert chosen(alone, ended([row(0, None, outcome="crashed")])) is None
-    assert planned(phases.CONFIRM, alone, [row(0, None, outcome="crashed")]) == []
+    assert planned(Phase.CONFIRM, alone, [row(0, None, outcome="crashed")]) == []
 
 
 def test_random_configurations_without_the_default_are_replicated():
-    trials = planned(phases.REPLICATE, STUDY, search())
+    trials = planned(Phase.REPLICATE, STUDY, search())
     numbers = [t["trial_number"] for t in trials]
     assert len(numbers) == 4 and len(set(numbers)) == 2 and 0 not in numbers
-    assert trials == planned(phases.REPLICATE, STUDY, search()[::-1])
+    assert trials == planned(Phase.REPLICATE, STUDY, search()[::-1])
     other = {
         t["trial_number"] for seed in range(8) for t in planned("replicate", STUDY | {"seed": seed}, search())
     }

@@ -8,7 +8,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from gansweep.errors import UserError
-from gansweep.results.row_file import RowWriter, blank_row, config_id, finite, read_rows, slug
+from gansweep.results.row import blank_row, config_id, finite, slug
+from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.results.tables import evaluations_table, trials_table, write_tables
 
 STUDY = {"steps": 100, "evaluation": {"digits": {"n_images": 200}}}

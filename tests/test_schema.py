@@ -16,8 +16,9 @@ import gansweep
 from gansweep.errors import UserError
 from gansweep.evaluation.settings import METRICS
 from gansweep.report.comparison import OUTCOMES
-from gansweep.results import columns, csv, phases
-from gansweep.results.row_file import RowWriter, read_manifest, read_rows
+from gansweep.results import columns, csv
+from gansweep.results.records import read_manifest
+from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.results.tables import write_tables
 
 
@@ -129,7 +130,7 @@ def test_every_column_is_described(study):
 
 def test_the_words_of_the_schema_are_those_of_the_project():
     assert columns.OUTCOMES == OUTCOMES
-    assert columns.PHASES == (phases.SEARCH, phases.SELECT, phases.CONFIRM, phases.REPLICATE)
+    assert columns.PHASES == (Phase.SEARCH, Phase.SELECT, Phase.CONFIRM, Phase.REPLICATE)
     assert columns.METRICS.keys() >= METRICS.keys()
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 import optuna
 import pytest
 
+from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
-from gansweep.results.row_file import blank_row
+from gansweep.results.row import blank_row
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import open_storage
 from gansweep.space import SAMPLERS, choice, loguniform
@@ -29,7 +30,7 @@ ONE = replace(STUDY, variants=("ns",), space={"lr": loguniform(1e-5, 1e-2), "n_c
 
 
 def resolved(value=STUDY):
-    return study.resolve("s", "", value, {"digits": data.load("digits")})
+    return resolve("s", "", value, {"digits": data.load("digits")})
 
 
 def search_in(folder, value=STUDY, rows=(), pack_size=3):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
@@ -112,7 +113,7 @@ def test_a_space_of_your_own_gives_each_variant_what_it_has():
 
 def test_resolved_studies_name_everything():
     datasets = {"digits": data.load("digits")}
-    resolved = study.resolve("small", "Why?", replace(SMALL, space={"lr": loguniform(1e-4, 1e-2)}), datasets)
+    resolved = resolve("small", "Why?", replace(SMALL, space={"lr": loguniform(1e-4, 1e-2)}), datasets)
     assert json.loads(json.dumps(resolved)) == resolved
     assert resolved["architectures"] == {"digits": "conv8"}
     assert resolved["evaluation"]["digits"]["extractor"] == "digits"
@@ -123,7 +124,7 @@ def test_resolved_studies_name_everything():
 
 def test_constants_and_separate_rates_enter_the_default_configuration():
     space = {"g_lr": loguniform(1e-4, 1e-2), "d_lr": loguniform(1e-4, 1e-2), "n_critic": 3}
-    resolved = study.resolve("s", "", replace(SMALL, space=space), {"digits": data.load("digits")})
+    resolved = resolve("s", "", replace(SMALL, space=space), {"digits": data.load("digits")})
     assert resolved["defaults"]["ns"] == {
         "g_lr": 5e-5, "d_lr": 5e-5, "beta1": 0.0, "d_norm": "batch", "n_critic": 3,
     }  # fmt: skip
@@ -135,7 +136,7 @@ def test_a_default_with_two_rates_gives_way_to_a_space_with_one_and_the_other_wa
     digits = {"digits": data.load("digits")}
 
     def default(space):
-        return study.resolve("s", "", replace(SMALL, space=space), digits)["defaults"]["ns"]
+        return resolve("s", "", replace(SMALL, space=space), digits)["defaults"]["ns"]
 
     assert default({"lr": loguniform(1e-4, 1e-2)}) == {"beta1": 0.0}
     assert default({"lr": 1e-3}) == {"beta1": 0.0, "lr": 1e-3}
@@ -146,23 +147,23 @@ def test_a_default_with_two_rates_gives_way_to_a_space_with_one_and_the_other_wa
 def test_what_does_not_fit_the_data_is_refused():
     digits, ring = {"digits": data.load("digits")}, {"ring": data.load("ring")}
     with pytest.raises(UserError, match="use 'conv8'"):
-        study.resolve("s", "", replace(SMALL, architecture="infogan"), digits)
+        resolve("s", "", replace(SMALL, architecture="infogan"), digits)
     line = {"mixture_1d": data.load("mixture_1d")}
     for change in ({"conditional": "concat"}, {"variants": ("acgan",)}):
         with pytest.raises(UserError, match=r"architecture 'gaussian' takes no labels, .* use 'mlp'"):
             given = replace(SMALL, **change, datasets=("mixture_1d",), architecture="gaussian")
-            study.resolve("s", "", given, line)
+            resolve("s", "", given, line)
     triangles = {"triangles": data.load("triangles")}
     for change in ({"conditional": "concat"}, {"variants": ("acgan",)}):
         with pytest.raises(UserError, match="has no labels, which conditional models need"):
-            study.resolve("s", "", replace(SMALL, **change, datasets=("triangles",)), triangles)
+            resolve("s", "", replace(SMALL, **change, datasets=("triangles",)), triangles)
     with pytest.raises(UserError, match="accuracy"):
         asked = replace(SMALL, evaluation=Evaluation(metrics=("fid", "accuracy")))
-        study.resolve("s", "", asked, digits)
+        resolve("s", "", asked, digits)
     with pytest.raises(UserError, match="set likelihood='gaussian'"):
-        study.resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",)), ring)
+        resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",)), ring)
     vae = replace(SMALL, variants=("vae",), datasets=("ring",), space={"likelihood": "gaussian"})
-    assert study.resolve("s", "", vae, ring)["defaults"]["vae"]["likelihood"] == "gaussian"
+    assert resolve("s", "", vae, ring)["defaults"]["vae"]["likelihood"] == "gaussian"
 
 
 def test_differences_are_listed_by_name():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, build_reference
@@ -18,7 +19,8 @@ from gansweep.training import trainer
 from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.randomness import BLOCK, Streams, derive, latents
 from gansweep.training.sizing.estimate import pack_size_for
-from gansweep.training.trainer import Job, Run, evaluation_rounds
+from gansweep.training.job import Job, evaluation_rounds
+from gansweep.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
@@ -90,7 +92,7 @@ def digits():
 
 
 def job_in(folder, digits, value=STUDY):
-    resolved = study.resolve("s", "", value, {"digits": digits[0]})
+    resolved = resolve("s", "", value, {"digits": digits[0]})
     search = Search(resolved, open_storage(folder, None), folder, {"digits": 16})
     jobs = []
     while job := search.next_job():
@@ -99,7 +101,7 @@ def job_in(folder, digits, value=STUDY):
 
 
 def rows_of(job, digits):
-    return [row for rows in Run(job, *digits, CPU).rows() for row in rows]
+    return [row for rows in Trainer(job, *digits, CPU).rows() for row in rows]
 
 
 def without_clock(rows):
@@ -128,7 +130,7 @@ def test_a_run_resumed_at_an_evaluation_gives_the_same_rows(tmp_path, digits):
         (tmp_path / name).mkdir()
     whole = rows_of(job_in(tmp_path / "whole", digits), digits)
     job = job_in(tmp_path / "stopped", digits)
-    run = Run(job, *digits, CPU).rows()
+    run = Trainer(job, *digits, CPU).rows()
     seen = [next(run), next(run)]  # nothing at first, then the first evaluation
     assert seen[0] == [] and {row["step"] for row in seen[1]} == {2}
     again = rows_of(job, digits)
@@ -140,7 +142,7 @@ def test_a_damaged_checkpoint_is_trained_again(tmp_path, digits):
     (tmp_path / "whole").mkdir()
     whole = rows_of(job_in(tmp_path / "whole", digits), digits)
     job = job_in(tmp_path, digits)
-    run = Run(job, *digits, CPU).rows()
+    run = Trainer(job, *digits, CPU).rows()
     for _ in range(3):
         next(run)
     for trial, damage in zip(job.trials, (b"", b"PK\x03\x04 half a file"), strict=False):
@@ -178,7 +180,7 @@ def test_a_trial_that_diverges_ends_in_a_row_and_the_others_go_on(tmp_path, digi
 
 def test_samples_that_are_not_finite_end_a_trial(tmp_path, digits):
     job = job_in(tmp_path, digits)
-    run = Run(job, *digits, CPU)
+    run = Trainer(job, *digits, CPU)
     rows = run.rows()
     next(rows), next(rows)
     for player in run.pack.players.values():
@@ -202,7 +204,7 @@ def test_a_trial_that_takes_too_long_ends_in_a_row(tmp_path, digits):
 def test_the_shares_of_the_trials_of_a_pack_add_up_to_its_time(tmp_path, digits):
     job = job_in(tmp_path, digits, replace(STUDY, steps=30))
     wild = [{**job.trials[0], "hp": {**job.trials[0]["hp"], "lr": 1e30}}, *job.trials[1:]]
-    run = Run(replace(job, trials=wild), *digits, CPU, gpus=0.5)
+    run = Trainer(replace(job, trials=wild), *digits, CPU, gpus=0.5)
     began = time.perf_counter()
     rows = [row for rows in run.rows() for row in rows]
     wall = time.perf_counter() - began
@@ -215,7 +217,7 @@ def test_the_shares_of_the_trials_of_a_pack_add_up_to_its_time(tmp_path, digits)
 
 def test_all_trials_of_all_packs_are_given_the_same_latents(tmp_path, digits):
     job = job_in(tmp_path, digits)
-    packs = [Run(Job("p", trials, job.study, tmp_path / "x"), *digits, CPU).pack
+    packs = [Trainer(Job("p", trials, job.study, tmp_path / "x"), *digits, CPU).pack
              for trials in (job.trials, job.trials[1:2])]  # fmt: skip
     whole, alone = (trainer.draw_samples(pack, STUDY.evaluation) for pack in packs)
     assert whole[2] == [True] * len(job.trials)

@@ -14,7 +14,9 @@ from gansweep.files import dump_json
 from gansweep.report.comparison import read_comparison
 from gansweep.report.summary import summary_table, write_summary
 from gansweep.report.verify.verify import verify
-from gansweep.results.row_file import config_id, read_manifest, reference_file
+from gansweep.results.folder import StudyFolder
+from gansweep.results.records import read_manifest
+from gansweep.results.row import config_id
 from gansweep.results.tables import write_tables
 
 TRIAL = "digits-ns-003"  # which ends well
@@ -43,8 +45,8 @@ def original(tmp_path_factory):
     rows = folder / "rows.jsonl"
     rows.write_text(rows.read_text().replace(old, new))
     empty = torch.zeros(0)
-    reference_file(folder, "digits").parent.mkdir()
-    Reference(description, empty, empty, empty, floor).save(reference_file(folder, "digits"))
+    StudyFolder(folder).reference("digits").parent.mkdir()
+    Reference(description, empty, empty, empty, floor).save(StudyFolder(folder).reference("digits"))
     write_all_tables(folder)
     return folder
 

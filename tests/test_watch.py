@@ -12,7 +12,7 @@ import pytest
 from synthetic import make_study
 
 from gansweep.cli import main
-from gansweep.results.lock import LOCK, STOP, ask_to_stop, is_asked_to_stop, locked, read_driver
+from gansweep.results.lock import LOCK, STOP, ask_to_stop, is_asked_to_stop, driver_lock, read_driver
 from gansweep.results.row_file import read_rows
 from gansweep.results.status.status import Watch
 
@@ -20,8 +20,8 @@ LONG_AGO = "2026-01-01T00:00:00+00:00"
 DRIVER = """
 import sys, time
 from pathlib import Path
-from gansweep.results.lock import locked, is_asked_to_stop
-with locked(Path(sys.argv[1])):
+from gansweep.results.lock import driver_lock, is_asked_to_stop
+with driver_lock(Path(sys.argv[1])):
     print("at work", flush=True)
     while not is_asked_to_stop(Path(sys.argv[1])):
         time.sleep(0.05)
@@ -89,7 +89,7 @@ def test_a_driver_that_was_killed_is_gone(study, driver, capsys):
     assert f"stopped, its driver on {platform.node()} (process {driver.pid}) is gone" in " ".join(
         said(capsys, "status", study).split()
     )
-    with locked(study):
+    with driver_lock(study):
         assert read_driver(study).pid == os.getpid()
     assert read_driver(study) is None
 
@@ -110,7 +110,7 @@ def test_whoever_looks_does_not_keep_a_driver_out(study):
     looking.stdout.readline()
     try:
         for _ in range(20):
-            with locked(study):
+            with driver_lock(study):
                 pass
     finally:
         looking.kill()
@@ -119,7 +119,7 @@ def test_whoever_looks_does_not_keep_a_driver_out(study):
 
 def test_a_study_that_has_just_begun(tmp_path, capsys):
     folder = tmp_path / "new"
-    with locked(folder):
+    with driver_lock(folder):
         assert "new: being prepared on " in said(capsys, "status", "new", "--results", tmp_path)
         make_study(folder, 2, 1, trials=0, samples=False)
         (folder / "rows.jsonl").unlink(missing_ok=True)
@@ -202,7 +202,7 @@ def test_stop_without_a_driver_changes_nothing(study, capsys):
 
 def test_a_request_to_stop_does_not_reach_the_next_driver(study):
     ask_to_stop(study)
-    with locked(study):
+    with driver_lock(study):
         assert not is_asked_to_stop(study)
         ask_to_stop(study)
     assert not is_asked_to_stop(study)

@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from gansweep.errors import unknown
 from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
+from gansweep.results.records import ResolvedStudy
 
 Better = Literal["lower", "higher", "neither"]
 Needs = Literal[
@@ -229,6 +230,11 @@ class Evaluation:
         """The fields as JSON values. Early versions had no precision, so float32 is not written."""
         values = asdict(self)
         return {k: v for k, v in values.items() if (k, v) != ("precision", "float32")}
+
+    @classmethod
+    def of(cls, study: ResolvedStudy, dataset: str) -> Self:
+        """Returns how a study measures on a data set."""
+        return cls(**study.evaluation[dataset])
 
     def asks(self, *metrics: str) -> bool:
         """Whether one of these metrics is asked for."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from gansweep.errors import UserError
-from gansweep.files import alone
+from gansweep.files import file_lock
 
 WEIGHTS = Path(__file__).parent / "bundled"
 
@@ -68,7 +68,7 @@ def _download(published: Published) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / published.url.rpartition("/")[2]
     if not path.exists():
         try:
-            with alone(path.with_name(f".{path.name}.lock")):
+            with file_lock(path.with_name(f".{path.name}.lock")):
                 if not path.exists():  # nobody else has downloaded them meanwhile
                     torch.hub.download_url_to_file(published.url, str(path), published.sha256, progress=False)
         except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash is a RuntimeError

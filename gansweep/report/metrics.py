@@ -10,7 +10,7 @@ from gansweep.evaluation.settings import METRICS
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.statistics import Estimate
-from gansweep.results.row_file import FAILED
+from gansweep.results.row import FAILED
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 from gansweep.errors import UserError, unknown
 from gansweep.networks.options import NORMS, OUTPUTS
+from gansweep.results.records import ResolvedStudy
 from gansweep.space import Choice, Distribution, Scalar, Uniform
 from gansweep.variants import Published
 from gansweep.variants.base import Variant, structure
@@ -28,9 +29,9 @@ NAMES = {"d_norm": NORMS, "output": OUTPUTS}  # what a hyperparameter of type st
 COMMON = ("batch_size", "optimizer", "conditional", "precision", "compile")  # what a study sets for all
 
 
-def common(study: Mapping[str, Any]) -> dict[str, Any]:
-    """What a resolved study sets for all its members; where it says nothing, the defaults of Member hold."""
-    return {name: study[name] for name in COMMON if name in study}
+def common(study: ResolvedStudy) -> dict[str, Any]:
+    """Returns what a study sets for all its members, as fields of `Member`."""
+    return {name: getattr(study, name) for name in COMMON}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from processes import kill_tree, trainers
 
-from gansweep.results.row_file import Row, read_rows
+from gansweep.results.row import Row
+from gansweep.results.row_file import read_rows
 
 SMALL = '''"""Does it survive?"""
 from gansweep.evaluation import Evaluation
-from gansweep.results.phases import Confirm, Replicate
+from gansweep.results.plan import Confirm, Replicate
 from gansweep.study import Study
 
 STUDY = Study(

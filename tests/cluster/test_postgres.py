@@ -18,10 +18,11 @@ from drivers import local
 from postgres import MISSING, PASSWORD, server
 from proxy import Proxy
 
+from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.errors import Stopped, UserError
 from gansweep.evaluation import Evaluation
-from gansweep.results.row_file import blank_row
+from gansweep.results.row import blank_row
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import exclusive, open_storage
 from gansweep.space import loguniform
@@ -56,7 +57,7 @@ def postgres(host):
 
 
 def search_in(folder, storage, name="s", rows=(), value=STUDY):
-    resolved = study.resolve(name, "", value, {"digits": data.load("digits")})
+    resolved = resolve(name, "", value, {"digits": data.load("digits")})
     search = Search(resolved, storage, folder, {"digits": 3})
     search.resume(rows)
     return search

@@ -12,6 +12,7 @@ from namespaces import Namespaces
 from nodes import RAY, Node, environment
 from processes import kill_tree, mentioning
 
+from gansweep.study.resolve import resolve
 from gansweep.run.ray.hardware import machine_memory
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -52,7 +53,7 @@ def train(config):
 sets = {name: data.load(name) for name in PACKING}
 evaluation = Evaluation(n_images=100)
 value = study.Study(variants=("ns",), datasets=tuple(sets), trials=9, steps=1, evaluation=evaluation)
-resolved = study.resolve("s", "", value, sets)
+resolved = resolve("s", "", value, sets)
 search = Search(resolved, optuna.storages.InMemoryStorage(), folder, dict.fromkeys(sets, 1))
 ray.init(address="local", num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
 room = make_room(PACKING)
@@ -121,7 +122,7 @@ from gansweep.run.ray.hardware import describe
 from gansweep.run.ray.probe import probe
 from gansweep.run.packing import choose_packing, to_json
 from gansweep.run.prepare import prepare
-from gansweep.run.driver import Options
+from gansweep.run.options import Options
 
 folder = Path(sys.argv[1])
 evaluation = Evaluation(n_images=100)
@@ -129,7 +130,7 @@ value = study.Study(
     variants=("ns",), datasets=("digits",), space="narrow", trials=4, steps=10, evaluation=evaluation
 )
 sets = {"digits": data.load("digits")}
-resolved = study.resolve("s", "", value, sets)
+resolved = resolve("s", "", value, sets)
 if not ray.is_initialized():
     ray.init(log_to_driver=False, **json.loads(sys.argv[2]))
 before = describe()

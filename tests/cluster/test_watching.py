@@ -22,8 +22,8 @@ SFTP = Path("/usr/lib/openssh/sftp-server")
 WORK = """
 import sys, time
 from pathlib import Path
-from gansweep.results.lock import is_asked_to_stop, locked
-with locked(Path(sys.argv[1])):
+from gansweep.results.lock import is_asked_to_stop, driver_lock
+with driver_lock(Path(sys.argv[1])):
     print("at work", flush=True)
     while not is_asked_to_stop(Path(sys.argv[1])):
         time.sleep(0.1)

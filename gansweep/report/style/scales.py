@@ -68,7 +68,7 @@ def searched(comparison: Comparison) -> dict[str, dict[str, Scale]]:
     """The scales of all searched hyperparameters, as [parameter][variant]; the most shared ones first."""
     scales: dict[str, dict[str, Scale]] = {}
     for variant in comparison.variants:
-        for name, distribution in comparison.manifest["spaces"][variant].items():
+        for name, distribution in comparison.manifest.spaces[variant].items():
             if isinstance(distribution, dict):
                 ((kind, values),) = distribution.items()
                 scales.setdefault(name, {})[variant] = Scale(kind, tuple(values))

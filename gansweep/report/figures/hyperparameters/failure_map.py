@@ -23,7 +23,7 @@ from gansweep.report.figures.hyperparameters.failure_regions import (
 )
 from gansweep.report.style import style
 from gansweep.report.style.scales import ENOUGH, Scale, option
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 SHOWN = 600  # dots of a panel
 DARKEST = 0.6  # opacity of a cell in which all trials are bad: text stays readable on it
@@ -120,7 +120,7 @@ def failure_figure(comparison: Comparison, dataset: str, cells: pd.DataFrame, po
         plot_failure_strips(mine, scale, order, ax)
         for row, variant in enumerate(order):
             if not (mine["variant"] == variant).any():
-                _say_unused(ax, row, comparison.manifest["spaces"][variant].get(name))
+                _say_unused(ax, row, comparison.manifest.spaces[variant].get(name))
         ax.set_title(name, fontsize=7.5, fontweight="normal")
     axes[0].set_yticks(range(len(order)), [looks[variant].label for variant in order])
     if len(heights) > 1:

@@ -14,7 +14,7 @@ from gansweep.report.metrics import MEASURES, Measure, median, per_trial
 from gansweep.report.statistics import quantile
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
-from gansweep.results.row_file import FAILED, slug
+from gansweep.results.row import FAILED, slug
 
 ABOVE, BELOW = -0.12, 0.26  # of a row: where its dots and its median lie
 
