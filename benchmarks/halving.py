@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
@@ -36,7 +35,7 @@ from gansweep.run.ledger import Ledger
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import open_storage
 from gansweep.space import choice, loguniform, uniform
-from gansweep.study import study as studies
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 from gansweep.training.trainer import Trainer
 

@@ -196,7 +196,6 @@ def opened(folder: Path, n_trials: int) -> Any:
     from gansweep.run.search.search import Search
     from gansweep.run.search.storage import open_storage
     from gansweep.study import library
-    from gansweep.study import study as studies
 
     file = folder / "short.py"
     file.write_text(text(n_trials, steps=100))

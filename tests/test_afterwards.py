@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rows import json_manifest, json_rows
 
-from gansweep.results.records import read_study
 from gansweep import data
 from gansweep.cli import main
 from gansweep.errors import UserError
@@ -20,15 +20,13 @@ from gansweep.evaluation.reference import Reference, build_reference, describe
 from gansweep.results import phases
 from gansweep.results.folder import StudyFolder
 from gansweep.results.plan import Confirm
-from gansweep.results.records import read_manifest
-from gansweep.results.row_file import read_rows
+from gansweep.results.records import read_study
 from gansweep.results.tables import read_tables
 from gansweep.run import finalists
-from gansweep.run.options import Options
 from gansweep.run.driver import run_study
+from gansweep.run.options import Options
 from gansweep.run.reproduce import Repetition
 from gansweep.space import loguniform
-from gansweep.study import study as studies
 from gansweep.study.study import Study
 from gansweep.training.trained import load_trained
 
@@ -108,8 +106,8 @@ def test_the_validation_set_selects_and_the_test_set_reports(folder):
         mine = evaluations[evaluations.trial_id == trial.trial_id].set_index("step")
         assert trial.fid_best == mine.fid.min() and trial.fid_best_step == mine.fid.idxmin()
         assert trial.fid_reported == mine.test_fid[trial.fid_best_step] != trial.fid_best
-    assert read_manifest(folder)["selection"] == {"digits": "validation", "ring": "validation"}
-    assert read_manifest(folder)["datasets"]["digits"]["n_validation"] == 299
+    assert json_manifest(folder)["selection"] == {"digits": "validation", "ring": "validation"}
+    assert json_manifest(folder)["datasets"]["digits"]["n_validation"] == 299
 
 
 def test_the_data_sets_have_the_same_configurations_and_seeds(folder):
@@ -121,7 +119,7 @@ def test_the_data_sets_have_the_same_configurations_and_seeds(folder):
 
 def test_the_best_fresh_seed_of_every_cell_is_measured_again(folder):
     entries = {entry["trial_id"]: entry for entry in finalists.entries(folder)}
-    assert {row["trial_id"] for row in phases.finalists(read_rows(folder)).values()} == set(entries)
+    assert {row["trial_id"] for row in phases.finalists(json_rows(folder)).values()} == set(entries)
     trials = read_tables(folder)["trials"].set_index("trial_id")
     for name, entry in entries.items():
         assert entry["phase"] == "confirm" and len(entry["draws"]) == 3
@@ -153,7 +151,7 @@ def test_the_nearest_training_image_of_a_training_image_is_itself(folder):
 def test_a_kept_generator_draws_the_samples_that_were_scored(folder, dataset):
     """Its FID, for the evaluation's own latents, is that of the trial's last row."""
     study, samples = read_study(folder), data.load(dataset, validation=True)
-    trial = phases.finalists(read_rows(folder))[dataset, "ns"]
+    trial = phases.finalists(json_rows(folder))[dataset, "ns"]
     evaluation = Evaluation.of(study, dataset)
     drawn, _ = load_trained(folder, trial, study, samples, CPU).samples(300, evaluation.seed)
     evaluator = Evaluator(Reference.load(StudyFolder(folder).reference(dataset)), evaluation)
@@ -182,7 +180,7 @@ def test_a_number_that_was_changed_is_found():
 
 
 def test_samples_are_drawn_from_what_was_kept(results, folder, tmp_path, capsys):
-    best = phases.finalists(read_rows(folder))
+    best = phases.finalists(json_rows(folder))
     image, vectors = best["digits", "ns"]["trial_id"], best["ring", "ns"]["trial_id"]
     assert command(results, "sample", f"small/{image}", "--n", "9", "-o", str(tmp_path / "a" / "x.png")) == 0
     assert Image.open(tmp_path / "a" / "x.png").size == (28, 28)
@@ -208,7 +206,7 @@ def test_a_mistake_is_one_sentence(results, capsys, arguments, message):
 
 
 def test_a_generator_that_was_not_kept_is_named_with_those_that_were(results, folder, capsys):
-    kept = {row["trial_id"] for row in phases.finalists(read_rows(folder)).values()}
+    kept = {row["trial_id"] for row in phases.finalists(json_rows(folder)).values()}
     lost = next(f"digits-ns-{n:04d}" for n in range(3) if f"digits-ns-{n:04d}" not in _kept(folder))
     assert command(results, "sample", f"small/{lost}") == 2
     said = capsys.readouterr().err

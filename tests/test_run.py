@@ -5,18 +5,17 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from rows import json_manifest
 
-from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.results.plan import Confirm
-from gansweep.results.records import read_manifest
 from gansweep.results.tables import read_tables
-from gansweep.run.options import Options
 from gansweep.run.driver import run_study
+from gansweep.run.options import Options
 from gansweep.run.prepare import prepare
-from gansweep.study import study as studies
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 
 STUDY = Study(
@@ -78,7 +77,7 @@ def test_a_study_that_still_runs_has_a_whole_manifest(tmp_path):
     datasets = {"digits": data.load("digits")}
     resolved = resolve("small", "Which is better?", STUDY, datasets)
     prepare(tmp_path, resolved, datasets, {"nodes": 1, "cpus": 2, "gpus": 0})
-    assert read_manifest(tmp_path)["hardware"]["cpus"] == 2
+    assert json_manifest(tmp_path)["hardware"]["cpus"] == 2
 
 
 def test_the_same_command_again_changes_nothing(finished, capsys):
@@ -125,7 +124,10 @@ def test_results_do_not_depend_on_how_the_study_is_run(finished, tmp_path):
 def test_a_study_that_is_running_elsewhere_is_left_alone(tmp_path):
     from gansweep.run.driver import driver_lock
 
-    with driver_lock(tmp_path / "small"), pytest.raises(UserError, match="another process is running this study"):
+    with (
+        driver_lock(tmp_path / "small"),
+        pytest.raises(UserError, match="another process is running this study"),
+    ):
         run_study("small", "", STUDY, Options(results=tmp_path))
 
 

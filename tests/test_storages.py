@@ -15,15 +15,14 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.run.search.search import Search
-from gansweep.run.search.storage import WriteThroughStudy, exclusive, open_storage, storage_url, batch
+from gansweep.run.search.storage import WriteThroughStudy, batch, exclusive, open_storage, storage_url
 from gansweep.run.search.storage.journal import Journal
 from gansweep.space import choice, loguniform
-from gansweep.study import study
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 
 TORN = '{"op_code":4,"worker_id":"some'
@@ -344,9 +343,7 @@ def test_a_driver_killed_while_it_asks(tmp_path, sampler):
         search = Search(resolved, open_storage(tmp_path, None), tmp_path, {"digits": 2})
         search.resume([])
         handed_out = iter(search.next_job, None)
-        return sorted(
-            (job.pack, [(trial["trial_id"], trial["hp"]) for trial in job.trials]) for job in handed_out
-        )
+        return sorted((job.pack, [(trial.trial_id, trial.hp) for trial in job.trials]) for job in handed_out)
 
     whole = jobs()
     assert sum(len(trials) for _, trials in whole) == 6

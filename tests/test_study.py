@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
+from gansweep.results.records import ResolvedStudy, decode
 from gansweep.space import choice, from_json, loguniform, to_json, uniform
-from gansweep.study import library, study
+from gansweep.study import library
+from gansweep.study.resolve import differences, resolve
 from gansweep.study.study import Study
 from gansweep.variants import VARIANTS
 
@@ -114,18 +115,20 @@ def test_a_space_of_your_own_gives_each_variant_what_it_has():
 def test_resolved_studies_name_everything():
     datasets = {"digits": data.load("digits")}
     resolved = resolve("small", "Why?", replace(SMALL, space={"lr": loguniform(1e-4, 1e-2)}), datasets)
-    assert json.loads(json.dumps(resolved)) == resolved
-    assert resolved["architectures"] == {"digits": "conv8"}
-    assert resolved["evaluation"]["digits"]["extractor"] == "digits"
-    assert resolved["spaces"] == {"ns": {"lr": {"loguniform": [1e-4, 1e-2]}}}
-    assert resolved["defaults"] == {"ns": VARIANTS["ns"].default}
-    assert resolved["data_sha256"]["digits"] == datasets["digits"].sha256
+    text = json.dumps(resolved.to_json())
+    assert decode(text.encode(), ResolvedStudy, "study") == resolved
+    assert resolved.architectures == {"digits": "conv8"}
+    assert resolved.evaluation["digits"]["extractor"] == "digits"
+    assert json.loads(text)["spaces"] == {"ns": {"lr": {"loguniform": [1e-4, 1e-2]}}}
+    assert resolved.space("ns") == {"lr": loguniform(1e-4, 1e-2)}
+    assert resolved.defaults == {"ns": VARIANTS["ns"].default}
+    assert resolved.data_sha256["digits"] == datasets["digits"].sha256
 
 
 def test_constants_and_separate_rates_enter_the_default_configuration():
     space = {"g_lr": loguniform(1e-4, 1e-2), "d_lr": loguniform(1e-4, 1e-2), "n_critic": 3}
     resolved = resolve("s", "", replace(SMALL, space=space), {"digits": data.load("digits")})
-    assert resolved["defaults"]["ns"] == {
+    assert resolved.defaults["ns"] == {
         "g_lr": 5e-5, "d_lr": 5e-5, "beta1": 0.0, "d_norm": "batch", "n_critic": 3,
     }  # fmt: skip
 
@@ -136,7 +139,7 @@ def test_a_default_with_two_rates_gives_way_to_a_space_with_one_and_the_other_wa
     digits = {"digits": data.load("digits")}
 
     def default(space):
-        return resolve("s", "", replace(SMALL, space=space), digits)["defaults"]["ns"]
+        return resolve("s", "", replace(SMALL, space=space), digits).defaults["ns"]
 
     assert default({"lr": loguniform(1e-4, 1e-2)}) == {"beta1": 0.0}
     assert default({"lr": 1e-3}) == {"beta1": 0.0, "lr": 1e-3}
@@ -163,15 +166,15 @@ def test_what_does_not_fit_the_data_is_refused():
     with pytest.raises(UserError, match="set likelihood='gaussian'"):
         resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",)), ring)
     vae = replace(SMALL, variants=("vae",), datasets=("ring",), space={"likelihood": "gaussian"})
-    assert resolve("s", "", vae, ring)["defaults"]["vae"]["likelihood"] == "gaussian"
+    assert resolve("s", "", vae, ring).defaults["vae"]["likelihood"] == "gaussian"
 
 
 def test_differences_are_listed_by_name():
-    old = {"steps": 100, "evaluation": {"digits": {"n_images": 200}}, "gone": 1}
-    new = {"steps": 200, "evaluation": {"digits": {"n_images": 500}}}
-    assert study.differences(old, new) == [
-        "evaluation.digits.n_images: 200 -> 500", "gone: 1 -> null", "steps: 100 -> 200",
-    ]  # fmt: skip
+    digits = {"digits": data.load("digits")}
+    old = resolve("s", "", replace(SMALL, steps=100, evaluation=Evaluation(n_images=200)), digits)
+    new = resolve("s", "", replace(SMALL, steps=200, evaluation=Evaluation(n_images=500)), digits)
+    assert differences(old, new) == ["evaluation.digits.n_images: 200 -> 500", "steps: 100 -> 200"]
+    assert differences(old, old) == []
 
 
 def test_smoke_scale_changes_what_the_study_says_and_the_rest_by_default():

@@ -7,19 +7,18 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, build_reference
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import open_storage
-from gansweep.study import study
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 from gansweep.training import trainer
 from gansweep.training.checkpoints import Checkpoints
+from gansweep.training.job import Job, evaluation_rounds
 from gansweep.training.randomness import BLOCK, Streams, derive, latents
 from gansweep.training.sizing.estimate import pack_size_for
-from gansweep.training.job import Job, evaluation_rounds
 from gansweep.training.trainer import Trainer
 
 CPU = torch.device("cpu")

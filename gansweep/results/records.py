@@ -3,6 +3,7 @@
 The names of the fields are those of the JSON objects, which are written with sorted keys.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -214,6 +215,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
             seed=self.sampler_seed,
         )
 
+    def space(self, variant: str) -> Space:
+        """Returns the search space of a variant."""
+        return space_of(self.spaces[variant])
+
     def to_json(self) -> dict[str, Any]:
         """Returns the content of manifest.json."""
         values: dict[str, Any] = msgspec.to_builtins(self)
@@ -261,18 +266,35 @@ class FinalistsFile(Struct, frozen=True, kw_only=True):
     finalists: list[Finalist]
 
 
-def decode(content: bytes, kind: type[Record], name: str) -> Record:
-    """Returns a JSON value as a record. name: of the record, for the message.
+def decode(
+    content: bytes, kind: type[Record], name: str, decoder: msgspec.json.Decoder[Record] | None = None
+) -> Record:
+    """Returns a JSON value as a record. name: of the record, for the message. decoder: for many of a kind.
 
     Raises:
         UserError: it is not JSON, or not such a record: says where and why.
     """
     try:
-        return msgspec.json.decode(content, type=kind)
+        return _decode(content, decoder or msgspec.json.Decoder(kind))
     except msgspec.ValidationError as error:
         raise UserError(f"damaged: {first_error(error, name)}") from None
-    except (ValueError, RecursionError, UserError) as error:
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"damaged: it is not JSON ({error})") from None
+    except UserError as error:
         raise UserError(f"damaged: {error}") from None
+
+
+def _decode(content: bytes, decoder: msgspec.json.Decoder[Record]) -> Record:
+    try:
+        return decoder.decode(content)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:  # msgspec refuses lone surrogates, which texts of the system may contain
+        return msgspec.convert(json.loads(content, parse_constant=_refuse), decoder.type)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number of JSON")
 
 
 def first_error(error: msgspec.ValidationError, name: str) -> str:

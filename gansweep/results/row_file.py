@@ -12,7 +12,7 @@ import msgspec
 from gansweep.errors import UserError
 from gansweep.files import retry_io
 from gansweep.results.folder import StudyFolder
-from gansweep.results.records import Manifest, first_error
+from gansweep.results.records import Manifest, decode
 from gansweep.results.row import Cell, Outcome, Row, to_json
 
 BLOCK_BYTES = 1_000_000  # read at a time to find the end of the last whole line
@@ -122,14 +122,9 @@ class RowReader:
 
     def _decode(self, line: bytes) -> Row:
         try:
-            return self._decoder.decode(line)
-        except msgspec.ValidationError as error:
-            raise self._damaged(first_error(error, "row")) from None
-        except (ValueError, RecursionError) as error:
-            raise self._damaged(f"it is not a JSON row ({error})") from None
-
-    def _damaged(self, why: str) -> UserError:
-        return UserError(f"{self.path}, line {self.number}, is damaged: {why}; restore it from a copy")
+            return decode(line, Row, "row", self._decoder)
+        except UserError as error:
+            raise UserError(f"{self.path}, line {self.number}, is {error}; restore it from a copy") from None
 
 
 def read_rows(folder: Path) -> Iterator[Row]:

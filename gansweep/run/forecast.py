@@ -31,7 +31,7 @@ from gansweep.study.study import Study
 from gansweep.training.job import Job, evaluation_rounds
 from gansweep.training.pack import Pack
 from gansweep.training.samples import draw_samples, member_generator
-from gansweep.training.sizing.probe import Device, most_demanding, try_sizes
+from gansweep.training.sizing.probe import Device, largest_member, try_sizes
 
 CALIBRATION_SECONDS = 1.0  # of training, for each cell
 OVERHEAD_SECONDS = 30.0  # Ray's start, tables and report
@@ -103,7 +103,7 @@ def probe_here(
         1e9 * hardware["gb_per_cpu"] * n_cpus / n_gpus,
     )
     evaluator = Evaluator(references[name], Evaluation.of(resolved, name), device)
-    member = most_demanding(resolved, datasets[name])
+    member = largest_member(resolved, datasets[name])
     measured = try_sizes(member, datasets[name], evaluator, device, sizes, partial(enough, device=where))
     return [Probed(where, tuple(measured))]
 

@@ -17,7 +17,7 @@ from gansweep.results.folder import StudyFolder
 from gansweep.results.plan import Plan
 from gansweep.results.records import ResolvedStudy, read_manifest
 from gansweep.training.sizing.estimate import PROCESS_BYTES, host_bytes, member_bytes, pack_size_for
-from gansweep.training.sizing.probe import Device, Measurement, most_demanding
+from gansweep.training.sizing.probe import Device, Measurement, largest_member
 
 SAFE = 0.8  # the share of a memory that may be planned with
 GAIN = 1.1  # by which twice the members must train faster, for a larger pack to be worth it
@@ -131,7 +131,7 @@ def on_cpu(study: ResolvedStudy, dataset: Dataset, asked: int | None, gb: float 
     if asked:
         return Packing(asked, 0.0, "as asked for")
     size = pack_size_for(study.architectures[dataset.name], dataset.shape, on_gpu=False)
-    member = most_demanding(study, dataset)
+    member = largest_member(study, dataset)
     n_images = study.n_images(dataset.name)
     own = member_bytes(member, dataset) + host_bytes(member, dataset, n_images)
     memory = 1e9 * (gb or math.inf)

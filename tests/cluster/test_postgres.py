@@ -18,7 +18,6 @@ from drivers import local
 from postgres import MISSING, PASSWORD, server
 from proxy import Proxy
 
-from gansweep.study.resolve import resolve
 from gansweep import data
 from gansweep.errors import Stopped, UserError
 from gansweep.evaluation import Evaluation
@@ -26,7 +25,7 @@ from gansweep.results.row import blank_row
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import exclusive, open_storage
 from gansweep.space import loguniform
-from gansweep.study import study
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 
 pytestmark = [

@@ -12,7 +12,6 @@ from namespaces import Namespaces
 from nodes import RAY, Node, environment
 from processes import kill_tree, mentioning
 
-from gansweep.study.resolve import resolve
 from gansweep.run.ray.hardware import machine_memory
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]

@@ -116,7 +116,7 @@ def render(comparison: Comparison, sections: Sequence[Section], summary: pd.Data
         trials=trials,
         embedding=trial_browser.embedding(trials),
         origin=origin.origin(comparison.manifest),
-        manifest_text=dump_json(comparison.manifest),
+        manifest_text=dump_json(comparison.manifest.to_json()),
     )
 
 

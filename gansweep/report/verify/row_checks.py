@@ -8,7 +8,7 @@ from gansweep.results import phases
 from gansweep.results.halving import HalvingState
 from gansweep.results.phases import FinishedTrial
 from gansweep.results.plan import Budget, Plan
-from gansweep.results.records import Manifest, space_of
+from gansweep.results.records import Manifest
 from gansweep.results.row import FAILED, IDENTITY, Cell, Outcome, Phase, Row, Trial, config_id
 from gansweep.space import Distribution, contains
 
@@ -90,7 +90,7 @@ def _check_configuration(row: Row, manifest: Manifest) -> Iterator[str]:
         if row.hp != default:
             yield "it counts as the default, but has other hyperparameters"
         return
-    space = space_of(manifest.spaces[row.variant])
+    space = manifest.space(row.variant)
     for name in sorted(row.hp.keys() | {n for n, v in space.items() if isinstance(v, Distribution)}):
         values, value = space.get(name, default.get(name)), row.hp.get(name)
         allowed = contains(values, value) if isinstance(values, Distribution) else value == values

@@ -26,7 +26,7 @@ MOST = 10  # differences that are named for each file
 ROUNDING = 1e-9  # a sum may round differently on another machine
 
 
-def verify(folder: Path) -> list[str]:
+def verify_study(folder: Path) -> list[str]:
     """Recompute every table of a study from its rows, and hold the rows to the plan and to each other.
 
     Returns a sentence for each thing that is wrong; none if the results are sound. A study that has not

@@ -60,7 +60,7 @@ class Measurement:
     host_memory: int = 0
 
 
-def most_demanding(study: ResolvedStudy, dataset: Dataset) -> Member:
+def largest_member(study: ResolvedStudy, dataset: Dataset) -> Member:
     """Of the members that a resolved study may train on a data set, the one that needs the most memory."""
     members = [
         make_member(
@@ -73,19 +73,18 @@ def most_demanding(study: ResolvedStudy, dataset: Dataset) -> Member:
             **common(study),
         )
         for name in study.variants
-        for hp in heaviest(study.defaults[name], study.space(name))
+        for hp in costliest_configurations(study.defaults[name], study.space(name))
     ]
     n_images = study.n_images(dataset.name)
     return max(members, key=lambda m: member_bytes(m, dataset) + host_bytes(m, dataset, n_images))
 
 
-def heaviest(default: dict[str, Any], space: Space) -> Iterator[dict[str, Any]]:
+def costliest_configurations(default: dict[str, Any], space: Space) -> Iterator[dict[str, Any]]:
     """Configurations of a space with the most work for the networks, one for each norm.
 
-        >>> from gansweep.results.records import ResolvedStudy
-    from gansweep.space import choice, loguniform
-        >>> list(heaviest({"lr": 0.1}, {"lr": loguniform(1e-5, 1), "n_critic": choice(1, 5)}))
-        [{'lr': 0.1, 'n_critic': 5}]
+    >>> from gansweep.space import choice, loguniform
+    >>> list(costliest_configurations({"lr": 0.1}, {"lr": loguniform(1e-5, 1), "n_critic": choice(1, 5)}))
+    [{'lr': 0.1, 'n_critic': 5}]
     """
     most = dict(default)
     for name in ("n_critic", "d_extra_layers", "d_dropout", "d_noise"):

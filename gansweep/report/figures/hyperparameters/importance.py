@@ -31,7 +31,7 @@ def importance_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     lines: list[dict[str, Any]] = []
     for variant in comparison.ranked(dataset):
         mine = finished[finished["variant"] == variant]
-        space = comparison.manifest.spaces[variant]
+        space = comparison.manifest.space(variant)
         for method in METHODS:
             shares = importance(mine, mine["score"].to_numpy(float), space, method)
             line = {"variant": variant, "method": method, "trials": len(mine)}

@@ -137,7 +137,7 @@ def hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.DataF
                 plot_hyperparameter(mine, users[variant], looks[variant], ax)
                 ax.set_title(name, pad=19, fontsize=7, fontweight="normal")
             else:
-                _say_unused(ax, comparison.manifest.spaces[variant].get(name))
+                _say_unused(ax, comparison.manifest.space(variant).get(name))
             ax.tick_params(labelbottom=variant == _last(order, users) or len(set(users.values())) > 1)
         _label_row(figure.axes[-len(scales)], looks[variant])
     return figure
