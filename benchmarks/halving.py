@@ -86,9 +86,8 @@ def curves(rows: list[Row], variant: str, n: int) -> Values:
     """[n, EVALUATIONS]: the lowest FID so far of each random configuration; inf where it had failed."""
     found = np.full((n, EVALUATIONS), np.inf)
     for row in rows:
-        fid = row["metrics"].get("fid")
-        if row["variant"] == variant and not row["is_default"] and fid is not None:
-            found[row["trial_number"] - 1, round(EVALUATIONS * row["step"] / row["steps_planned"]) - 1] = fid
+        if row.variant == variant and not row.is_default and row.fid is not None:
+            found[row.trial_number - 1, round(EVALUATIONS * row.step / row.steps_planned) - 1] = row.fid
     lowest = np.minimum.accumulate(found, 1)
     return np.where(np.isfinite(found), lowest, np.inf)
 
@@ -100,7 +99,7 @@ def plain_search(found: Values) -> tuple[Values, Values]:
 
 def halved_search(found: Values) -> tuple[Values, Values]:
     """The same with successive halving, one bracket after another."""
-    (bracket,) = group({"eta": 3, "first": 1, "size": SIZE, "brackets": 1}, EVALUATIONS)
+    (bracket,) = group(Halving(eta=3, size=SIZE), EVALUATIONS)
     values = []
     for start in range(0, len(found), SIZE):
         members, before = found[start : start + SIZE], 0

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import structs
 
 from gansweep.results.plan import Plan
-from gansweep.results.records import ResolvedStudy
 from gansweep.results.row import Row, Trial, config_id
+from gansweep.results.study_file import ResolvedStudy
 
 STARTED = "2026-01-01T00:00:00+00:00"
 PLAN = {"trials": 1, "steps": 100, "evaluations": 1, "confirm": None, "replicate": None, "halving": None}

@@ -287,12 +287,9 @@ def manifest(*looks: tuple[str, str]) -> Manifest:
         f"v{i:02}": {"label": f"V{i}", "source": "", "deviations": [], "hue": hue, "marker": marker}
         for i, (hue, marker) in enumerate(looks)
     }
-    known = {
-        "variants": variants,
-        "spaces": dict.fromkeys(variants, {}),
-        "defaults": dict.fromkeys(variants, {}),
-    }
-    return msgspec.convert(manifest_values(**known), Manifest)
+    nothing = {variant: {} for variant in variants}
+    values = manifest_values(variants=variants, spaces=nothing, defaults=nothing)
+    return msgspec.convert(values, Manifest)
 
 
 def test_two_variants_that_ask_for_one_look_get_two():

@@ -15,7 +15,7 @@ from gansweep.report.figures import Plot, plots
 from gansweep.report.figures.base import Cell, where
 from gansweep.report.figures.hyperparameters.failure_map import failure_plot
 from gansweep.report.page.trial_browser import trial_browser
-from gansweep.results.records import stored_space
+from gansweep.results.study_file import stored_space
 from gansweep.space import choice
 
 TABLES = {"confirmed", "effects", "published", "finalists", "coverage", "fits", "polygons", "conditional"}

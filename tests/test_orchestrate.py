@@ -1,13 +1,16 @@
 """Finding a Ray to run on; what is said of failures."""
 
+import json
 import logging
 import os
 import subprocess
 import sys
 
 import pytest
+from rows import a_row, a_study, trial_values
 
 from gansweep.errors import UserError
+from gansweep.results.row_file import RowWriter
 from gansweep.run.failures import diagnose
 from gansweep.run.ray import worker
 from gansweep.run.ray.worker import train_pack, versions
@@ -47,8 +50,8 @@ def test_a_cluster_that_was_asked_for_must_answer(tmp_path):
 
 
 def test_a_pack_whose_trials_have_all_ended_is_not_trained_again(tmp_path):
-    (tmp_path / "rows.jsonl").write_text('{"trial_id": "a", "outcome": "diverged"}\n')
-    (tmp_path / "study.json").touch()
+    RowWriter(tmp_path).append([a_row(0, outcome="diverged")])
+    (tmp_path / "study.json").write_text(json.dumps(a_study().to_json()))
     log = tmp_path / "logs" / "p.log"
     log.parent.mkdir()
     log.write_text("tried before\n")
@@ -75,7 +78,8 @@ def config_of(folder):
     return {
         "folder": str(folder),
         "pack": "p",
-        "trials": [{"trial_id": "a"}],
+        "trials": [trial_values(0)],
+        "until": None,
         "patience": 0,
         "versions": versions(),
     }

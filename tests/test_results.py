@@ -59,7 +59,7 @@ def test_half_a_line_at_the_end_is_dropped(tmp_path, cut):
 def test_a_damaged_line_inside_the_file_is_named(tmp_path):
     whole = f"{to_json(row())}\n"
     for damaged, why in (
-        ("nonsense", "it is not a JSON row"),
+        ("nonsense", "it is not JSON"),
         ('{"study": 3}', "row.study: expected str, got int"),
         (whole.replace('"step": 50', '"step": "50"').strip(), "row.step: expected int, got str"),
         (whole.replace('"step": 50, ', "").strip(), "row: object missing required field step"),

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from rows import json_rows
 from synthetic import make_study
 
 import gansweep
@@ -23,7 +22,7 @@ from gansweep.data.decode import decode
 from gansweep.errors import UserError
 from gansweep.evaluation.reference import Reference
 from gansweep.report.samples import is_readable
-from gansweep.results.row_file import RowWriter
+from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.study.library import load
 from gansweep.training.checkpoints import Checkpoints
 
@@ -160,7 +159,7 @@ def test_rows_that_would_lead_out_of_the_folder_are_refused(study, field, name, 
     first, rest = rows.read_text().split("\n", 1)
     rows.write_text(json.dumps(json.loads(first) | {field: name}) + "\n" + rest)
     with pytest.raises(UserError, match=r"rows.jsonl, line 1, is damaged"):
-        json_rows(study)
+        list(read_rows(study))
     with pytest.raises(UserError):
         RowWriter(study)
     trial = name or "x"

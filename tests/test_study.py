@@ -9,7 +9,8 @@ import pytest
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
-from gansweep.results.records import ResolvedStudy, decode
+from gansweep.results.decoding import decode
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.space import choice, from_json, loguniform, to_json, uniform
 from gansweep.study import library
 from gansweep.study.resolve import differences, resolve

@@ -259,7 +259,7 @@ def test_rows_that_are_not_finite_or_not_whole(study):
     one = json.loads(rows[1])
     without = {name: value for name, value in one.items() if name != "seed"}
     for values, why in (
-        (one | {"metrics": {"fid": float("nan")}}, "it is not a JSON row"),
+        (one | {"metrics": {"fid": float("nan")}}, "it is not JSON (NaN is not a number of JSON)"),
         (without, "row: object missing required field seed"),
         (one | {"outcome": "won"}, "row.outcome: invalid enum value 'won'"),
     ):
@@ -272,7 +272,7 @@ def test_a_line_that_is_no_row(study):
     with (study / "rows.jsonl").open("a") as file:
         file.write("nonsense\n")
     (sentence,) = verify_study(study)
-    assert "is not a JSON row" in sentence
+    assert "it is not JSON" in sentence
 
 
 def test_no_rows(study):

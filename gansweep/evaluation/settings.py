@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from gansweep.errors import unknown
 from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
-from gansweep.results.records import ResolvedStudy
+from gansweep.results.study_file import ResolvedStudy
 
 Better = Literal["lower", "higher", "neither"]
 Needs = Literal[

@@ -6,8 +6,9 @@ import msgspec
 
 from gansweep.errors import UserError
 from gansweep.files import retry_io
+from gansweep.results.decoding import decode
 from gansweep.results.folder import StudyFolder
-from gansweep.results.records import Incident, decode
+from gansweep.results.records import Incident
 from gansweep.results.row import to_json
 
 

@@ -11,8 +11,9 @@ import msgspec
 
 from gansweep.errors import UserError
 from gansweep.files import retry_io
+from gansweep.results.decoding import decode
 from gansweep.results.folder import StudyFolder
-from gansweep.results.records import Manifest, decode
+from gansweep.results.records import Manifest
 from gansweep.results.row import Cell, Outcome, Row, to_json
 
 BLOCK_BYTES = 1_000_000  # read at a time to find the end of the last whole line

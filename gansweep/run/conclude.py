@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from gansweep.results import phases
-from gansweep.results.records import ResolvedStudy, read_manifest
+from gansweep.results.records import read_manifest
 from gansweep.results.row_file import RowWriter, read_rows
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.results.tables import write_tables
 
 DONE, FAILED_TRIALS, INTERRUPTED = 0, 1, 130  # exit codes

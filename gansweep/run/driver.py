@@ -17,9 +17,9 @@ from gansweep.files import dump_json, retry_io, write_atomically
 from gansweep.results import phases
 from gansweep.results.folder import StudyFolder
 from gansweep.results.lock import driver_lock
-from gansweep.results.records import ResolvedStudy, read_study
 from gansweep.results.row import Phase, Trial, now
 from gansweep.results.row_file import RowWriter, read_rows
+from gansweep.results.study_file import ResolvedStudy, read_study
 from gansweep.run import finalists
 from gansweep.run.conclude import conclude, say
 from gansweep.run.ledger import Ledger

@@ -20,8 +20,9 @@ from gansweep.files import dump_json, write_atomically
 from gansweep.results import phases
 from gansweep.results.folder import StudyFolder
 from gansweep.results.phases import FinishedTrial
-from gansweep.results.records import Finalist, FinalistsFile, read_finalists, read_study
+from gansweep.results.records import Finalist, FinalistsFile, read_finalists
 from gansweep.results.row_file import read_rows
+from gansweep.results.study_file import read_study
 from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.samples import grid
 from gansweep.training.trained import load_trained

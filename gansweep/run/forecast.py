@@ -17,10 +17,10 @@ from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import Reference, shared_reference
 from gansweep.results import phases
 from gansweep.results.halving import share_left
-from gansweep.results.records import ResolvedStudy
 from gansweep.results.row import Cell, Row
 from gansweep.results.row_file import read_rows
 from gansweep.results.status.display import duration
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.run import ray
 from gansweep.run.driver import check_same_study
 from gansweep.run.options import Options

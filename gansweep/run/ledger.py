@@ -12,10 +12,11 @@ from gansweep.errors import Stopped, UserError
 from gansweep.files import retry_io
 from gansweep.results.folder import StudyFolder
 from gansweep.results.incidents import append_incident
-from gansweep.results.records import Incident, ResolvedStudy
+from gansweep.results.records import Incident
 from gansweep.results.row import Cell, Failure, Outcome, Phase, Row, Trial, now
 from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.results.status.display import ProgressDisplay
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.failures import PackFailure, recovery_action
 from gansweep.run.search.queue import TrialSource
 from gansweep.run.trackers.base import Tracker

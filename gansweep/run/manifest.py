@@ -18,8 +18,9 @@ from gansweep.data import Dataset
 from gansweep.evaluation.reference import Reference
 from gansweep.results.phases import n_planned
 from gansweep.results.plan import budget_of
-from gansweep.results.records import DatasetRecord, Git, Manifest, MetricRecord, ResolvedStudy, VariantRecord
+from gansweep.results.records import DatasetRecord, Git, Manifest, MetricRecord, VariantRecord
 from gansweep.results.row import now
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.space import Scalar
 from gansweep.variants import VARIANTS, Published
 

@@ -15,7 +15,8 @@ from gansweep.data import Dataset
 from gansweep.errors import UserError
 from gansweep.results.folder import StudyFolder
 from gansweep.results.plan import Plan
-from gansweep.results.records import ResolvedStudy, read_manifest
+from gansweep.results.records import read_manifest
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.training.sizing.estimate import PROCESS_BYTES, host_bytes, member_bytes, pack_size_for
 from gansweep.training.sizing.probe import Device, Measurement, largest_member
 

@@ -14,8 +14,9 @@ from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import Reference, describe, shared_reference
 from gansweep.files import dump_json, write_atomically
 from gansweep.results.folder import StudyFolder
-from gansweep.results.records import Manifest, ResolvedStudy, read_manifest
+from gansweep.results.records import Manifest, read_manifest
 from gansweep.results.row import slug
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.manifest import manifest_of
 from gansweep.training.member import make_member
 from gansweep.training.pack import Pack

@@ -19,9 +19,9 @@ from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.reference import Reference
 from gansweep.files import require_writable, write_atomically
 from gansweep.results.folder import StudyFolder
-from gansweep.results.records import ResolvedStudy, read_study
 from gansweep.results.row import Outcome, Row
 from gansweep.results.row_file import read_rows
+from gansweep.results.study_file import ResolvedStudy, read_study
 from gansweep.training.job import Job
 from gansweep.training.samples import array, grid
 from gansweep.training.trained import load_trained

@@ -12,7 +12,7 @@ from gansweep.errors import UserError
 from gansweep.evaluation import check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
 from gansweep.networks import ARCHITECTURES, architecture_for
-from gansweep.results.records import ResolvedStudy, stored_space
+from gansweep.results.study_file import ResolvedStudy, stored_space
 from gansweep.space import Choice, Scalar, Uniform
 from gansweep.study.study import Study
 from gansweep.variants import VARIANTS

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import msgspec
 
-from gansweep.results.records import ResolvedStudy
 from gansweep.results.row import Cell, Row, Trial, now
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.training.member import Member, common, make_member
 from gansweep.variants import VARIANTS
 

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 from gansweep.errors import UserError, unknown
 from gansweep.networks.options import NORMS, OUTPUTS
-from gansweep.results.records import ResolvedStudy
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.space import Choice, Distribution, Scalar, Uniform
 from gansweep.variants import Published
 from gansweep.variants.base import Variant, structure

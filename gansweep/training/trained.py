@@ -11,8 +11,8 @@ from gansweep.data import Dataset
 from gansweep.errors import UserError
 from gansweep.networks import ARCHITECTURES, build
 from gansweep.networks.options import Binding
-from gansweep.results.records import ResolvedStudy
 from gansweep.results.row import Trial, slug
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.training.binding import options_of, sampling_labels
 from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.job import member_of
@@ -62,7 +62,7 @@ def load_trained(
         cell = f"{slug(trial.dataset)}-{trial.variant}-"
         kept = ", ".join(name for name in checkpoints.generators() if name.startswith(cell))
         raise UserError(
-            f"the generator of {trial.trial_id} was not kept: in each phase that of the best trial is, "
+            f"the generator of {trial.trial_id} was not saved: each phase saves that of its best trial, "
             f"here {kept or 'none'}"
         )
     member = member_of(trial, study)

@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial
 from rows import json_rows
 
 from gansweep.results import phases
-from gansweep.results.records import read_study
 from gansweep.results.row import FAILED, Outcome, Phase, Row, slug
+from gansweep.results.study_file import read_study
 from gansweep.run.search.storage import open_storage
 from gansweep.training.job import evaluation_rounds
 

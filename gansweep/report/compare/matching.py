@@ -11,7 +11,7 @@ import numpy as np
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.statistics import Scores
 from gansweep.results.folder import StudyFolder
-from gansweep.results.records import ResolvedStudy, read_study
+from gansweep.results.study_file import ResolvedStudy, read_study
 
 SEEDS, TRIALS = "seeds", "trials"
 COMMON = ("batch_size", "optimizer", "conditional", "precision")  # what all trials of a resolved study have

@@ -17,9 +17,11 @@ from gansweep.report.summary import summary_table
 from gansweep.report.text.escaping import readable_csv
 from gansweep.report.verify.row_checks import check_rows
 from gansweep.results import columns, csv, row_file
+from gansweep.results.decoding import read_record
 from gansweep.results.folder import StudyFolder
-from gansweep.results.records import Manifest, ResolvedStudy, read_manifest, read_record, read_study
+from gansweep.results.records import Manifest, read_manifest
 from gansweep.results.row import config_id
+from gansweep.results.study_file import ResolvedStudy, read_study
 from gansweep.results.tables import read_tables
 
 MOST = 10  # differences that are named for each file

@@ -9,7 +9,7 @@ import torch
 
 from gansweep import data
 from gansweep.errors import Stopped, UserError
-from gansweep.results.records import read_study
+from gansweep.results.study_file import read_study
 from gansweep.run.packing import Probed, enough
 from gansweep.run.ray.hardware import KIND, kind_of, resources_of
 from gansweep.run.ray.worker import prepared

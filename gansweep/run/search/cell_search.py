@@ -8,8 +8,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gansweep.results import row
 from gansweep.results.halving import HalvingState
-from gansweep.results.records import ResolvedStudy
 from gansweep.results.row import FAILED, Cell, Outcome, Phase, Row, config_id, slug
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.search.queue import pack_name
 from gansweep.run.search.samplers import make_sampler, suggest
 from gansweep.run.search.storage import WriteThroughStudy

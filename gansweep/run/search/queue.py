@@ -8,8 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from gansweep.results.records import ResolvedStudy
 from gansweep.results.row import Row, Trial
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.training.job import Job, member_of
 from gansweep.training.member import pack_key
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from optuna.storages import BaseStorage
 
 from gansweep.errors import UserError
-from gansweep.results.records import ResolvedStudy
 from gansweep.results.row import Row, Trial
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.search.cell_search import CellSearch
 from gansweep.run.search.queue import Queue
 from gansweep.run.search.storage import batch

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gansweep.errors import UserError, unknown
-from gansweep.results.records import ResolvedStudy
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.trackers.base import RunPerTrial, Tracker
 from gansweep.run.trackers.mlflow import MLflow
 from gansweep.run.trackers.tensorboard import TensorBoard

@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from gansweep.results.records import ResolvedStudy, read_manifest
+from gansweep.results.records import read_manifest
 from gansweep.results.row import Outcome, Row
+from gansweep.results.study_file import ResolvedStudy
 
 MAX_OPEN = 100  # runs that a tracker keeps open: a file and a thread each
 

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from gansweep.results.records import ResolvedStudy
 from gansweep.results.row import FAILED, IDENTITY, Outcome, Row
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.trackers.base import RunPerTrial, outcome_text, scalars
 
 

@@ -15,7 +15,7 @@ from torch.profiler import ProfilerActivity, profile
 from gansweep.data import Dataset
 from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.extractors import extract
-from gansweep.results.records import ResolvedStudy
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.space import Choice, Space, Uniform
 from gansweep.training.binding import sampling_labels
 from gansweep.training.member import Member, common, make_member
