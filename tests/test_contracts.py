@@ -371,8 +371,6 @@ ON_PLACE = {"as plain PyTorch", "whatever its pack", "without a member", "condit
 FAULTS = {
     CountsInAnInt(): {"as plain PyTorch"},
     RoundsInAPack(): {"in single precision"},
-    Cancels(): {"in single precision"},
-    CancelsInATerm(): {"in single precision"},
     CatchesDiseases(): {"diverged neighbour"},
     SeesItsSlot(): ON_PLACE,
     SeesNeighbours(): ON_PLACE | {"own floats", "diverged neighbour"},
