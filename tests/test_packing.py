@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -34,6 +36,7 @@ from gansweep.run.packing import (
 )
 from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
+from gansweep.training.sizing import probe
 from gansweep.training.sizing.probe import Device, Measurement, largest_member, try_sizes
 
 GB = 10**9
@@ -226,7 +229,9 @@ def test_the_most_demanding_variant_is_tried(digits):
     assert member.variant.penalty == "gp" and member.n_critic == 5
 
 
-def test_growing_packs_are_measured(digits):
+def test_growing_packs_are_measured(digits, monkeypatch):
+    """By the clock of this process, which stands still while the machine does other work."""
+    monkeypatch.setattr(probe, "time", SimpleNamespace(perf_counter=time.process_time))
     dataset, _ = digits
     evaluator = Evaluator(build_reference(dataset, STUDY.evaluation), STUDY.evaluation)
     ns = resolve("s", "", replace(STUDY, variants=("ns",)), {"digits": dataset})

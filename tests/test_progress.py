@@ -4,6 +4,7 @@ import io
 import random
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from msgspec import structs
@@ -62,7 +63,10 @@ def test_plain_lines_where_there_is_no_terminal():
     ]
 
 
-def test_a_table_that_redraws_itself_on_a_terminal():
+def test_a_table_that_redraws_itself_on_a_terminal(monkeypatch):
+    passed = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: passed[0], time=time.time)
+    monkeypatch.setattr("gansweep.results.status.display.time", clock)
     stream = Terminal()
     progress = ProgressDisplay(PLAN, LABELS, stream)
     progress.note(row(fid=4.0, outcome="ok"))
@@ -73,9 +77,11 @@ def test_a_table_that_redraws_itself_on_a_terminal():
     assert "NS GAN" in first and "1/2  best FID     4.00" in first and "1 failed" in first
     assert first.splitlines()[-3:-1] == ["failed: 1 diverged", "incidents: 1 oom"]
     assert first.splitlines()[-1] == "2/4 trials, 0 s so far, no estimate yet"
+    passed[0] = 0.4
     progress.draw()
     assert stream.getvalue() == first  # at most twice a second
-    progress.draw(force=True)
+    passed[0] = 0.5
+    progress.draw()
     assert stream.getvalue().removeprefix(first).startswith("\033[5A")
 
 

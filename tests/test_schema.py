@@ -189,4 +189,4 @@ def test_reading_results_is_light(study):
         f"import sys, gansweep; assert not {heavy} & sys.modules.keys(); assert 'pandas' not in sys.modules\n"
         f"gansweep.load({str(study)!r}).trials; assert not {heavy} & sys.modules.keys()"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True)

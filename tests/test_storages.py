@@ -82,7 +82,7 @@ def test_a_driver_killed_at_any_byte_of_the_journal(tmp_path):
 @pytest.mark.parametrize("room", [0, 1, 40])
 def test_a_full_disk(tmp_path, room, monkeypatch):
     """The file can grow by no more than some bytes for a while: nothing is torn, lost or doubled."""
-    monkeypatch.setenv("GANSWEEP_PATIENCE", "20")
+    monkeypatch.setenv("GANSWEEP_PATIENCE", "300")
     stored = study_in(tmp_path)
     ask(stored)
     journal = tmp_path / "optuna.journal"
@@ -107,12 +107,13 @@ def test_a_full_disk(tmp_path, room, monkeypatch):
     assert [trial.number for trial in as_optuna_sees_it(tmp_path)] == [0, 1, 2]
 
 
-def test_the_lock_of_a_killed_driver_costs_a_second(tmp_path):
+def test_the_lock_of_a_killed_driver_costs_a_second(tmp_path, monkeypatch):
     ask(study_in(tmp_path))
     (tmp_path / "optuna.journal.lock").symlink_to("/moved/since/optuna.journal")
-    began = time.monotonic()
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
     ask(study_in(tmp_path))
-    assert time.monotonic() - began < 3
+    assert slept == [1.0]
     assert len(as_optuna_sees_it(tmp_path)) == 2
 
 
@@ -200,7 +201,7 @@ def test_a_driver_killed_while_it_writes_what_was_told_together(tmp_path):
 
 
 def test_a_full_disk_delays_what_is_told_together(tmp_path, monkeypatch):
-    monkeypatch.setenv("GANSWEEP_PATIENCE", "20")
+    monkeypatch.setenv("GANSWEEP_PATIENCE", "300")
     stored, journal = study_in(tmp_path), tmp_path / "optuna.journal"
     usual = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

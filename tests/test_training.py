@@ -1,7 +1,7 @@
 """Training a pack's trials to their rows: streams, schedules, checkpoints, and every way to end."""
 
-import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +16,7 @@ from gansweep.run.search.search import Search
 from gansweep.run.search.storage import open_storage
 from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
+from gansweep.training import trainer
 from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.job import Job, evaluation_rounds
 from gansweep.training.randomness import BLOCK, Streams, derive, latents
@@ -207,17 +208,28 @@ def test_a_trial_that_takes_too_long_ends_in_a_row(tmp_path, digits):
         assert row.failure.message == "it took more than 1e-06 seconds"
 
 
-def test_the_shares_of_the_trials_of_a_pack_add_up_to_its_time(tmp_path, digits):
+def test_the_shares_of_the_trials_of_a_pack_add_up_to_its_time(tmp_path, digits, monkeypatch):
+    """By a clock of its own: a round takes two seconds, an evaluation five."""
+    passed = [0.0]
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: passed[0]))
+
+    def taking(seconds, function):
+        def timed(*args):
+            passed[0] += seconds
+            return function(*args)
+
+        return timed
+
     job = job_in(tmp_path, digits, replace(STUDY, steps=30))
     wild = with_a_wild_rate(job.trials)
     run = Trainer(replace(job, trials=wild), *digits, CPU, gpus=0.5)
-    began = time.perf_counter()
+    monkeypatch.setattr(run.pack, "round", taking(2, run.pack.round))
+    monkeypatch.setattr(run.evaluator, "score_pack", taking(5, run.evaluator.score_pack))
     rows = [row for rows in run.rows() for row in rows]
-    wall = time.perf_counter() - began
     ends = [row for row in rows if row.outcome]
     assert [row.outcome for row in ends] == ["diverged"] + ["ok"] * (len(wild) - 1)
-    shares = sum(row.train_seconds + row.eval_seconds for row in ends)
-    assert 0.8 * wall < shares < 1.02 * wall  # what is saved at the end is nobody's
+    assert sum(row.train_seconds for row in ends) == pytest.approx(30 * 2, abs=0.01)
+    assert sum(row.eval_seconds for row in ends) == pytest.approx(3 * 5, abs=0.01)
     assert {(row.gpus, row.gpu_kind, row.device) for row in rows} == {(0.5, None, "cpu")}
 
 

@@ -193,7 +193,7 @@ def test_stop_ends_the_driver_and_says_how_far_it_came(study, driver, capsys):
     output = said(capsys, "stop", study)
     assert f"asked the driver on {platform.node()} (process {driver.pid}) to stop" in output
     assert "stopped: 24 of 27 trials done; `python run_study.py" in output and "` goes on" in output
-    assert driver.wait(10) == 0 and not StudyFolder(study).stop.exists()
+    assert driver.wait() == 0 and not StudyFolder(study).stop.exists()
 
 
 def test_stop_without_a_driver_changes_nothing(study, capsys):
