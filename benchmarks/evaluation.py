@@ -26,7 +26,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torch_fidelity.generative_model_modulewrapper import GenerativeModelModuleWrapper
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
-from training import packed
+from training import TASKS, packed
 
 from gansweep import data
 from gansweep.data import Dataset
@@ -109,7 +109,7 @@ def compare_scores(name: str, n_members: int, n: int, turns: int, cache: Path) -
     dataset = data.load(name)
     evaluation = Evaluation(extractor=name, n_images=n)
     evaluator = Evaluator(build_reference(dataset, evaluation), evaluation)
-    pack, size = packed(dataset, n_members), evaluator.spec.batch_size
+    pack, size = packed(dataset, TASKS[name], n_members), evaluator.spec.batch_size
     samples = draw_samples(pack, evaluation)[0]
     scores = evaluator.score_pack(samples)
     theirs = by_library(samples[0], dataset, size, cache)["frechet_inception_distance"]

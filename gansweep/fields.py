@@ -17,6 +17,51 @@ class Rule:
     holds: Callable[[Any], bool]
 
 
+@dataclass(frozen=True)
+class Within:
+    """Rule: a number in [low, high], or in [low, high) if `open`; an infinite end is never included.
+
+    The range of a hyperparameter stands on its field:
+
+        gamma: Annotated[float, Within(0, 1)] = 0.75
+
+    >>> str(Within(0, 1, open=True)), str(Within(0)), Within(0).holds(math.inf)
+    ('[0, 1)', '[0, inf)', False)
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    open: bool = False
+
+    @property
+    def words(self) -> str:
+        return f"a number in {self}"
+
+    def holds(self, value: Any) -> bool:
+        if type(value) not in (int, float) or math.isinf(value):
+            return False
+        return bool(self.low <= value < self.high or (value == self.high and not self.open))
+
+    def __str__(self) -> str:
+        left = "(" if math.isinf(self.low) else "["
+        right = ")" if self.open or math.isinf(self.high) else "]"
+        return f"{left}{self.low:g}, {self.high:g}{right}"
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Rule: one of these names."""
+
+    names: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        return f"one of {', '.join(self.names)}"
+
+    def holds(self, value: Any) -> bool:
+        return value in self.names
+
+
 def number(words: str, holds: Callable[[float], bool]) -> Rule:
     """A float or an int; bool is none."""
     return Rule(words, lambda x: type(x) in (int, float) and holds(x))
@@ -46,7 +91,7 @@ def check_fields(value: Any) -> None:
     gansweep.errors.UserError: words must be of type str, but got 3
     """
     for name, hint in get_type_hints(type(value), include_extras=True).items():
-        rule = _rule(hint)
+        rule = rule_of(hint)
         if not rule.holds(getattr(value, name)):
             raise UserError(f"{name} must be {rule.words}, but got {getattr(value, name)!r}")
 
@@ -57,12 +102,13 @@ def _are_names(value: Any) -> bool:
     return 0 < len(value) == len({name for name in value if isinstance(name, str)})
 
 
-def _rule(hint: Any) -> Rule:
+def rule_of(hint: Any) -> Rule | Within | OneOf:
+    """The rule of a field: that of its annotation, else that its value is of the plain type."""
     if get_origin(hint) is Annotated:
-        rule: Rule = hint.__metadata__[0]
+        rule: Rule | Within | OneOf = hint.__metadata__[0]
         return rule
     if get_origin(hint) in (UnionType, Union):
-        rules = [_rule(each) for each in get_args(hint)]
+        rules = [rule_of(each) for each in get_args(hint)]
         return Rule(" or ".join(r.words for r in rules), lambda value: any(r.holds(value) for r in rules))
     kind = get_origin(hint) or hint
     words = "None" if kind is type(None) else f"of type {kind.__name__}"

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from gansweep.networks import ARCHITECTURES, build
 from gansweep.networks.layers.batchnorm import BatchNorm
-from gansweep.networks.layers.weighted import Conv, Conv3x3, Deconv, Linear, Weighted
+from gansweep.networks.layers.weighted import Conv, Conv3x3, Deconv, Linear, MatrixLayer
 from gansweep.networks.options import Binding, NetworkOptions
 
 DEEP = ("dcgan", "sndcgan", "resnet")
@@ -133,7 +133,7 @@ def as_torch(layer, weight):
 
 def pairs(net, twin):
     """The layers with weights, ours beside the twin's."""
-    ours = [m for m in net.modules() if isinstance(m, Weighted | BatchNorm)]
+    ours = [m for m in net.modules() if isinstance(m, MatrixLayer | BatchNorm)]
     theirs = [m for m in twin.modules() if hasattr(m, "weight")]
     return list(zip(ours, theirs, strict=True))
 
@@ -166,7 +166,7 @@ def test_networks_are_those_of_torch_nn_with_the_same_weights(small, side, role)
     net = build({"N": role}, small, (3, side, side), NetworkOptions(), seed=0)["N"]
     twin = TWINS[small](4, 6, 3, side)[role == "discriminator"]
     for ours, theirs in pairs(net, twin):
-        if isinstance(ours, Weighted):
+        if isinstance(ours, MatrixLayer):
             theirs.weight.data = as_torch(ours, ours.weight.detach()).reshape(theirs.weight.shape)
             theirs.bias.data = ours.bias.detach().normal_().clone()
     x = (torch.rand(3, 6) if role == "generator" else torch.rand(3, 3, side, side)).requires_grad_()
@@ -176,7 +176,7 @@ def test_networks_are_those_of_torch_nn_with_the_same_weights(small, side, role)
         output.square().sum().backward()
     for ours, theirs in pairs(net, twin):
         gradient = ours.weight.grad
-        if isinstance(ours, Weighted):
+        if isinstance(ours, MatrixLayer):
             gradient = as_torch(ours, gradient).reshape(theirs.weight.shape)
         assert_close(gradient, theirs.weight.grad)
         assert_close(ours.bias.grad, theirs.bias.grad, atol=1e-8, rtol=1e-6)
@@ -225,7 +225,7 @@ def test_extra_layers_are_3x3_convolutions_at_the_last_resolution(small):
         build({"D": "discriminator"}, small, (1, 32, 32), NetworkOptions(d_extra_layers=n), 0)["D"]
         for n in (0, 2)
     ]
-    fewer, more = ([type(m) for m in net.modules() if isinstance(m, Weighted)] for net in nets)
+    fewer, more = ([type(m) for m in net.modules() if isinstance(m, MatrixLayer)] for net in nets)
     assert more == [*fewer[:-1], Conv3x3, Conv3x3, Linear]
     width = {"dcgan": 16, "sndcgan": 32, "resnet": 4}[small]
     counts = [sum(p.numel() for p in net.parameters()) for net in nets]

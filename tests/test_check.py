@@ -25,7 +25,7 @@ def test_a_sound_variant(capsys):
     assert main(["check", "vae"]) == 0
     title, *lines, count, blank, summary = capsys.readouterr().out.splitlines()
     assert (title, blank) == ("vae: VAE", "")
-    assert [line[19:40].strip() for line in lines] == list(CONTRACTS)
+    assert [line[19:42].strip() for line in lines] == list(CONTRACTS)
     assert all(line.startswith("  kept ") and line[10:18].strip().endswith(" s") for line in lines)
     assert max(map(len, lines)) <= 120
     assert count.startswith(f"  vae keeps {len(CONTRACTS)} of {len(CONTRACTS)} contracts (")

@@ -6,7 +6,7 @@ from torch.func import functional_call, vmap
 from torch.testing import assert_close
 
 from gansweep.networks import build
-from gansweep.networks.layers.weighted import Weighted
+from gansweep.networks.layers.weighted import MatrixLayer
 from gansweep.networks.options import Binding, NetworkOptions
 
 SHAPES = {"conv8": (1, 8, 8), "mlp": (2,)}
@@ -25,7 +25,7 @@ def inputs(role, architecture):
 
 
 def weighted(net):
-    return [layer for layer in net.modules() if isinstance(layer, Weighted)]
+    return [layer for layer in net.modules() if isinstance(layer, MatrixLayer)]
 
 
 @pytest.mark.parametrize("architecture", SHAPES)

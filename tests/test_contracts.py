@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from gansweep.contracts import CONTRACTS, Broken, Specimen
+from gansweep.contracts import CONTRACTS, ContractBroken, Specimen
 from gansweep.contracts.new_variant import free_look
 from gansweep.networks.layers.batchnorm import BatchNorm
 from gansweep.report.style import style
@@ -323,20 +323,20 @@ BREACHES = [
     (CancelsInATerm(), "in single precision", "'fake' is .* in a pack and .* in float64"),
     (StandsStill(), "in a pack", "training moves no weight"),
     (StandsStill(), "in single precision", "training moves no weight"),
-    (SeesItsSlot(), "whatever its pack", "in slot 0 of 1 ends .* of its way off"),
-    (SeesNeighbours(), "own floats", "beside others with other floats ends .* of its way off"),
+    (SeesItsSlot(), "independent of its pack", "in slot 0 of 1 ends .* of its way off"),
+    (SeesNeighbours(), "floats are per member", "beside others with other floats ends .* of its way off"),
     (CatchesDiseases(), "diverged neighbour", r"in member 1 alone, \[True, True, True\] count as diverged"),
     (SeesItsSlot(), "without a member", "member 2, after member 1 has left, ends .* of its way off"),
     (KeepsState(), "resumed", "resumed, a member ends with other weights"),
     (KeepsState(), "traced", "traced, a member ends with other weights"),
     (SeesItsSlot(), "conditional", "with conditional='concat' member 1, against plain PyTorch, ends"),
-    (Deaf(), "own floats", "weight has no effect"),
+    (Deaf(), "floats are per member", "weight has no effect"),
     (ReturnsVectors(), "terms", r"'fake' must be a scalar, but has shape \(8,\)"),
     (ReturnsNothing(), "terms", "a loss returns no term"),
     (NamesTermsBadly(), "terms", "'on fakes' must be named by a Python identifier"),
     (Infinite(), "extremes", "generator's term 'fake' is -inf at scores of ±30"),
     (Steep(), "extremes", "generator's loss has no finite slope at scores of ±30"),
-    (Explodes(), "chunks", r"must lie in \[0, 1\], but lie in \[nan, nan\]"),
+    (Explodes(), "independent of chunking", r"must lie in \[0, 1\], but lie in \[nan, nan\]"),
     (MixesBatches(), "conditional", r"in a pack \(test_contracts.py, line \d+\)"),
     (Silences(), "conditional", "samples of classes 0 and 1 are the same"),
     (Undecorated(), "game", "Undecorated must be a Variant decorated by @dataclass"),
@@ -362,20 +362,20 @@ BREACHES = [
 @pytest.mark.parametrize(("subject", "contract", "sentence"), BREACHES)
 def test_a_contract_is_broken(subject, contract, sentence):
     value = subject if isinstance(subject, Published) else published(subject)
-    with pytest.raises(Broken, match=sentence):
+    with pytest.raises(ContractBroken, match=sentence):
         CONTRACTS[contract](Specimen("specimen", value))
 
 
 # What a member's training depends on, and which contracts see it.
-ON_PLACE = {"as plain PyTorch", "whatever its pack", "without a member", "conditional"}
+ON_PLACE = {"as plain PyTorch", "independent of its pack", "without a member", "conditional"}
 FAULTS = {
     CountsInAnInt(): {"as plain PyTorch"},
     RoundsInAPack(): {"in single precision"},
     CatchesDiseases(): {"diverged neighbour"},
     SeesItsSlot(): ON_PLACE,
-    SeesNeighbours(): ON_PLACE | {"own floats", "diverged neighbour"},
+    SeesNeighbours(): ON_PLACE | {"floats are per member", "diverged neighbour"},
     # Trainings of two rounds begin alike, those of one round and those that go on do not.
-    KeepsState(): ON_PLACE - {"as plain PyTorch", "whatever its pack"}
+    KeepsState(): ON_PLACE - {"as plain PyTorch", "independent of its pack"}
     | {"in single precision", "resumed", "traced", "diverged neighbour"},
 }
 
@@ -387,7 +387,7 @@ def test_a_fault_breaks_the_contracts_that_it_must_and_no_other(subject):
         KeepsState.is_odd = False
         try:
             examine(examined)
-        except Broken:
+        except ContractBroken:
             broken.add(contract)
     assert broken - {"source"} == FAULTS[subject]
 
@@ -421,7 +421,7 @@ class NoMeans(Adam):
 @pytest.mark.parametrize("optimizer", [RatesOfAnother, Coarse, NoMeans])
 def test_a_pack_that_steps_wrongly_in_single_precision_breaks_its_contract(optimizer, monkeypatch):
     monkeypatch.setitem(OPTIMIZERS, "adam", optimizer)
-    with pytest.raises(Broken, match=r"member 0, in float32 against float64, ends .* off; at most 0\.001 is"):
+    with pytest.raises(ContractBroken, match=r"member 0, in float32 against float64, ends .* off; at most 0\.001 is"):
         CONTRACTS["in single precision"](Specimen("specimen", published(Sound())))
 
 
@@ -441,8 +441,8 @@ def test_batch_norm_that_is_not_frozen_makes_samples_depend_on_their_chunk():
     for layer in examined.reference.pack.nets["G"].modules():
         if isinstance(layer, BatchNorm):
             layer.__class__ = Unfrozen
-    with pytest.raises(Broken, match="samples differ when their latents are drawn in two chunks"):
-        CONTRACTS["chunks"](examined)
+    with pytest.raises(ContractBroken, match="samples differ when their latents are drawn in two chunks"):
+        CONTRACTS["independent of chunking"](examined)
 
 
 def test_every_contract_can_be_broken():

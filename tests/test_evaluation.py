@@ -20,8 +20,8 @@ from gansweep.errors import UserError
 from gansweep.evaluation import EXTRACTORS, Evaluation, Manifold, check_metrics
 from gansweep.evaluation.evaluator import Evaluator, Reference, build_reference, finite, to_uint8
 from gansweep.evaluation.extractors import (
+    BUNDLED,
     CLASSIFIERS,
-    WEIGHTS,
     Classifier,
     build,
     extract,
@@ -240,7 +240,7 @@ def test_the_intra_fid_of_real_samples_is_biased_upwards_more_than_their_fid(dig
 
 
 def test_the_accuracy_of_real_images_is_the_classifiers(digits):
-    facts = json.loads((WEIGHTS / "digits.json").read_text())
+    facts = json.loads((BUNDLED / "digits.json").read_text())
     scores = evaluator(digits, 600, ("accuracy",)).score(digits.test, digits.test_labels)
     torch.testing.assert_close(scores["accuracy"], facts["test_accuracy"])
 
@@ -448,17 +448,17 @@ def test_a_reference_survives_its_file(digits, tmp_path):
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_the_shipped_weights_are_the_ones_described(name):
-    facts = json.loads((WEIGHTS / f"{name}.json").read_text())
-    assert file_hash(WEIGHTS / f"{name}.pt") == facts["sha256"]
+    facts = json.loads((BUNDLED / f"{name}.json").read_text())
+    assert file_hash(BUNDLED / f"{name}.pt") == facts["sha256"]
     assert facts["test_accuracy"] > {"digits": 0.96, "mnist": 0.985}[name]
     assert registered_name(name) == f"gansweep-{name}-{facts['sha256'][:12]}"
 
 
 def test_the_shipped_classifier_of_digits_is_as_accurate_as_described(digits):
-    facts = json.loads((WEIGHTS / "digits.json").read_text())
+    facts = json.loads((BUNDLED / "digits.json").read_text())
     assert digits.sha256 == facts["dataset_sha256"]
     network = Classifier(*CLASSIFIERS["digits"])
-    network.load_state_dict(torch.load(WEIGHTS / "digits.pt", weights_only=True))
+    network.load_state_dict(torch.load(BUNDLED / "digits.pt", weights_only=True))
     assert accuracy(network, digits.test, digits.test_labels) == facts["test_accuracy"]
     features, _ = network(digits.train)
     torch.testing.assert_close(features.std(0), torch.ones(32), rtol=1e-4, atol=0)

@@ -117,7 +117,7 @@ def test_weights_are_downloaded_once_and_whole(tmp_path, monkeypatch):
     source = tmp_path / "x-6726825d.pth"
     source.write_bytes(b"weights")
     digest = hashlib.sha256(b"weights").hexdigest()[:8]
-    given = weights.Published("X", "x", source.as_uri(), digest, "GANSWEEP_X_WEIGHTS")
+    given = weights.Weights("X", "x", source.as_uri(), digest, "GANSWEEP_X_WEIGHTS")
     monkeypatch.setitem(weights.PUBLISHED, "inception", given)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)

@@ -10,7 +10,15 @@ from torch.testing import assert_close
 from gansweep.networks.layers.batchnorm import BatchNorm
 from gansweep.networks.layers.norms import InstanceNorm, LayerNorm, norm
 from gansweep.networks.layers.patches import fold_3x3, fold_4x4, patches_3x3, patches_4x4
-from gansweep.networks.layers.weighted import Conv, Conv3x3, Deconv, Doubled, Halved, Linear, power_iteration
+from gansweep.networks.layers.weighted import (
+    Conv,
+    Conv3x3,
+    Deconv,
+    Linear,
+    MeanPool2x,
+    Upsample2x,
+    power_iteration,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -78,8 +86,8 @@ def test_patches_and_folds_are_transposes_of_each_other(patches, fold, shape):
 def test_resampling_is_pytorchs():
     x = torch.randn(2, 3, 4, 6)
     up, down = nn.Upsample(scale_factor=2), nn.AvgPool2d(2)
-    assert_close(Doubled()(x.movedim(1, -1)).movedim(-1, 1), up(x))
-    assert_close(Halved()(x.movedim(1, -1)).movedim(-1, 1), down(x))
+    assert_close(Upsample2x()(x.movedim(1, -1)).movedim(-1, 1), up(x))
+    assert_close(MeanPool2x()(x.movedim(1, -1)).movedim(-1, 1), down(x))
 
 
 def test_batch_norm_is_pytorchs_in_training_and_frozen_in_evaluation():

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from gansweep.errors import UserError
 from gansweep.networks import ARCHITECTURES, architecture_for, build, check_fits
-from gansweep.networks.layers.weighted import Weighted
+from gansweep.networks.layers.weighted import MatrixLayer
 from gansweep.networks.options import NORMS, Binding, NetworkOptions
 
 SHAPES = {28: (1, 28, 28), 32: (3, 32, 32), 64: (3, 64, 64)}
@@ -62,7 +62,7 @@ def test_initial_weights_depend_on_the_seed_alone():
 def test_initial_weights_do_not_depend_on_the_norm(role, d_norm):
     def weights(d_norm):
         net = network(role, "conv8", (1, 8, 8), NetworkOptions(d_norm=d_norm))
-        return [layer.weight for layer in net.modules() if isinstance(layer, Weighted)]
+        return [layer.weight for layer in net.modules() if isinstance(layer, MatrixLayer)]
 
     assert_close(weights(d_norm), weights("none"), rtol=0, atol=0)
 
@@ -137,7 +137,7 @@ def test_the_gaussian_generator_starts_standard_normal_and_has_two_parameters():
 def test_the_gaussian_critic_is_that_of_f_gan():
     # Nowozin et al. (2016): two hidden layers of 64 units and tanh.
     net = network("discriminator", "gaussian", (1,))
-    (w1, b1), (w2, b2), (w3, b3) = ((m.weight, m.bias) for m in net.modules() if isinstance(m, Weighted))
+    (w1, b1), (w2, b2), (w3, b3) = ((m.weight, m.bias) for m in net.modules() if isinstance(m, MatrixLayer))
     assert (w1.shape, w2.shape, w3.shape) == ((1, 64), (64, 64), (64, 1))
     x = torch.randn(8, 1)
     assert_close(net(x), (((x @ w1 + b1).tanh() @ w2 + b2).tanh() @ w3 + b3).squeeze(1))

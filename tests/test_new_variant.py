@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 from gansweep.cli import main
-from gansweep.contracts import CONTRACTS, Broken, Specimen
+from gansweep.contracts import CONTRACTS, ContractBroken, Specimen
 from gansweep.contracts.new_variant import free_look
 from gansweep.errors import UserError
 from gansweep.variants import VARIANTS
@@ -72,10 +72,10 @@ def test_a_new_variant_keeps_every_contract_but_for_its_source(tmp_path):
     specimen = Specimen("own_gan", load(file).PUBLISHED)
     for contract in set(CONTRACTS) - {"source"}:
         CONTRACTS[contract](specimen)
-    with pytest.raises(Broken, match=r"must name an arXiv id like .*, but is '<authors>"):
+    with pytest.raises(ContractBroken, match=r"must name an arXiv id like .*, but is '<authors>"):
         CONTRACTS["source"](specimen)
     file.write_text(file.read_text().replace('<authors>, "<title>", <year>, arXiv:<id>', SOURCE))
-    with pytest.raises(Broken, match="Deviations must be"):
+    with pytest.raises(ContractBroken, match="Deviations must be"):
         CONTRACTS["source"](Specimen("own_gan", load(file).PUBLISHED))
     fill_in(file)
     CONTRACTS["source"](Specimen("own_gan", load(file).PUBLISHED))
@@ -124,13 +124,13 @@ def test_an_installed_package_is_listed_checked_and_tested(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("wgan", "there is a variant 'wgan' already, WGAN"),
-        ("my-gan", "a Python identifier in lower case, like my_gan, not 'my-gan'"),
-        ("MyGAN", "not 'MyGAN'"),
-        ("lambda", "not 'lambda'"),
-        ("none", "a variant cannot be named 'none': its class None"),
-        ("published", "its class Published has a name of another use"),
-        ("tensor", "its class Tensor has"),
+        ("wgan", "variant 'wgan' exists already (WGAN)"),
+        ("my-gan", "a Python identifier in lower case, like my_gan, but is 'my-gan'"),
+        ("MyGAN", "but is 'MyGAN'"),
+        ("lambda", "but is 'lambda'"),
+        ("none", "a variant cannot be named 'none': the name of its class, None,"),
+        ("published", "the name of its class, Published, has another use"),
+        ("tensor", "its class, Tensor, has"),
     ],
 )
 def test_a_name_that_cannot_be_taken(name, sentence, capsys, tmp_path):
@@ -144,7 +144,7 @@ def test_nothing_is_overwritten(capsys, tmp_path):
     mine.parent.mkdir()
     mine.write_text("mine")
     assert main(["new-variant", "my_gan", "--into", str(tmp_path)]) == 2
-    assert f"{mine} is there already and is not overwritten" in capsys.readouterr().err
+    assert f"{mine} exists already and is not overwritten" in capsys.readouterr().err
     assert list(mine.parent.iterdir()) == [mine] and mine.read_text() == "mine"
 
 

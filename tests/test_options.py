@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from gansweep.contracts.eager import Eager
+from gansweep.contracts.eager import PlainTrainer
 from gansweep.training.member import make_member, pack_key
 from gansweep.training.pack import Pack
 from gansweep.variants import VARIANTS
@@ -65,7 +65,7 @@ def test_a_pack_with_options_trains_like_plain_pytorch(options, images, double):
     some = members(**options)
     pack, terms = trained(some, images)
     for i, member in enumerate(some):
-        eager = Eager(member, images, torch.float64)
+        eager = PlainTrainer(member, images, torch.float64)
         for _ in range(4):
             expected = eager.round()
         for player, losses in expected.items():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gansweep.contracts.comparison import TOLERANCE, require_bits, require_same_way
-from gansweep.contracts.eager import Eager
+from gansweep.contracts.eager import PlainTrainer
 from gansweep.contracts.specimen import weights
 from gansweep.networks.options import CONDITIONALS, NORMS
 from gansweep.training.member import make_member
@@ -66,7 +66,7 @@ def test_a_pack_of_any_variant_with_any_options_trains_like_plain_pytorch(name, 
     for options, conditional in cases(name):
         members = members_of(name, kind, options, conditional)
         pack = Pack(members, dataset, CPU)
-        start, eager = weights(pack), Eager(members[1], dataset, torch.float64)
+        start, eager = weights(pack), PlainTrainer(members[1], dataset, torch.float64)
         for _ in range(2):
             pack.round()
             eager.round()

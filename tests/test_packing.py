@@ -36,8 +36,12 @@ from gansweep.run.packing import (
 )
 from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
+from gansweep.training.member import Member
 from gansweep.training.sizing import probe
+from gansweep.training.sizing.estimate import member_bytes
 from gansweep.training.sizing.probe import Device, Measurement, largest_member, try_sizes
+from gansweep.variants import VARIANTS
+from gansweep.variants.hinge import Hinge
 
 GB = 10**9
 H200 = Device("H200", memory=140 * GB, n_cpus=16, host_memory=128 * GB)
@@ -319,3 +323,18 @@ def test_a_plan_says_how_trials_are_packed_and_what_is_left(tmp_path, digits):
     assert line.split()[3:7] == ["2", "2", "15", "3"]  # trials, packs, steps, evaluations
     with pytest.raises(UserError, match="holds results of this study as it was before"):
         plan("s", "Why?", replace(value, steps=20), Wish(results=tmp_path))
+
+
+def test_a_variant_says_how_many_more_passes_of_the_discriminator_it_keeps(digits):
+    @dataclass(frozen=True, kw_only=True)
+    class Heavy(Hinge):
+        @property
+        def n_extra_passes(self):
+            return 10
+
+    common = {"trial_id": "0", "dataset": "digits", "architecture": "conv8", "seed": 0, "batch_size": 64}
+    sizes = [
+        member_bytes(Member(variant=variant, **common), digits[0])
+        for variant in (Hinge(), VARIANTS["wgan_gp"].variant, Heavy())
+    ]
+    assert sizes == sorted(set(sizes))

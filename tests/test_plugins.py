@@ -1,5 +1,6 @@
 """Variants of other packages: real distributions, with their metadata, on the path."""
 
+import math
 import os
 import subprocess
 import sys
@@ -7,6 +8,10 @@ import warnings
 
 import pytest
 
+from gansweep.errors import UserError
+from gansweep.space import choice, uniform
+from gansweep.study import Study
+from gansweep.variants import VARIANTS
 from gansweep.variants.plugins import offered
 from gansweep.variants.table import TABLE
 
@@ -93,3 +98,50 @@ def test_the_table_has_it_also_where_its_package_is_imported_first(install, tmp_
     path = os.pathsep.join([str(tmp_path), os.getcwd()])
     environment = {**os.environ, "PYTHONPATH": path}
     subprocess.run([sys.executable, "-W", "error", "-c", program], env=environment, check=True)
+
+
+RANGED = """
+from dataclasses import dataclass
+from typing import Annotated
+
+from gansweep.fields import OneOf, Positive
+from gansweep.variants import Published
+from gansweep.variants.base import Within
+from gansweep.variants.hinge import Hinge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mine(Hinge):
+    strength: Annotated[float, Within(0, 5)] = 1.0
+    pull: Positive = 1.0
+    shape: Annotated[str, OneOf(("round", "square"))] = "round"
+    gamma: Annotated[float, Within(0, 100)] = 10.0
+    free: float = 0.0
+
+
+MY_GAN = Published(variant=Mine(), label="My GAN", family="mine", default={"lr": 1e-4, "strength": 1.0})
+"""
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"strength": choice(1.0, 9.0)}, r"strength must lie in \[0, 5\], but the space has Choice"),
+        ({"strength": uniform(-1, 2)}, r"strength must lie in \[0, 5\], but the space has Uniform"),
+        ({"strength": "high"}, "strength is of type float, but the space has 'high'"),
+        ({"strenght": 1.0}, "unknown hyperparameter 'strenght'; did you mean 'strength'"),
+        ({"pull": 0.0}, "pull must be above 0 and finite, but the space has 0.0"),
+        ({"shape": "sqare"}, "unknown shape 'sqare'; did you mean 'square'"),
+        ({"free": math.inf}, r"free must lie in \(-inf, inf\), but the space has inf"),
+        ({"gamma": 50.0}, r"gamma must lie in \[0, 1\], but the space has 50.0"),  # that of BEGAN
+    ],
+)
+def test_a_variant_of_another_package_states_the_ranges_of_its_own_fields(
+    install, monkeypatch, space, message
+):
+    install("plugin_ranged", RANGED, "my_gan = plugin_ranged:MY_GAN")
+    monkeypatch.setitem(VARIANTS, "my_gan", offered(TABLE)["my_gan"])
+    common = {"datasets": ("digits",), "trials": 2, "steps": 5}
+    with pytest.raises(UserError, match=message):
+        Study(variants=("my_gan", "began"), space=space, **common)
+    Study(variants=("my_gan",), space={"strength": uniform(0, 5), "gamma": 50.0, "shape": "square"}, **common)

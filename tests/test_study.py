@@ -166,6 +166,9 @@ def test_what_does_not_fit_the_data_is_refused():
         resolve("s", "", asked, digits)
     with pytest.raises(UserError, match="set likelihood='gaussian'"):
         resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",)), ring)
+    with pytest.raises(UserError, match=r"likelihood of vae needs data in \[0, 1\], which ring has not"):
+        either = {"likelihood": choice("gaussian", "bernoulli")}
+        resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",), space=either), ring)
     vae = replace(SMALL, variants=("vae",), datasets=("ring",), space={"likelihood": "gaussian"})
     assert resolve("s", "", vae, ring).defaults["vae"]["likelihood"] == "gaussian"
 

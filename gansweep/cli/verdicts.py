@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from gansweep.contracts import CONTRACTS, check, demand
+from gansweep.contracts import CONTRACTS, check, requirement
 from gansweep.variants import Published
 
 WIDTH = max(map(len, CONTRACTS))
@@ -17,7 +17,7 @@ def verdicts(variants: Mapping[str, Published]) -> Iterator[tuple[str, bool]]:
         for verdict in check(name, published):
             word = "BROKEN" if verdict.reason else "kept"
             columns = f"{word:<6}  {verdict.seconds:5.2f} s  {verdict.contract:<{WIDTH}}"
-            yield f"  {columns}  {demand(verdict.contract)}", bool(verdict.reason)
+            yield f"  {columns}  {requirement(verdict.contract)}", bool(verdict.reason)
             if verdict.reason:
                 yield f"{'':19}{verdict.reason}", True
             n_kept, seconds = n_kept + (not verdict.reason), seconds + verdict.seconds

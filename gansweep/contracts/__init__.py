@@ -1,4 +1,7 @@
-"""What every variant must keep, ours or another package's, as functions that say what is broken."""
+"""Contracts: what every variant must keep, gansweep's own or another package's.
+
+Each contract is a function that raises `ContractBroken` with a sentence about what is broken.
+"""
 
 import inspect
 import time
@@ -6,11 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gansweep.contracts import statements, trainings
-from gansweep.contracts.breach import Broken
+from gansweep.contracts.breach import ContractBroken
 from gansweep.contracts.specimen import Specimen
 from gansweep.variants import Published
 
-__all__ = ["CONTRACTS", "Broken", "Specimen", "Verdict", "check", "demand"]
+__all__ = ["CONTRACTS", "ContractBroken", "Specimen", "Verdict", "check", "requirement"]
 
 CONTRACTS: dict[str, Callable[[Specimen], None]] = {
     "game": statements.game,
@@ -22,42 +25,42 @@ CONTRACTS: dict[str, Callable[[Specimen], None]] = {
     "in a pack": trainings.in_a_pack,
     "as plain PyTorch": trainings.as_plain_pytorch,
     "in single precision": trainings.in_single_precision,
-    "whatever its pack": trainings.whatever_its_pack,
-    "own floats": trainings.own_floats,
+    "independent of its pack": trainings.independent_of_its_pack,
+    "floats are per member": trainings.floats_are_per_member,
     "diverged neighbour": trainings.diverged_neighbour,
     "without a member": trainings.without_a_member,
     "resumed": trainings.resumed,
     "traced": trainings.traced,
-    "chunks": trainings.chunks,
+    "independent of chunking": trainings.independent_of_chunking,
     "conditional": trainings.conditional,
 }
-"""By name; the docstring of each is what it demands. A contract raises Broken."""
+"""Contracts by name. The docstring of a contract is its requirement; a contract raises ContractBroken."""
 
-FOUNDATIONS = ("game", "terms", "in a pack")  # where one is broken, those behind it say nothing
+FOUNDATIONS = ("game", "terms", "in a pack")  # a variant that breaks one cannot be examined further
 
 
 class Verdict(NamedTuple):
-    """What came of one contract."""
+    """The result of one contract."""
 
     contract: str
-    reason: str  # what is broken; empty if the contract is kept
+    reason: str  # what is broken; "" if the contract is kept
     seconds: float
 
 
 def check(name: str, published: Published) -> Iterator[Verdict]:
-    """Examine a variant, contract by contract, up to the first that must be kept to examine the others."""
+    """Examine a variant, contract by contract, and stop after a broken contract of FOUNDATIONS."""
     specimen = Specimen(name, published)
     for contract, examine in CONTRACTS.items():
         reason, begin = "", time.perf_counter()
         try:
             examine(specimen)
-        except Broken as broken:
+        except ContractBroken as broken:
             reason = str(broken)
         yield Verdict(contract, reason, time.perf_counter() - begin)
         if reason and contract in FOUNDATIONS:
             return
 
 
-def demand(contract: str) -> str:
-    """What a contract demands: one sentence."""
+def requirement(contract: str) -> str:
+    """Returns what a contract requires, in one sentence."""
     return inspect.getdoc(CONTRACTS[contract]) or ""

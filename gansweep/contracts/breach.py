@@ -1,4 +1,4 @@
-"""A broken contract, said in one sentence."""
+"""Broken contracts, and the exceptions of a variant's code explained to its author."""
 
 import inspect
 import traceback
@@ -9,7 +9,7 @@ from pathlib import Path
 from gansweep.errors import UserError
 from gansweep.variants.base import Variant
 
-# What PyTorch says when a loss does what a pack cannot map over its members, and what that means.
+# Parts of PyTorch's messages about losses that a pack cannot map over its members, and their meaning.
 CAUSES = {
     ".item()": "it takes a number out of a tensor, by .item(), float() or a branch on its value",
     "data-dependent control flow": "it branches on the value of a tensor",
@@ -23,26 +23,26 @@ CAUSES = {
 }
 
 
-class Broken(Exception):
-    """A contract that a variant does not keep; the message says what was expected and what was found."""
+class ContractBroken(Exception):
+    """A variant does not keep a contract; the message says what was expected and what was found."""
 
 
 @contextmanager
 def running(variant: Variant, doing: str) -> Iterator[None]:
-    """Turn whatever the code of a variant raises into Broken: it is the variant that is examined.
+    """Turn any exception of a variant's code into ContractBroken.
 
-    doing: what was being done, to stand behind "it fails".
+    doing: what was being done; the message begins with "it fails" and this text.
     """
     try:
         yield
-    except Broken:
+    except ContractBroken:
         raise
     except Exception as error:
-        raise Broken(f"it fails {doing}{_place(error, variant)}: {_cause(error)}") from error
+        raise ContractBroken(f"it fails {doing}{_place(error, variant)}: {_cause(error)}") from error
 
 
 def _cause(error: Exception) -> str:
-    """What an exception means to the author of a variant."""
+    """Returns what an exception means for the author of a variant."""
     text = str(error).strip()
     for phrase, meaning in CAUSES.items():
         if isinstance(error, RuntimeError) and phrase in text:
@@ -52,7 +52,7 @@ def _cause(error: Exception) -> str:
 
 
 def _place(error: Exception, variant: Variant) -> str:
-    """The last line of the files of its class and of the bases of that which the error came from."""
+    """Returns the last line of the variant's source files (its class and its bases) that the error passed."""
     files = {inspect.getsourcefile(kind) for kind in type(variant).__mro__ if kind is not object}
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

@@ -1,4 +1,4 @@
-"""Plain PyTorch training of one member: the reference that packs are compared with."""
+"""Training of one member in plain PyTorch: the reference that packs are compared with."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
-from gansweep.networks.layers.weighted import Weighted, power_iteration
+from gansweep.networks.layers.weighted import MatrixLayer, power_iteration
 from gansweep.networks.options import Binding
 from gansweep.training.binding import is_random, networks, options_of
 from gansweep.training.member import Member
@@ -16,12 +16,12 @@ from gansweep.training.randomness import Streams, derive
 from gansweep.variants.base import float_fields
 
 
-class Eager:
-    """Modules, torch.optim and a loop, as a tutorial has it; the member's own randomness."""
+class PlainTrainer:
+    """Trains one member with modules, torch.optim, a loop and the member's randomness."""
 
     def __init__(self, member: Member, dataset: Dataset, dtype: torch.dtype = torch.float32) -> None:
         self.member, self.dataset, self.dtype, self.rounds = member, dataset, dtype, 0
-        # As inside a pack, hyperparameters are tensors of the training precision.
+        # Inside a pack hyperparameters are tensors of the training precision, so they are here, too.
         floats = {
             name: torch.tensor(getattr(member.variant, name), dtype=dtype)
             for name in float_fields(member.variant)
@@ -47,7 +47,7 @@ class Eager:
         )
 
     def round(self) -> dict[str, dict[str, Tensor]]:
-        """One pass of all players; the terms of each player's last update."""
+        """Run one pass of all players. Returns the terms of each player's last update."""
         draws = {name: value[0] for name, value in self.streams.next(self.rounds).items()}
         terms, update = {}, 0
         for player, moves in self.moves.items():
@@ -61,7 +61,7 @@ class Eager:
         return terms
 
     def parameters(self) -> dict[str, Tensor]:
-        """All parameters as `network.parameter`."""
+        """Returns all parameters by `network.parameter`."""
         return {f"{n}.{k}": p.detach() for n, net in self.nets.items() for k, p in net.named_parameters()}
 
     def _move(self, player: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -99,7 +99,7 @@ class Eager:
     def _iterate(self) -> None:
         for net in self.nets.values():
             for layer in net.modules():
-                if isinstance(layer, Weighted) and layer.spectral:
+                if isinstance(layer, MatrixLayer) and layer.spectral:
                     layer.u, layer.v = power_iteration(layer.weight.detach(), layer.u)
 
     def _optimizer(self, player: str) -> torch.optim.Optimizer:

@@ -1,4 +1,4 @@
-"""A new variant from templates: a file of gansweep in a clone of it, a small package of its own elsewhere."""
+"""Writes a new variant from templates: a file inside a clone of gansweep, or a small package of its own."""
 
 import keyword
 import re
@@ -22,16 +22,16 @@ PACKAGE = {
     "gansweep_$name/pyproject.toml": "pyproject.toml",
     "gansweep_$name/README.md": "README.md",
 }
-"""The files and their templates."""
+"""Paths of the new files, and the templates they are made from."""
 
 
 def new_variant(name: str, into: Path) -> str:
-    """Write a variant that works, to be edited; what was written and what to do next.
+    """Write a working variant to be edited. Returns what was written and the next steps.
 
-    into: a clone of gansweep, or any other folder, which gets a package `gansweep_<name>`.
+    into: a clone of gansweep, or any other folder, which then gets a package `gansweep_<name>`.
 
     Raises:
-        UserError: the name is no identifier in lower case, or taken; a file of it is there already, or cannot
+        UserError: the name is not an identifier in lower case, or is taken; a file exists already or cannot
             be written.
     """
     _check(name)
@@ -43,7 +43,7 @@ def new_variant(name: str, into: Path) -> str:
     }
     for file in texts:
         if file.exists():
-            raise UserError(f"{file} is there already and is not overwritten: take another name")
+            raise UserError(f"{file} exists already and is not overwritten: choose another name")
     require_writable(into)
     for file, text in texts.items():
         write_atomically(file, text)
@@ -52,10 +52,10 @@ def new_variant(name: str, into: Path) -> str:
 
 
 def free_look(variants: Mapping[str, Published] = VARIANTS) -> tuple[str, str]:
-    """A hue and a marker that no variant has together: of the hue with the fewest, its first marker.
+    """Returns a pair of hue and marker that no variant has: the first free marker of the least used hue.
 
     Raises:
-        UserError: there are as many variants as pairs.
+        UserError: all pairs are taken.
     """
     taken = {(published.hue, published.marker) for published in variants.values()}
     used = Counter(hue for hue, _ in taken)
@@ -67,15 +67,15 @@ def free_look(variants: Mapping[str, Published] = VARIANTS) -> tuple[str, str]:
 
 def _check(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise UserError(f"a variant is named by a Python identifier in lower case, like my_gan, not {name!r}")
+        raise UserError(f"a name must be a Python identifier in lower case, like my_gan, but is {name!r}")
     imports = re.findall(r"^from \S+ import (.*)$", _read("variant.py"), re.MULTILINE)
     class_name = _class_name(name)
     if keyword.iskeyword(class_name) or class_name in re.findall(r"\w+", " ".join(imports)):
         raise UserError(
-            f"a variant cannot be named {name!r}: its class {class_name} has a name of another use"
+            f"a variant cannot be named {name!r}: the name of its class, {class_name}, has another use"
         )
     if name in VARIANTS:
-        raise UserError(f"there is a variant {name!r} already, {VARIANTS[name].label}: take another name")
+        raise UserError(f"variant {name!r} exists already ({VARIANTS[name].label}): choose another name")
 
 
 def _read(template: str) -> str:

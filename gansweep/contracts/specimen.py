@@ -1,7 +1,7 @@
-"""A variant under examination: members that differ in all that may differ, and their trainings.
+"""A variant under examination: members that differ in everything that may differ, and their trainings.
 
-Contracts of one variant share trainings through its specimen: of 64 random 8x8 images, in float64, where
-only a mistake can make two ways of computing differ.
+The contracts of a variant share trainings through its specimen. The data are 64 random 8x8 images, the
+precision is float64, in which two correct computations differ by rounding only.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gansweep.contracts.breach import running
-from gansweep.contracts.eager import Eager
+from gansweep.contracts.eager import PlainTrainer
 from gansweep.data import Dataset
 from gansweep.space import Uniform
 from gansweep.training.member import Member, make_member, searchable
@@ -33,14 +33,14 @@ Terms = dict[str, dict[str, Tensor]]
 
 
 class RandomImages(Dataset):
-    """A data set whose batches have torch's default dtype."""
+    """A data set whose batches have the default dtype of torch."""
 
     def batch(self, index: Tensor) -> Tensor:
         return super().batch(index).to(torch.get_default_dtype())
 
 
 def random_images() -> Dataset:
-    """64 random images of 8x8 pixels, in four classes."""
+    """Returns 64 random images of 8x8 pixels in four classes."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (64, 1, 8, 8), generator=generator).to(torch.uint8)
     labels = torch.arange(64) % N_CLASSES
@@ -59,7 +59,7 @@ def random_images() -> Dataset:
 
 @contextmanager
 def precision(dtype: torch.dtype) -> Iterator[None]:
-    """New tensors have this type."""
+    """Make `dtype` the default dtype of torch."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -85,17 +85,17 @@ class DrawnInDouble(Streams):
 
 @dataclass(frozen=True)
 class Trained:
-    """Members that one pack has trained: their weights at both ends, by member."""
+    """Members trained by one pack; weights are listed by member."""
 
     pack: Pack
     start: list[Weights]
-    halfway: list[dict[str, Any]]  # states, as checkpoints hold them
+    halfway: list[dict[str, Any]]  # states as in checkpoints
     end: list[Weights]
     terms: Terms  # of the last round
 
 
 class Specimen:
-    """A variant by name, its members and their trainings."""
+    """A variant with its name, its members and their trainings."""
 
     def __init__(self, name: str, published: Published) -> None:
         self.name, self.published = name, published
@@ -103,12 +103,12 @@ class Specimen:
 
     @property
     def own_floats(self) -> list[str]:
-        """The floats of the objective itself that a configuration may set."""
+        """The float fields of the objective that a configuration may set."""
         return [name for name in float_fields(self.published.variant) if name in searchable(self.published)]
 
     @cached_property
     def reference(self) -> Trained:
-        """Three unlike members with batch norm, trained by Adam."""
+        """Three different members with batch norm, trained with Adam."""
         return self.train(self.members(3))
 
     @cached_property
@@ -117,7 +117,7 @@ class Specimen:
         return samples(self.reference)
 
     def members(self, n: int, d_norm: str = "batch", optimizer: str = "adam", **common: Any) -> list[Member]:
-        """Members that differ in all that may differ inside a pack."""
+        """Returns members that differ in everything that may differ inside a pack."""
         return [
             make_member(
                 self.published,
@@ -137,7 +137,7 @@ class Specimen:
         """Members trained in one pack.
 
         Raises:
-            Broken: the variant's code cannot be trained in a pack.
+            ContractBroken: the variant's code cannot run in a pack.
         """
         with precision(torch.float64), running(self.published.variant, "in a pack"):
             pack = Pack(members, self.images, CPU)
@@ -148,14 +148,14 @@ class Specimen:
                     halfway = [pack.state(i) for i in range(len(members))]
             return Trained(pack, start, halfway, weights(pack), terms)
 
-    def train_plainly(self, member: Member, rounds: int = N_ROUNDS) -> tuple[Eager, Terms]:
+    def train_plainly(self, member: Member, rounds: int = N_ROUNDS) -> tuple[PlainTrainer, Terms]:
         """A member trained by plain PyTorch, and the terms of its last round.
 
         Raises:
-            Broken: the variant's code fails.
+            ContractBroken: the variant's code fails.
         """
         with precision(torch.float64), running(self.published.variant, "in plain PyTorch"):
-            eager = Eager(member, self.images, torch.float64)
+            eager = PlainTrainer(member, self.images, torch.float64)
             terms: Terms = {}
             for _ in range(rounds):
                 terms = eager.round()
@@ -178,7 +178,7 @@ class Specimen:
 
 
 def weights(pack: Pack) -> list[Weights]:
-    """The parameters of every member of a pack by name, copied."""
+    """Returns copies of the parameters of every member of a pack by name."""
     return [
         {
             f"{net}.{key}": value[i].clone()
@@ -191,7 +191,7 @@ def weights(pack: Pack) -> list[Weights]:
 
 
 def samples(trained: Trained, part: slice = slice(None), label: int | None = None) -> Tensor:
-    """Samples [P, S, 1, 8, 8] of every member from a part of 16 latents; conditional ones of one class."""
+    """Returns samples [P, S, 1, 8, 8] of all members for some of 16 latents; conditional ones of a class."""
     pack = trained.pack
     with precision(torch.float64):
         z = torch.linspace(-1, 1, 16 * pack.z_dim).view(pack.z_dim, 16).T[part]
@@ -200,7 +200,7 @@ def samples(trained: Trained, part: slice = slice(None), label: int | None = Non
 
 
 def with_float(member: Member, name: str, factor: float) -> Member:
-    """The member with one float, its own or its variant's, multiplied."""
+    """Returns the member with one float field, its own or its variant's, multiplied."""
     if hasattr(member, name):
         return replace(member, **{name: getattr(member, name) * factor})
     value = getattr(member.variant, name) * factor

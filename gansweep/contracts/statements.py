@@ -1,4 +1,4 @@
-"""Contracts on what a variant states about itself; nothing is trained."""
+"""Contracts on what a variant states about itself, checked without training."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import get_type_hints
 import torch
 from torch import Tensor
 
-from gansweep.contracts.breach import Broken, running
+from gansweep.contracts.breach import ContractBroken, running
 from gansweep.contracts.specimen import N_CLASSES, Specimen
 from gansweep.errors import UserError
 from gansweep.training.member import check_values, searchable
@@ -24,20 +24,24 @@ EXTREME = 30.0  # a score whose sigmoid is 1 in float32
 
 
 def game(specimen: Specimen) -> None:
-    """A frozen dataclass; a loss for each player, a player for each network."""
+    """A variant is a frozen dataclass: a loss per player, a player per network."""
     variant = specimen.published.variant
     kind = type(variant)
     if not isinstance(variant, Variant) or "__dataclass_params__" not in vars(kind):
-        raise Broken(f"{kind.__name__} must be a Variant decorated by @dataclass(frozen=True, kw_only=True)")
+        raise ContractBroken(
+            f"{kind.__name__} must be a Variant decorated by @dataclass(frozen=True, kw_only=True)"
+        )
     for field in fields(variant):
         if (hint := get_type_hints(kind)[field.name]) not in FIELD_TYPES:
-            raise Broken(f"field {field.name} must be a float, int, bool or str, but is of type {hint}")
+            raise ContractBroken(
+                f"field {field.name} must be a float, int, bool or str, but is of type {hint}"
+            )
     for player in variant.players:
         if not callable(getattr(variant, f"{player}_loss", None)):
-            raise Broken(f"player {player!r} needs a method {player}_loss(nets, batch)")
+            raise ContractBroken(f"player {player!r} needs a method {player}_loss(nets, batch)")
     owned = sorted(name for own in variant.players.values() for name in own)
     if owned != sorted(variant.networks) or "G" not in owned:
-        raise Broken(
+        raise ContractBroken(
             f"each of the networks {sorted(variant.networks)} needs one player, but {owned} have one"
         )
     for name, role in variant.networks.items():
@@ -47,36 +51,42 @@ def game(specimen: Specimen) -> None:
 
 
 def source(specimen: Specimen) -> None:
-    """The docstring names author, year and arXiv id, and the deviations."""
+    """The docstring states author, year, arXiv id and deviations."""
     published = specimen.published
     for text in published.sources:
         if not re.search(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", text):
-            raise Broken(f"Source must name an arXiv id like arXiv:1406.2661, but is {text!r}")
+            raise ContractBroken(f"Source must name an arXiv id like arXiv:1406.2661, but is {text!r}")
         if not re.search(r"\b(19|20)\d\d\b", re.sub(r"arXiv:\S+", "", text)):
-            raise Broken(f"Source must name the year of publication, but is {text!r}")
+            raise ContractBroken(f"Source must name the year of publication, but is {text!r}")
     for text in published.deviations:
         if not (re.match(r"(none\.|1\. \S)", text) and text.endswith((".", ")"))):
-            raise Broken(f'Deviations must be "none." or sentences numbered from "1. ", but is {text!r}')
+            raise ContractBroken(
+                f'Deviations must be "none." or sentences numbered from "1. ", but is {text!r}'
+            )
 
 
 def spaces(specimen: Specimen) -> None:
-    """Default, wide and narrow space set the same hyperparameters, in their ranges."""
+    """Default, wide and narrow set the same hyperparameters, within their ranges."""
     published = specimen.published
     named = {"default": published.default, "wide": published.wide, "narrow": published.narrow}
     for which, values in named.items():
         for name, value in values.items():
             if name not in searchable(published):
-                raise Broken(f"{which} sets {name!r}, which is no hyperparameter of {specimen.name}")
+                raise ContractBroken(
+                    f"{which} sets {name!r}, which is not a hyperparameter of {specimen.name}"
+                )
             try:
                 check_values(name, value, [published.variant])
             except UserError as error:
-                raise Broken(f"{which}: {error}") from None
+                raise ContractBroken(f"{which}: {error}") from None
         if other := set(values) ^ set(published.default):
-            raise Broken(f"default and {which} must set the same, but only one of them sets {sorted(other)}")
+            raise ContractBroken(
+                f"default and {which} must set the same, but only one of them sets {sorted(other)}"
+            )
 
 
 def looks(specimen: Specimen) -> None:
-    """Label, and hue with marker, tell it from all others in figures."""
+    """Label and (hue, marker) are unique among all variants."""
     published = specimen.published
     _require_one_of("hue", published.hue, HUES)
     _require_one_of("marker", published.marker, MARKERS)
@@ -84,13 +94,13 @@ def looks(specimen: Specimen) -> None:
         if name == specimen.name:
             continue
         if other.label == published.label:
-            raise Broken(f"label {published.label!r} is that of {name} already")
+            raise ContractBroken(f"label {published.label!r} is that of {name} already")
         if (other.hue, other.marker) == (published.hue, published.marker):
-            raise Broken(f"{name} is a {published.hue} {published.marker} already: take another pair")
+            raise ContractBroken(f"{name} is a {published.hue} {published.marker} already: take another pair")
 
 
 def extremes(specimen: Specimen) -> None:
-    """Losses and their slopes are finite at scores of 30 and -30, in float32."""
+    """Losses and their gradients are finite at scores of 30 and -30, in float32."""
     variant = specimen.published.variant
     if variant.networks.get("D") not in ("discriminator", "auxiliary"):
         return
@@ -104,7 +114,7 @@ def extremes(specimen: Specimen) -> None:
         calls = count()
 
         def D(x: Tensor, calls: Iterator[int] = calls) -> Tensor:
-            # Rolled by one at each call, so that each sign on a real sample meets each on a fake one.
+            # The roll by one per call pairs each sign on a real sample with each sign on a fake one.
             return scores.roll(next(calls), 0) + 0 * x.sum()
 
         with running(variant, f"at scores of {EXTREME:g}"):
@@ -113,12 +123,14 @@ def extremes(specimen: Specimen) -> None:
             )
             for name, term in terms.items():
                 if not term.isfinite():
-                    raise Broken(f"{player}'s term {name!r} is {term.item()} at scores of ±{EXTREME:g}")
+                    raise ContractBroken(
+                        f"{player}'s term {name!r} is {term.item()} at scores of ±{EXTREME:g}"
+                    )
         (slope,) = torch.autograd.grad(sum(terms.values(), torch.zeros(())), scores)
         if not slope.isfinite().all():
-            raise Broken(f"{player}'s loss has no finite slope at scores of ±{EXTREME:g}")
+            raise ContractBroken(f"{player}'s loss has no finite slope at scores of ±{EXTREME:g}")
 
 
 def _require_one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise Broken(f"{what} must be one of {', '.join(allowed)}, but is {value!r}")
+        raise ContractBroken(f"{what} must be one of {', '.join(allowed)}, but is {value!r}")

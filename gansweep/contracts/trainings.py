@@ -1,4 +1,4 @@
-"""Contracts on how a variant trains: in a pack as in plain PyTorch, whatever its neighbours."""
+"""Contracts on training: a pack equals plain PyTorch, and no member depends on its neighbours."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,7 +6,7 @@ from statistics import median
 
 import torch
 
-from gansweep.contracts.breach import Broken, running
+from gansweep.contracts.breach import ContractBroken, running
 from gansweep.contracts.comparison import (
     ROUNDING,
     TOLERANCE,
@@ -37,30 +37,32 @@ N_COMPARED = 5  # rounds of which the median counts
 
 
 def terms(specimen: Specimen) -> None:
-    """Each loss returns named scalars, which are finite."""
+    """Each loss returns named scalars that are finite."""
     member = specimen.members(1)[0]
     _, first = specimen.train_plainly(member, rounds=1)
     for player, losses in first.items():
         for name, value in losses.items():
             if not name.isidentifier():
-                raise Broken(f"{player}'s term {name!r} must be named by a Python identifier")
+                raise ContractBroken(f"{player}'s term {name!r} must be named by a Python identifier")
             if value.shape != ():
-                raise Broken(f"{player}'s term {name!r} must be a scalar, but has shape {tuple(value.shape)}")
+                raise ContractBroken(
+                    f"{player}'s term {name!r} must be a scalar, but has shape {tuple(value.shape)}"
+                )
             if not value.isfinite():
-                raise Broken(f"{player}'s term {name!r} is {value.item()} in the first round")
+                raise ContractBroken(f"{player}'s term {name!r} is {value.item()} in the first round")
 
 
 def in_a_pack(specimen: Specimen) -> None:
-    """A pack of three members trains: the losses can be mapped over members."""
+    """A pack of three members trains: its losses can be mapped over members."""
     reference = specimen.reference
     if reference.pack.diverged.any():
-        raise Broken(f"a member diverges within {N_ROUNDS} rounds on random images")
+        raise ContractBroken(f"a member diverges within {N_ROUNDS} rounds on random images")
     for start, end in zip(reference.start, reference.end, strict=True):
         require_same_way("a member", end, end, start, TOLERANCE)
 
 
 def as_plain_pytorch(specimen: Specimen) -> None:
-    """A pack trains each member as plain PyTorch does, by Adam and RMSProp."""
+    """A pack trains each member as plain PyTorch does, with Adam and RMSProp."""
     unlike = specimen.train(specimen.members(2, d_norm="none", optimizer="rmsprop"), rounds=2)
     for trained, rounds in ((specimen.reference, N_ROUNDS), (unlike, 2)):
         for i, member in enumerate(trained.pack.members):
@@ -80,8 +82,8 @@ def in_single_precision(specimen: Specimen) -> None:
         require_rounding(f"member {i}, in float32 against float64,", median(parts), ROUNDING)
 
 
-def whatever_its_pack(specimen: Specimen) -> None:
-    """A member and its samples are the same alone, or in another pack and slot."""
+def independent_of_its_pack(specimen: Specimen) -> None:
+    """A member and its samples are the same in any pack and slot."""
     members, reference = specimen.members(3), specimen.reference
     expected = specimen.samples[1]
     for others in (members[1:2], members[:0:-1]):
@@ -89,11 +91,11 @@ def whatever_its_pack(specimen: Specimen) -> None:
         what = f"a member trained in slot {slot} of {len(others)}"
         require_same_way(what, trained.end[slot], reference.end[1], reference.start[1], TOLERANCE)
         if not torch.allclose(samples(trained)[slot], expected, rtol=1e-5, atol=1e-7):
-            raise Broken(f"{what} draws other samples than in slot 1 of 3")
+            raise ContractBroken(f"{what} draws other samples than in slot 1 of 3")
 
 
-def own_floats(specimen: Specimen) -> None:
-    """Every float field acts, and on its own member only."""
+def floats_are_per_member(specimen: Specimen) -> None:
+    """Every float field has an effect, on its own member only."""
     base, reference = specimen.members(1)[0], specimen.reference
     names = ["g_lr", *specimen.own_floats]
     trained = specimen.train([base, *(with_float(base, name, 0.5) for name in names)])
@@ -103,24 +105,26 @@ def own_floats(specimen: Specimen) -> None:
         losses = [value for terms in trained.terms.values() for value in terms.values()]
         same_weights = all(torch.equal(trained.end[i][key], trained.end[0][key]) for key in trained.end[0])
         if same_weights and all(torch.equal(value[i], value[0]) for value in losses):
-            raise Broken(f"{name} has no effect: half of it trains the same")
+            raise ContractBroken(f"{name} has no effect: half of it trains the same")
 
 
 def diverged_neighbour(specimen: Specimen) -> None:
-    """A member that turns NaN leaves its neighbours as they were."""
+    """A member that becomes NaN does not change its neighbours."""
     reference = specimen.reference
     pack = _resumed(specimen)
     for player in pack.players.values():
         player.params_PN[1] = torch.nan
     _train(specimen, pack)
     if pack.diverged.tolist() != [False, True, False]:
-        raise Broken(f"with NaN weights in member 1 alone, {pack.diverged.tolist()} count as diverged")
+        raise ContractBroken(
+            f"with NaN weights in member 1 alone, {pack.diverged.tolist()} count as diverged"
+        )
     for i in (0, 2):
         require_bits("beside a diverged member", weights(pack)[i], reference.end[i])
 
 
 def without_a_member(specimen: Specimen) -> None:
-    """A pack goes on when a member is taken out."""
+    """A pack continues unchanged when a member is removed."""
     reference = specimen.reference
     pack = _resumed(specimen)
     pack.select([0, 2])
@@ -131,7 +135,7 @@ def without_a_member(specimen: Specimen) -> None:
 
 
 def resumed(specimen: Specimen) -> None:
-    """Resumed from a checkpoint, a pack ends as if never stopped, bit for bit."""
+    """A pack resumed from a checkpoint ends with the bits of an unbroken one."""
     pack = _resumed(specimen)
     _train(specimen, pack)
     for got, expected in zip(weights(pack), specimen.reference.end, strict=True):
@@ -139,7 +143,7 @@ def resumed(specimen: Specimen) -> None:
 
 
 def traced(specimen: Specimen) -> None:
-    """Done from its trace, a round does the same, bit for bit."""
+    """A traced round gives the same bits as an untraced one."""
     pack = _resumed(specimen)
     pack.trace()
     _train(specimen, pack)
@@ -147,18 +151,18 @@ def traced(specimen: Specimen) -> None:
         require_bits("traced", got, expected)
 
 
-def chunks(specimen: Specimen) -> None:
-    """Samples lie in [0, 1], whatever others are drawn with them."""
+def independent_of_chunking(specimen: Specimen) -> None:
+    """Samples lie in [0, 1] and do not depend on the chunks they are drawn in."""
     whole = specimen.samples
     if not (whole.min() >= 0 and whole.max() <= 1):
-        raise Broken(f"samples must lie in [0, 1], but lie in [{whole.min():.3g}, {whole.max():.3g}]")
+        raise ContractBroken(f"samples must lie in [0, 1], but lie in [{whole.min():.3g}, {whole.max():.3g}]")
     parts = torch.cat([samples(specimen.reference, part) for part in (slice(0, 5), slice(5, 16))], 1)
     if not torch.allclose(parts, whole, rtol=1e-9, atol=1e-12):
-        raise Broken("samples differ when their latents are drawn in two chunks")
+        raise ContractBroken("samples differ when their latents are drawn in two chunks")
 
 
 def conditional(specimen: Specimen) -> None:
-    """With labels it trains as in plain PyTorch, and samples depend on them."""
+    """With labels a pack equals plain PyTorch, and samples depend on the labels."""
     variant = specimen.published.variant
     trained = [specimen.reference] if variant.labels else []
     if not variant.labels:
@@ -170,7 +174,7 @@ def conditional(specimen: Specimen) -> None:
     for each in trained:
         first, second = (samples(each, label=label) for label in (0, 1))
         if any(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
-            raise Broken("samples of classes 0 and 1 are the same")
+            raise ContractBroken("samples of classes 0 and 1 are the same")
 
 
 def _parts_off(specimen: Specimen) -> Iterator[list[float]]:

@@ -1,25 +1,20 @@
 """Scores of generated samples against a reference, in memory: torch-fidelity's numbers, for whole packs."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gansweep.data import MIXTURES, POLYGONS
 from gansweep.errors import UserError
 from gansweep.evaluation.extractors import build, extract, features_by
-from gansweep.evaluation.metrics import features as metrics
-from gansweep.evaluation.metrics import pairwise
-from gansweep.evaluation.metrics import polygons as manifold
-from gansweep.evaluation.metrics.features import Gaussian, frechet_distances, gaussian, statistics
-from gansweep.evaluation.metrics.mixture import coverage, moments
+from gansweep.evaluation.metrics import COMPUTE, Scored
 from gansweep.evaluation.metrics.polygons import Generator
 from gansweep.evaluation.reference import Reference, build_reference
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 from gansweep.evaluation.weights import file_hash, weights_file
+from gansweep.results.metrics import METRICS
 
 __all__ = ["Evaluation", "Evaluator", "Reference", "build_reference", "finite", "to_uint8"]
 
@@ -37,19 +32,21 @@ class Evaluator:
             UserError: the extractor's weights are missing here, or differ from the reference's.
         """
         self.reference, self.evaluation, self.device = reference.completed(evaluation), evaluation, device
-        self.here = self.reference.to(device)
+        self.reference_on_device = self.reference.to(device)
         name = reference.description["extractor"]
         self.spec = EXTRACTORS[name]
-        self.metrics = [m for m in evaluation.metrics if m != "isc" or self.spec.logits]
+        self.metrics = [m for m in evaluation.metrics if METRICS[m].needs != "logits" or self.spec.logits]
         weights = _weights(reference.description, evaluation)
-        asks_logits = "isc" in self.metrics or evaluation.needs("own classes")
-        layers = [self.spec.features] + [self.spec.logits] * asks_logits
+        needs_logits = any(METRICS[m].needs in ("logits", "own classes") for m in self.metrics)
+        layers = [self.spec.features] + [self.spec.logits] * needs_logits
         self.network = build(name, layers, weights, device)
-        self.see_again: Callable[[Tensor], Tensor] | None = None
+        self.second_features: Callable[[Tensor], Tensor] | None = None
         if evaluation.second:
             description = reference.description["second"]
             weights = _weights(description, evaluation.second)
-            self.see_again = features_by(description["extractor"], weights, device, evaluation.precision)
+            self.second_features = features_by(
+                description["extractor"], weights, device, evaluation.precision
+            )
 
     def score(
         self, samples: Tensor, labels: Tensor | None = None, generator: Generator | None = None
@@ -76,7 +73,7 @@ class Evaluator:
         expected = self.reference.description["n_images"]
         if n != expected:
             raise ValueError(f"scores are of {expected} samples, but got {n}")
-        size = max(1, FEATURES_AT_ONCE // self.here.features.shape[1] // n)
+        size = max(1, FEATURES_AT_ONCE // self.reference_on_device.features.shape[1] // n)
         scores: list[dict[str, float]] = []
         for i in range(0, n_members, size):
             some = None if generators is None else generators[i : i + size]
@@ -97,84 +94,21 @@ class Evaluator:
         """The metrics of members whose features fit into memory together."""
         pack = samples.shape[:2]
         layers = {name: x.unflatten(0, pack) for name, x in self._extract(samples.flatten(0, 1)).items()}
-        features = layers[self.spec.features]
-        gaussians = statistics(features)
-        together = self._together(layers, gaussians)
-        if self.see_again:
-            again = [
-                metrics.frechet(statistics(self.see_again(x)), self.reference.seen_again) for x in samples
-            ]
-            together["second_fid"] = torch.tensor(again, dtype=torch.float64)
-        if labels is not None:
-            together |= self._conditional(layers, labels.to(self.device))
-        columns = {name: column.tolist() for name, column in together.items()}
-        scores = []
-        for i in range(len(samples)):
-            found = {name: column[i] for name, column in columns.items()}
-            found |= self._alone(samples[i], features[i], generators[i] if generators else None)
-            is_finite = finite(gaussians[0][i])
-            scores.append({name: found[name] if is_finite else torch.nan for name in self.metrics})
-        return scores
-
-    def _together(self, layers: dict[str, Tensor], gaussians: metrics.Moments) -> dict[str, Tensor]:
-        """The metrics of features [P, N, D] that are computed for all members at once, [P] each."""
-        scores = {"fid": frechet_distances(gaussians, self.here.selecting)}
-        if self.evaluation.validates:
-            scores["test_fid"] = frechet_distances(gaussians, self.here.reported)
-        if "isc" in self.metrics:
-            scores["isc"] = metrics.inception_score(layers[self.spec.logits])
-        return scores
-
-    def _conditional(self, layers: dict[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """The metrics of samples whose class was asked for, [P] each."""
-        scores: dict[str, Tensor] = {}
-        if "intra_fid" in self.metrics:
-            scores["intra_fid"] = metrics.intra_frechet(layers[self.spec.features], labels, self._by_class)
-        if "accuracy" in self.metrics:
-            scores["accuracy"] = metrics.accuracy(layers[self.spec.logits], labels)
-        return scores
-
-    def _alone(self, samples: Tensor, features: Tensor, generator: Generator | None) -> dict[str, float]:
-        """The metrics that need the processor for one member."""
-        real, scores = self.here, {}
-        if "kid" in self.metrics:
-            means = real.derived["kernel_means"]
-            scores["kid"] = pairwise.kernel_distance(features.float(), self._real_features, means)
-        if self.evaluation.asks("precision", "recall"):
-            scores |= pairwise.precision_recall(features.float(), self._real_features, real.derived["radii"])
-        if self.evaluation.needs("mixture"):
-            scores |= coverage(samples, MIXTURES[self.reference.description["dataset"]])
-        if self.evaluation.needs("1-D"):
-            scores |= moments(samples)
-        if self.evaluation.needs("polygons"):
-            scores |= self._polygon(samples, generator)
-        return scores
-
-    def _polygon(self, samples: Tensor, generator: Generator | None) -> dict[str, float]:
-        """The metrics by distance from the manifold of polygons."""
-        options, scores = self.evaluation.manifold, {}
-        if self.evaluation.asks("polygon_precision", "polygon_f1"):
-            polygons = POLYGONS[self.reference.description["dataset"]]
-            generated = samples[: options.n_precision].to(self.device).float() / 255
-            scores["polygon_precision"] = manifold.precision(generated, polygons, options)
-        if self.evaluation.asks("polygon_recall", "polygon_f1"):
-            assert generator is not None and self.reference.images is not None
-            real = self.reference.images.to(self.device).float() / 255
-            scores["polygon_recall"] = manifold.recall(real, generator, options)
-        if "polygon_f1" in self.metrics:
-            scores["polygon_f1"] = manifold.f1(scores["polygon_precision"], scores["polygon_recall"])
-        return scores
-
-    @cached_property
-    def _real_features(self) -> Tensor:
-        """As the library has them where it compares pairs."""
-        return self.here.features.float()
-
-    @cached_property
-    def _by_class(self) -> dict[int, Gaussian]:
-        features, labels = self.here.features, self.here.labels
-        assert labels is not None  # metrics by class of a data set without labels were refused
-        return {k: gaussian(*statistics(features[labels == k])) for k in labels.unique().tolist()}
+        scored = Scored(
+            samples=samples,
+            features=layers[self.spec.features],
+            logits=layers.get(self.spec.logits),
+            labels=None if labels is None else labels.to(self.device),
+            generators=generators,
+            reference=self.reference_on_device,
+            evaluation=self.evaluation,
+            second_features=self.second_features,
+        )
+        columns = {name: COMPUTE[name](scored).tolist() for name in self.metrics}
+        return [
+            {name: column[i] if finite(mean) else torch.nan for name, column in columns.items()}
+            for i, mean in enumerate(scored.moments[0])
+        ]
 
 
 def _weights(description: dict[str, Any], evaluation: Evaluation) -> Path | None:

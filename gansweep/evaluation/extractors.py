@@ -18,7 +18,7 @@ from torch_fidelity.utils import create_feature_extractor
 from gansweep.data import Dataset
 from gansweep.errors import UserError
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
-from gansweep.evaluation.weights import PUBLISHED, WEIGHTS, Published, file_hash, weights_file
+from gansweep.evaluation.weights import BUNDLED, PUBLISHED, Weights, file_hash, weights_file
 
 LOGIT_BOUND = 300.0  # beyond a gap of 745 a probability is 0 in float64, and the Inception Score NaN
 
@@ -89,7 +89,7 @@ class BundledExtractor(Registered):
     def __init__(self, name: str, features_list: list[str], **options: Any) -> None:
         super().__init__(name, features_list)
         self.network = Classifier(*CLASSIFIERS[self.key])
-        self.network.load_state_dict(torch.load(WEIGHTS / f"{self.key}.pt", weights_only=True))
+        self.network.load_state_dict(torch.load(BUNDLED / f"{self.key}.pt", weights_only=True))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         expected = EXTRACTORS[self.key].shape
@@ -121,7 +121,7 @@ class PixelExtractor(Registered):
         return self.in_order({"features": x.flatten(1).float() / 255})
 
 
-UNLEARNT_CLASSES: dict[str, type[Registered]] = {"raw": RawExtractor, "pixels": PixelExtractor}
+CLASSES_WITHOUT_WEIGHTS: dict[str, type[Registered]] = {"raw": RawExtractor, "pixels": PixelExtractor}
 
 
 def registered_name(extractor: str) -> str:
@@ -131,7 +131,7 @@ def registered_name(extractor: str) -> str:
     weights = weights_file(extractor, None)
     name = f"gansweep-{extractor}" + (f"-{file_hash(weights)[:12]}" if weights else "")
     if name not in FEATURE_EXTRACTORS_REGISTRY:
-        base = UNLEARNT_CLASSES.get(extractor, BundledExtractor)
+        base = CLASSES_WITHOUT_WEIGHTS.get(extractor, BundledExtractor)
         register_feature_extractor(name, type(base.__name__, (base,), {"key": extractor}))
     return name
 
@@ -182,7 +182,7 @@ def build(extractor: str, layers: Sequence[str], weights: Path | None, device: s
     return network.to(device=device, memory_format=layout)
 
 
-def _published(network: Published, layers: Sequence[str], weights: Path) -> Any:
+def _published(network: Weights, layers: Sequence[str], weights: Path) -> Any:
     try:
         # torch-fidelity unpickles whatever the file holds; this refuses anything but tensors beforehand.
         if not file_hash(weights).startswith(network.sha256):

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ from gansweep.data import Dataset
 from gansweep.data.base import save_tensors, split
 from gansweep.errors import UserError
 from gansweep.evaluation.extractors import CLASSIFIERS, features_by, resolve
+from gansweep.evaluation.metrics import PRECOMPUTE
 from gansweep.evaluation.metrics import features as metrics
-from gansweep.evaluation.metrics import pairwise
 from gansweep.evaluation.metrics.features import Gaussian, square_root
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
-from gansweep.evaluation.weights import PUBLISHED, UNLEARNT, file_hash, weights_file
+from gansweep.evaluation.weights import PUBLISHED, WITHOUT_WEIGHTS, file_hash, weights_file
 from gansweep.files import file_lock, require_writable
 
 MIN_REAL = 10
@@ -76,10 +76,24 @@ class Reference:
         return Gaussian(self.test_mu, self.test_sigma, self.derived["test_root"])
 
     @property
-    def seen_again(self) -> Gaussian:
+    def second_reference(self) -> Gaussian:
         """That of the test samples as the second extractor sees them; there must be one."""
         assert self.second_mu is not None and self.second_sigma is not None
         return Gaussian(self.second_mu, self.second_sigma, self.derived["second_root"])
+
+    @cached_property
+    def features_float32(self) -> Tensor:
+        """The features in the precision in which the library compares pairs."""
+        return self.features.float()
+
+    @cached_property
+    def by_class(self) -> dict[int, Gaussian]:
+        """The Gaussian of the real samples of each class; there must be labels."""
+        assert self.labels is not None
+        return {
+            k: metrics.gaussian(*metrics.statistics(self.features[self.labels == k]))
+            for k in self.labels.unique().tolist()
+        }
 
     def completed(self, evaluation: Evaluation) -> "Reference":
         """With all that the metrics of an evaluation need of the real samples; itself if that is there.
@@ -90,17 +104,17 @@ class Reference:
         for name, sigma in (("test_root", self.test_sigma), ("second_root", self.second_sigma)):
             if sigma is not None:
                 wanted[name] = partial(square_root, sigma)
-        if evaluation.asks("kid"):
-            wanted["kernel_means"] = lambda: pairwise.kernel_means(self.features.float(), evaluation.n_images)
-        if evaluation.asks("precision", "recall"):
-            wanted["radii"] = lambda: pairwise.radii(self.features.float())
+        for name, make in (PRECOMPUTE[metric] for metric in evaluation.metrics if metric in PRECOMPUTE):
+            wanted[name] = partial(make, self.features_float32, evaluation.n_images)
         lacking = {name: make() for name, make in wanted.items() if name not in self.derived}
         return replace(self, derived=self.derived | lacking) if lacking else self
 
     def to(self, device: str | torch.device) -> "Reference":
         """With its tensors on a device."""
         values: dict[str, Any] = {
-            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
+            f.name: value.to(device)
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor)
         }
         values["derived"] = {name: value.to(device) for name, value in self.derived.items()}
         return replace(self, **values)
@@ -159,7 +173,7 @@ def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
 def _seen_by(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
     extractor = resolve(dataset, evaluation)
     weights = _weights(dataset, evaluation, extractor)
-    shortened = evaluation.precision != "float32" and extractor not in UNLEARNT
+    shortened = evaluation.precision != "float32" and extractor not in WITHOUT_WEIGHTS
     return {
         "extractor": extractor,
         "weights_sha256": file_hash(weights) if weights else None,
@@ -178,24 +192,26 @@ def build_reference(
     """
     description = describe(dataset, evaluation)
     extractor = description["extractor"]
-    see = features_by(extractor, weights_file(extractor, evaluation.weights), device, evaluation.precision)
+    extract = features_by(
+        extractor, weights_file(extractor, evaluation.weights), device, evaluation.precision
+    )
     n_floor = min(evaluation.n_images, len(dataset.train))
     samples = dataset.train[split(len(dataset.train), n_floor)[1]]
     selecting, labels = dataset.selecting
-    real, training = see(selecting), see(samples)
+    real, training = extract(selecting), extract(samples)
     moments, of_training = metrics.statistics(real), metrics.statistics(training)
     floor = {"fid": metrics.frechet(of_training, moments)}
     more: dict[str, Any] = {}
     if evaluation.needs("polygons"):
         more["images"] = selecting[: evaluation.manifold.n_recall].cpu()
     if evaluation.validates:
-        more["test_mu"], more["test_sigma"] = reported = metrics.statistics(see(dataset.test))
+        more["test_mu"], more["test_sigma"] = reported = metrics.statistics(extract(dataset.test))
         floor["test_fid"] = metrics.frechet(of_training, reported)
     if evaluation.second:
         other = evaluation.second.extractor
-        see = features_by(other, weights_file(other, None), device, evaluation.precision)
-        more["second_mu"], more["second_sigma"] = second = metrics.statistics(see(dataset.test))
-        floor["second_fid"] = metrics.frechet(metrics.statistics(see(samples)), second)
+        extract = features_by(other, weights_file(other, None), device, evaluation.precision)
+        more["second_mu"], more["second_sigma"] = second = metrics.statistics(extract(dataset.test))
+        floor["second_fid"] = metrics.frechet(metrics.statistics(extract(samples)), second)
     return Reference(description, real, *moments, floor, labels, **more).completed(evaluation)
 
 

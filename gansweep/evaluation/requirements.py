@@ -6,7 +6,8 @@ Data sets and extractors are imported where they are used: the package is import
 from typing import TYPE_CHECKING
 
 from gansweep.errors import UserError
-from gansweep.evaluation.settings import METRICS, Evaluation
+from gansweep.evaluation.settings import Evaluation
+from gansweep.results.metrics import METRICS
 
 if TYPE_CHECKING:
     from gansweep.data import Dataset

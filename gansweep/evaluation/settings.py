@@ -6,20 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from gansweep.errors import unknown
 from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
+from gansweep.results.metrics import METRICS, Needs
 from gansweep.results.study_file import ResolvedStudy
 
-Better = Literal["lower", "higher", "neither"]
-Needs = Literal[
-    "samples",
-    "logits",
-    "labels",
-    "own classes",
-    "mixture",
-    "1-D",
-    "polygons",
-    "validation",
-    "second extractor",
-]
 ISC_SPLITS = 10
 KID_SUBSETS = 100
 KID_SUBSET_SIZE = 1000
@@ -27,39 +16,6 @@ NEIGHBOURS = 3  # k of precision and recall
 SELECTIONS = ("test", "validation")
 PRECISIONS = ("float32", "bfloat16", "float16")  # of the convolutions and products of an extractor
 N_LATENTS = 1024  # random latents that the inversion of a generator may begin at
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number that scores a generator, and what it needs that not every study has."""
-
-    description: str
-    better: Better
-    needs: Needs = "samples"
-
-
-METRICS = {
-    "fid": Metric("Fréchet distance between Gaussians fitted to features", "lower"),
-    "test_fid": Metric("FID to the test set, where a validation set selects", "lower", "validation"),
-    "second_fid": Metric("FID of the features of a second extractor", "lower", "second extractor"),
-    "isc": Metric("Inception Score: sure and varied classes", "higher", "logits"),
-    "kid": Metric("kernel distance (squared MMD) between features", "lower"),
-    "precision": Metric("share of samples near the neighbourhoods of real features", "higher"),
-    "recall": Metric("share of real samples near the neighbourhoods of generated features", "higher"),
-    "intra_fid": Metric("mean over classes of the FID within the class", "lower", "labels"),
-    "accuracy": Metric(
-        "share of samples that a classifier puts in the class asked for", "higher", "own classes"
-    ),
-    "modes": Metric("components with a sample of high quality", "higher", "mixture"),
-    "high_quality": Metric("share of samples within 3 sd of their nearest mean", "higher", "mixture"),
-    "mean": Metric("mean of the samples", "neither", "1-D"),
-    "sd": Metric("standard deviation of the samples", "neither", "1-D"),
-    "polygon_precision": Metric("share of samples near the manifold of polygons", "higher", "polygons"),
-    "polygon_recall": Metric("share of test polygons that the generator can make", "higher", "polygons"),
-    "polygon_f1": Metric("harmonic mean of polygon precision and recall", "higher", "polygons"),
-}
-"""Every metric by name; the modules that compute them state their sources. A study that lacks what a metric
-needs is refused before training, but for the Inception Score of vectors, which is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)

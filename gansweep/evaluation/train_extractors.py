@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from gansweep.data import Dataset, load
 from gansweep.data.base import save_tensors
-from gansweep.evaluation.extractors import CLASSIFIERS, WEIGHTS, Classifier, file_hash
+from gansweep.evaluation.extractors import BUNDLED, CLASSIFIERS, Classifier, file_hash
 
 EPOCHS = {"digits": 60, "mnist": 5}
 SHIFT = {"digits": 0, "mnist": 1}  # in pixels, at random, so that training images are not known by heart
@@ -71,7 +71,7 @@ def release(name: str, seed: int) -> dict[str, Any]:
     """Train, write the weights and what is known about them; return the latter."""
     dataset = load(name)
     network = train(dataset, seed)
-    path = WEIGHTS / f"{name}.pt"
+    path = BUNDLED / f"{name}.pt"
     save_tensors(dict(network.state_dict()), path)
     facts = {
         "test_accuracy": accuracy(network, dataset.test, _present(dataset.test_labels)),

@@ -10,12 +10,12 @@ import torch
 from gansweep.errors import UserError
 from gansweep.files import file_lock
 
-WEIGHTS = Path(__file__).parent / "bundled"
+BUNDLED = Path(__file__).parent / "bundled"
 
 
 @dataclass(frozen=True)
-class Published:
-    """A network whose weights others have published."""
+class Weights:
+    """A network whose weights others have network."""
 
     owner: str  # as a sentence names it
     fidelity_name: str  # torch-fidelity's
@@ -25,7 +25,7 @@ class Published:
 
 
 PUBLISHED = {
-    "inception": Published(
+    "inception": Weights(
         "Inception",
         "inception-v3-compat",
         "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
@@ -33,7 +33,7 @@ PUBLISHED = {
         "6726825d",
         "GANSWEEP_INCEPTION_WEIGHTS",
     ),
-    "vgg16": Published(
+    "vgg16": Weights(
         "VGG-16",
         "vgg16",
         "https://download.pytorch.org/models/vgg16-397923af.pth",
@@ -41,7 +41,7 @@ PUBLISHED = {
         "GANSWEEP_VGG16_WEIGHTS",
     ),
 }
-UNLEARNT = ("raw", "pixels")  # extractors without weights
+WITHOUT_WEIGHTS = ("raw", "pixels")  # extractors without weights
 
 
 def weights_file(extractor: str, given: str | None) -> Path | None:
@@ -52,27 +52,27 @@ def weights_file(extractor: str, given: str | None) -> Path | None:
     Raises:
         UserError: there is no such file, or the download failed.
     """
-    if extractor in UNLEARNT:
+    if extractor in WITHOUT_WEIGHTS:
         return None
     if extractor not in PUBLISHED:
-        return WEIGHTS / f"{extractor}.pt"
-    published = PUBLISHED[extractor]
-    chosen = given or os.environ.get(published.variable)
-    path = Path(chosen) if chosen else _download(published)
+        return BUNDLED / f"{extractor}.pt"
+    network = PUBLISHED[extractor]
+    chosen = given or os.environ.get(network.variable)
+    path = Path(chosen) if chosen else _download(network)
     if not path.is_file():
-        raise UserError(f"there is no file of {published.owner}'s weights at {path}")
+        raise UserError(f"there is no file of {network.owner}'s weights at {path}")
     return path
 
 
-def _download(published: Published) -> Path:
-    path = Path(torch.hub.get_dir()) / "checkpoints" / published.url.rpartition("/")[2]
+def _download(network: Weights) -> Path:
+    path = Path(torch.hub.get_dir()) / "checkpoints" / network.url.rpartition("/")[2]
     if not path.exists():
         try:
             with file_lock(path.with_name(f".{path.name}.lock")):
                 if not path.exists():  # nobody else has downloaded them meanwhile
-                    torch.hub.download_url_to_file(published.url, str(path), published.sha256, progress=False)
+                    torch.hub.download_url_to_file(network.url, str(path), network.sha256, progress=False)
         except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash is a RuntimeError
-            raise UserError(f"{published.owner}'s weights could not be downloaded ({error})") from None
+            raise UserError(f"{network.owner}'s weights could not be downloaded ({error})") from None
     return path
 
 

@@ -32,4 +32,4 @@ class Binding(NamedTuple):
     noise: Tensor | None = None  # 0-d: the standard deviation of the noise, for images in [0, 1]
 
 
-NOTHING = Binding()
+NO_BINDING = Binding()

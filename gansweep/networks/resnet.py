@@ -17,8 +17,8 @@ from torch.nn.functional import relu
 from gansweep.networks.architecture import Architecture
 from gansweep.networks.layers.blocks import Block, Dropout, Reshape, Stack, Trunk, dropout
 from gansweep.networks.layers.norms import norm
-from gansweep.networks.layers.weighted import Conv3x3, Doubled, Halved, Linear
-from gansweep.networks.options import NOTHING, Binding, NetworkOptions
+from gansweep.networks.layers.weighted import Conv3x3, Linear, MeanPool2x, Upsample2x
+from gansweep.networks.options import NO_BINDING, Binding, NetworkOptions
 
 
 def trunk(role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions) -> Trunk:
@@ -35,8 +35,8 @@ def trunk(role: str, architecture: Architecture, shape: tuple[int, ...], options
         return activated(Conv3x3(c, c, std))
 
     def halving(first: nn.Module, channels: int) -> Residual:
-        shortcut = nn.Sequential(Halved(), Linear(channels, c, std))
-        return Residual([first, activated(Conv3x3(c, c, std), Halved())], shortcut)
+        shortcut = nn.Sequential(MeanPool2x(), Linear(channels, c, std))
+        return Residual([first, activated(Conv3x3(c, c, std), MeanPool2x())], shortcut)
 
     n_halvings = (shape[1] // 8).bit_length() - 1
     bare = Block(Conv3x3(shape[0], c, std), nn.Identity(), nn.Identity())
@@ -44,7 +44,7 @@ def trunk(role: str, architecture: Architecture, shape: tuple[int, ...], options
     blocks += [halving(conv(), c) for _ in range(n_halvings - 1)]
     blocks += [Residual([conv(), conv()], nn.Identity()) for _ in range(2)]
     blocks += [Residual([conv()], nn.Identity()) for _ in range(options.d_extra_layers)]
-    return Trunk([*blocks, Activated(nn.Identity(), dropout(options), [Total()])], [], c)
+    return Trunk([*blocks, Activated(nn.Identity(), dropout(options), [SumPool()])], [], c)
 
 
 def generator(
@@ -58,8 +58,8 @@ def generator(
         return Activated(norm(name, c, spatial=True), None, layers)
 
     def doubling() -> Residual:
-        path = [activated(Doubled(), Conv3x3(c, c, std)), activated(Conv3x3(c, c, std))]
-        return Residual(path, nn.Sequential(Linear(c, c, std), Doubled()))
+        path = [activated(Upsample2x(), Conv3x3(c, c, std)), activated(Conv3x3(c, c, std))]
+        return Residual(path, nn.Sequential(Linear(c, c, std), Upsample2x()))
 
     dense = nn.Sequential(Linear(n_inputs, 16 * c, std), Reshape(4))
     n_doublings = (shape[1] // 4).bit_length() - 1
@@ -75,7 +75,7 @@ class Activated(nn.Module):
         super().__init__()
         self.norm, self.dropout, self.layers = norm, dropout, nn.Sequential(*layers)
 
-    def forward(self, x: Tensor, binding: Binding = NOTHING) -> Tensor:
+    def forward(self, x: Tensor, binding: Binding = NO_BINDING) -> Tensor:
         x = relu(self.norm(x))
         return self.layers(x if self.dropout is None else self.dropout(x, binding))
 
@@ -94,7 +94,7 @@ class Residual(nn.Module):
         return x + self.shortcut(start)
 
 
-class Total(nn.Module):
+class SumPool(nn.Module):
     """[B, H, W, C] -> [B, C]: the sum over all pixels."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from gansweep.networks.architecture import Architecture
 from gansweep.networks.layers.blocks import Dropout, Trunk, hidden
 from gansweep.networks.layers.keyed_random import fold_in, normal
-from gansweep.networks.layers.weighted import Linear, Weighted
-from gansweep.networks.options import NOTHING, Binding, NetworkOptions
+from gansweep.networks.layers.weighted import Linear, MatrixLayer
+from gansweep.networks.options import NO_BINDING, Binding, NetworkOptions
 
 
 def network(
@@ -29,7 +29,7 @@ def network(
     for stream, dropout in enumerate((layer for layer in net.modules() if isinstance(layer, Dropout)), 1):
         dropout.stream = stream
     if options.d_norm == "spectral":
-        for weighted in [layer for layer in net.modules() if isinstance(layer, Weighted)]:
+        for weighted in [layer for layer in net.modules() if isinstance(layer, MatrixLayer)]:
             weighted.normalise()
     return net
 
@@ -40,7 +40,7 @@ def _network_of_data(
     """The network for a role that sees data."""
     projects = role == "discriminator" and options.conditional == "projection"
     sees_labels = options.conditional != "none" and role != "auxiliary" and not projects
-    view = View(shape, options, options.n_classes if sees_labels else 0)
+    view = InputView(shape, options, options.n_classes if sees_labels else 0)
     trunk = architecture.trunk(role, architecture, view.shape, options)
     if role == "autoencoder":
         return Autoencoder(view, trunk, architecture, shape, options)
@@ -66,7 +66,7 @@ class Noise(nn.Module):
         return x + binding.noise * normal(fold_in(binding.key, self.stream), x.shape, x.dtype)
 
 
-class View(nn.Module):
+class InputView(nn.Module):
     """What a network sees of data: with noise, in its own range, with labels, channels last.
 
     n_classes: above 0, labels join the input as planes of an image or coordinates of a vector, one per class.
@@ -99,7 +99,7 @@ class Generator(nn.Module):
         self.body, self.n_classes = body, options.n_classes
         self.output = options.output if len(shape) == 3 else "linear"
 
-    def forward(self, z: Tensor, binding: Binding = NOTHING) -> Tensor:
+    def forward(self, z: Tensor, binding: Binding = NO_BINDING) -> Tensor:
         z = z if self.n_classes == 0 else with_labels(z, binding, self.n_classes)
         return to_data(self.body(z), self.output)
 
@@ -107,11 +107,11 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """Data -> scores [B], or [B, n_out] when n_out > 1: D, AC-GAN's D (score first) and the VAE's encoder."""
 
-    def __init__(self, view: View, trunk: Trunk, head: Linear, labels: "Projection | None") -> None:
+    def __init__(self, view: InputView, trunk: Trunk, head: Linear, labels: "Projection | None") -> None:
         super().__init__()
         self.view, self.trunk, self.head, self.labels = view, trunk, head, labels
 
-    def forward(self, x: Tensor, binding: Binding = NOTHING) -> Tensor:
+    def forward(self, x: Tensor, binding: Binding = NO_BINDING) -> Tensor:
         features = self.trunk(self.view(x, binding), binding)
         output = self.head(features)
         if self.labels is not None:
@@ -119,7 +119,7 @@ class Critic(nn.Module):
         return output.squeeze(1) if output.shape[1] == 1 else output
 
 
-class Projection(Weighted):
+class Projection(MatrixLayer):
     """Features [B, F] -> their product with the vector of the label, [B, 1].
 
     Source: Miyato and Koyama, "cGANs with Projection Discriminator", 2018, arXiv:1802.05637, eq. 3.
@@ -140,7 +140,7 @@ class Autoencoder(nn.Module):
 
     def __init__(
         self,
-        view: View,
+        view: InputView,
         trunk: Trunk,
         architecture: Architecture,
         shape: tuple[int, ...],
@@ -153,7 +153,7 @@ class Autoencoder(nn.Module):
         self.body = architecture.generator("autoencoder", architecture, shape, options, architecture.z_dim)
         self.output = options.output if len(shape) == 3 else "linear"
 
-    def forward(self, x: Tensor, binding: Binding = NOTHING) -> Tensor:
+    def forward(self, x: Tensor, binding: Binding = NO_BINDING) -> Tensor:
         code = self.code(self.trunk(self.view(x, binding), binding), binding)
         return to_data(self.body(code), self.output)
 

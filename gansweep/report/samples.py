@@ -13,6 +13,7 @@ from PIL import Image
 
 from gansweep.report.comparison import Comparison
 from gansweep.report.text.numbers import fid_text
+from gansweep.results.metrics import in_strips
 from gansweep.results.row import slug
 
 LOSSLESS_BELOW = 40_000  # pixels: lossy compression blurs the colours of tiny images
@@ -93,7 +94,7 @@ def _gallery(comparison: Comparison, dataset: str, ladder: list[pd.Series]) -> G
 
 
 def _is_conditional(comparison: Comparison, dataset: str) -> bool:
-    return bool(comparison.measured(dataset, ("intra_fid", "accuracy")))
+    return bool(comparison.measured(dataset, in_strips("conditional")))
 
 
 def _of_variant(comparison: Comparison, dataset: str, variant: str) -> tuple[Grid, ...]:

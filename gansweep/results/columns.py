@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
+from gansweep.results.metrics import METRICS
 from gansweep.results.row import Outcome, Phase
 
 Type: TypeAlias = Literal["string", "integer", "number", "boolean", "datetime"]
@@ -73,24 +74,6 @@ SHARED = {
     "train_seconds": _seconds("the trial's own share of the time its pack has trained, since its start"),
     "eval_seconds": _seconds("the trial's own share of the time its pack was measured, since its start"),
 }
-METRICS = {
-    "fid": "FID to the images that select (the test set, or a validation set): lower is better",
-    "test_fid": "FID to the test set, where a validation set selects: lower is better",
-    "second_fid": "FID of the features of a second extractor: lower is better",
-    "isc": "Inception Score: higher is better",
-    "kid": "kernel distance (squared MMD) of features: lower is better",
-    "precision": "share of samples near the neighbourhoods of real features, 0 to 1: higher is better",
-    "recall": "share of real samples near the neighbourhoods of generated features, 0 to 1: higher is better",
-    "intra_fid": "mean over classes of the FID within the class: lower is better",
-    "accuracy": "share of samples in the class asked for, 0 to 1: higher is better",
-    "modes": "number of components with a sample of high quality: higher is better",
-    "high_quality": "share of samples within 3 sd of their nearest mean, 0 to 1: higher is better",
-    "mean": "mean of the samples",
-    "sd": "standard deviation of the samples",
-    "polygon_precision": "share of samples near the manifold of polygons, 0 to 1: higher is better",
-    "polygon_recall": "share of test polygons that the generator can make, 0 to 1: higher is better",
-    "polygon_f1": "harmonic mean of polygon precision and recall, 0 to 1: higher is better",
-}
 TRIALS = {
     "schema_version": _text("version of this table's schema"),
     **SHARED,
@@ -151,7 +134,7 @@ def _column(name: str, column: str, values: pd.Series) -> Column:
     if column.startswith("loss_"):
         player, _, term = column.removeprefix("loss_").partition("_")
         return Column("number", f"term {term!r} of the loss of the {player} at that step")
-    return Column("number", METRICS.get(column, f"metric {column!r}"))
+    return Column("number", METRICS[column].column if column in METRICS else f"metric {column!r}")
 
 
 def _type(values: pd.Series) -> Type:

@@ -10,11 +10,15 @@ import pandas as pd
 from gansweep.files import dump_json, write_atomically
 from gansweep.results import columns, csv
 from gansweep.results.folder import StudyFolder
+from gansweep.results.metrics import METRICS
 from gansweep.results.records import read_manifest
 from gansweep.results.row import FAILED, IDENTITY, Outcome, Row
 from gansweep.results.row_file import read_rows
 
-METRICS = ("fid", "isc", "kid", "precision", "recall")
+
+def _unmeasured() -> dict[str, None]:
+    """The metrics that every table has a column for, as null."""
+    return dict.fromkeys(name for name, metric in METRICS.items() if metric.in_all_tables)
 
 
 def evaluations_table(rows: Iterable[Row]) -> pd.DataFrame:
@@ -26,7 +30,7 @@ def evaluations_table(rows: Iterable[Row]) -> pd.DataFrame:
         lines.append(
             _fields(row, "study", "phase", "dataset", "variant", "trial_id", "step")
             | _fields(row, "images_seen", "metric_id", "n_images")
-            | dict.fromkeys(METRICS)
+            | _unmeasured()
             | row.metrics
             | {f"loss_{name}": value for name, value in sorted(row.terms.items())}
             | _fields(row, "train_seconds", "eval_seconds")
@@ -68,7 +72,7 @@ def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> dict[st
         | {"failure_kind": failure and failure.kind, "failure_message": failure and failure.message}
         | {"failed_step": failure and failure.step}
         | _fields(last, "metric_id", "n_images")
-        | dict.fromkeys(METRICS)
+        | _unmeasured()
         | last.metrics
         | {"fid_best": fid, "fid_best_step": best and best.step}
         | {"fid_reported": best and best.metrics.get("test_fid", fid)}

@@ -18,10 +18,10 @@ from gansweep.results.records import Manifest, read_manifest
 from gansweep.results.row import slug
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.manifest import manifest_of
-from gansweep.training.member import make_member
+from gansweep.training.member import Member
 from gansweep.training.pack import Pack
 from gansweep.training.samples import array, draw_samples, grid
-from gansweep.variants import VARIANTS
+from gansweep.variants.base import Variant
 
 
 def prepare(
@@ -75,12 +75,13 @@ def prepare_reference(folder: Path, study: ResolvedStudy, dataset: Dataset) -> R
 
 
 def untrained_fid(study: ResolvedStudy, dataset: Dataset, reference: Reference) -> float:
-    """The FID of a generator before its first step: who ends above it has collapsed."""
+    """Returns the FID of a generator before its first step: a trial that ends above it has collapsed.
+
+    No objective has any part in it: the first weights depend on architecture and seed alone.
+    """
     evaluation = Evaluation.of(study, dataset.name)
-    published = VARIANTS["ns"]
-    member = make_member(
-        published,
-        published.default,
+    member = Member(
+        variant=Variant(),
         trial_id="untrained",
         dataset=dataset.name,
         architecture=study.architectures[dataset.name],

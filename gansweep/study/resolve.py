@@ -15,8 +15,8 @@ from gansweep.networks import ARCHITECTURES, architecture_for
 from gansweep.results.study_file import ResolvedStudy, stored_space
 from gansweep.space import Choice, Scalar, Uniform
 from gansweep.study.study import Study
+from gansweep.training.member import possible_variants
 from gansweep.variants import VARIANTS
-from gansweep.variants.vae import VAE
 
 SAME = (  # fields that a resolved study has from the study as they are
     "variants",
@@ -51,7 +51,7 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         extractor = resolve_extractor(dataset, study.evaluation)
         values = replace(study.evaluation, extractor=extractor).to_json()
         evaluation[key] = json.loads(json.dumps(values))
-        _check_likelihood(study, dataset)
+        _check_variants(study, dataset)
         _check_labels(study, architectures[key], dataset)
     return ResolvedStudy(
         name=name,
@@ -79,17 +79,10 @@ def _default(study: Study, variant: str) -> dict[str, Scalar]:
     return default | {name: v for name, v in space.items() if not isinstance(v, Uniform | Choice)}
 
 
-def _check_likelihood(study: Study, dataset: Dataset) -> None:
+def _check_variants(study: Study, dataset: Dataset) -> None:
     for name in study.variants:
-        variant = VARIANTS[name].variant
-        settings = {**VARIANTS[name].default, **study.space_of(name)}
-        if not isinstance(variant, VAE) or dataset.kind == "image":
-            continue
-        if settings.get("likelihood", variant.likelihood) != "gaussian":
-            raise UserError(
-                f"the Bernoulli likelihood of {name} needs data in [0, 1], which {dataset.name} has not: "
-                "set likelihood='gaussian' in the study's space"
-            )
+        for variant in possible_variants(VARIANTS[name], study.space_of(name)):
+            variant.check_data(name, dataset)
 
 
 def _check_labels(study: Study, architecture: str, dataset: Dataset) -> None:

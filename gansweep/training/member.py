@@ -1,31 +1,20 @@
 """A member: one configuration of one variant on one data set with one seed, while it trains."""
 
-import math
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, get_type_hints
+from itertools import product
+from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
 
 from gansweep.errors import UserError, unknown
+from gansweep.fields import OneOf, Rule, Within, rule_of
 from gansweep.networks.options import NORMS, OUTPUTS
 from gansweep.results.study_file import ResolvedStudy
-from gansweep.space import Choice, Distribution, Scalar, Uniform
+from gansweep.space import Choice, Distribution, Scalar, Space, Uniform
 from gansweep.variants import Published
 from gansweep.variants.base import Variant, structure
 
-RANGES = {
-    **dict.fromkeys(("lr", "g_lr", "d_lr", "penalty_weight", "clip", "k_lr", "d_noise"), (0, math.inf)),
-    **dict.fromkeys(("class_weight", "margin"), (0, math.inf)),
-    **dict.fromkeys(("beta1", "beta2", "gamma", "k", "g_ema", "real_label"), (0, 1)),
-    "pi": (0.01, 0.99),
-    "alpha": (0.01, 0.9),  # nearer 1 squared gradients leave float32 at an untrained D
-    "d_dropout": (0, 0.95),
-    "d_extra_layers": (0, 8),
-    "n_critic": (1, math.inf),
-}
-BELOW = {"beta1", "beta2", "g_ema"}  # at 1, a moving average stays where it began
-NAMES = {"d_norm": NORMS, "output": OUTPUTS}  # what a hyperparameter of type str may be
-
-
+Rate: TypeAlias = Annotated[float, Within(0)]
+Decay: TypeAlias = Annotated[float, Within(0, 1, open=True)]  # at 1, a moving average never moves
 COMMON = ("batch_size", "optimizer", "conditional", "precision", "compile")  # what a study sets for all
 
 
@@ -48,17 +37,17 @@ class Member:
     conditional: str = "none"  # how labels enter D; one of CONDITIONALS
     precision: str = "highest"  # of products of matrices while it trains; one of PRECISIONS
     compile: bool = False  # whether a compiler makes one program of a round
-    d_norm: str = "none"  # of D, or of the VAE's encoder, as all that begins with d_; one of NORMS
-    d_dropout: float = 0.0  # the probability that a hidden activation is dropped
-    d_noise: float = 0.0  # standard deviation of the noise on what D sees
-    d_extra_layers: int = 0  # hidden layers more than the architecture has
-    output: str = "sigmoid"  # of G for images; one of OUTPUTS
-    n_critic: int = 1  # steps of D for one of G
-    g_lr: float = 1e-4  # of every player but the discriminator
-    d_lr: float = 1e-4
-    beta1: float = 0.5  # Adam's; RMSProp has no use for it
-    beta2: float = 0.999
-    g_ema: float = 0.0  # decay of the average of G's weights that samples are drawn with; 0: no average
+    d_norm: Annotated[str, OneOf(NORMS)] = "none"  # of D, or of the VAE's encoder, as all that begins with d_
+    d_dropout: Annotated[float, Within(0, 0.95)] = 0.0  # the probability that a hidden activation is dropped
+    d_noise: Annotated[float, Within(0)] = 0.0  # standard deviation of the noise on what D sees
+    d_extra_layers: Annotated[int, Within(0, 8)] = 0  # hidden layers more than the architecture has
+    output: Annotated[str, OneOf(OUTPUTS)] = "sigmoid"  # of G for images
+    n_critic: Annotated[int, Within(1)] = 1  # steps of D for one of G
+    g_lr: Rate = 1e-4  # of every player but the discriminator
+    d_lr: Rate = 1e-4
+    beta1: Decay = 0.5  # Adam's; RMSProp has no use for it
+    beta2: Decay = 0.999
+    g_ema: Decay = 0.0  # decay of the average of G's weights that samples are drawn with; 0: no average
 
     @property
     def is_conditional(self) -> bool:
@@ -89,38 +78,67 @@ def searchable(published: Published) -> set[str]:
 
 
 def check_values(name: str, values: Distribution | Scalar, variants: list[Variant]) -> None:
-    """Raise UserError if a space gives a hyperparameter a value of the wrong kind, or out of its range."""
-    hints = get_type_hints(Member) | {"lr": float}
-    for variant in variants:
-        hints |= get_type_hints(type(variant)) if name in {f.name for f in fields(variant)} else {}
-    wanted = hints[name]
+    """Check the values of a hyperparameter in a space against the field of each variant, else of Member.
+
+    Raises:
+        UserError: a value of another type than the field's, or outside its range.
+    """
     ends = (values.low, values.high) if isinstance(values, Uniform) else None
     options: Any = values.options if isinstance(values, Choice) else ends or (values,)
-    kinds = (float, int) if wanted is float else (wanted,)
-    if any(type(value) not in kinds for value in options) or (ends and wanted is not float):
-        raise UserError(f"{name} is of type {wanted.__name__}, but the space has {values!r}")
-    if wanted is str:
-        _check_names(name, options, variants)
-    if wanted in (float, int):
-        _check_range(name, options, values)
+    for hint in _hints_of(name, variants):
+        wanted = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+        kinds = (float, int) if wanted is float else (wanted,)
+        if any(type(value) not in kinds for value in options) or (ends and wanted is not float):
+            raise UserError(f"{name} is of type {wanted.__name__}, but the space has {values!r}")
+        if wanted is str:
+            _check_names(name, options, variants)
+        _check_rule(name, options, values, _range_of(hint, wanted))
 
 
-def _check_range(name: str, options: Iterable[float], values: Distribution | Scalar) -> None:
-    low, high = RANGES.get(name, (-math.inf, math.inf))
-    # The published range of beta1 has both ends; a trial that a sampler puts on the upper one diverges.
-    is_open = high == math.inf or (name in BELOW and not isinstance(values, Uniform))
-    if not all(low <= value < high or (value == high and not is_open) for value in options):
-        end = ")" if is_open else "]"
-        raise UserError(f"{name} must lie in [{low:g}, {high:g}{end}, but the space has {values!r}")
+def _hints_of(name: str, variants: list[Variant]) -> list[Any]:
+    """The annotations of a hyperparameter; a variant's own field comes before that of Member."""
+    common = get_type_hints(Member, include_extras=True) | {"lr": Rate}
+    every = [common | get_type_hints(type(variant), include_extras=True) for variant in variants]
+    return [hints[name] for hints in every if name in hints]
+
+
+def _range_of(hint: Any, wanted: type) -> Rule | Within | OneOf | None:
+    """The rule that a field states; every number must at least be finite."""
+    if get_origin(hint) is Annotated:
+        return rule_of(hint)
+    return Within() if wanted in (float, int) else None
+
+
+def _check_rule(
+    name: str, options: Iterable[Any], values: Distribution | Scalar, rule: Rule | Within | OneOf | None
+) -> None:
+    if isinstance(rule, Within) and isinstance(values, Uniform):
+        # The published range of beta1 has both ends; a trial that a sampler puts on the upper one diverges.
+        rule = replace(rule, open=False)
+    for option in options:
+        if rule is None or rule.holds(option):
+            continue
+        if isinstance(rule, OneOf):
+            raise unknown(name, option, rule.names)
+        is_range = isinstance(rule, Within)
+        words = f"must lie in {rule}" if is_range else f"must be {rule.words}"
+        raise UserError(f"{name} {words}, but the space has {values!r}")
 
 
 def _check_names(name: str, options: Iterable[str], variants: list[Variant]) -> None:
     for option in options:
-        if name in NAMES and option not in NAMES[name]:
-            raise unknown(name, option, NAMES[name])
         for variant in variants:
             if name in {field.name for field in fields(variant)}:
-                replace(variant, **{name: option})  # refuses what it does not know
+                replace(variant, **{name: option})  # raises for an unknown name
+
+
+def possible_variants(published: Published, space: Space) -> list[Variant]:
+    """Returns the variants that configurations of a space may have, apart from their floats."""
+    own = structure(published.variant).keys() & {field.name for field in fields(published.variant)}
+    settings = {name: value for name, value in {**published.default, **space}.items() if name in own}
+    choices = [value.options if isinstance(value, Choice) else (value,) for value in settings.values()]
+    changes: list[dict[str, Any]] = [dict(zip(settings, chosen, strict=True)) for chosen in product(*choices)]
+    return [replace(published.variant, **change) for change in changes]
 
 
 def make_member(published: Published, hp: Mapping[str, Scalar], **common: Any) -> Member:

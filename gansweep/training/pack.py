@@ -17,7 +17,7 @@ from torch.func import vmap
 
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
-from gansweep.networks.layers.weighted import Weighted, power_iteration
+from gansweep.networks.layers.weighted import MatrixLayer, power_iteration
 from gansweep.training.binding import is_random, options_of, sampling_labels
 from gansweep.training.losses import Differentiation
 from gansweep.training.member import Member, pack_key
@@ -251,6 +251,6 @@ class Pack:
 def _singular_vectors(net: nn.Module) -> list[str]:
     """The names of the buffers of a network's spectrally normalised layers."""
     layers = [
-        name for name, module in net.named_modules() if isinstance(module, Weighted) and module.spectral
+        name for name, module in net.named_modules() if isinstance(module, MatrixLayer) and module.spectral
     ]
     return [f"{layer}.{vector}" for layer in layers for vector in ("u", "v")]

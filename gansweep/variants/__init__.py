@@ -1,6 +1,6 @@
-"""The variants: published objectives, each a value, with its search spaces and its published default.
+"""The variants: published objectives as values, with their search spaces and published defaults.
 
-`VARIANTS` maps names to them: those of `table`, then those that other installed packages offer (`plugins`).
+`VARIANTS` maps names to variants: those of `table`, then those of other installed packages (`plugins`).
 """
 
 from gansweep.variants.plugins import offered
@@ -13,10 +13,10 @@ VARIANTS: dict[str, Published]
 
 
 def __getattr__(name: str) -> object:
-    """Make `VARIANTS` when it is first asked for.
+    """Build `VARIANTS` on first access.
 
-    Not before: a package that offers a variant imports this one, and if it was imported first, its own module
-    is not complete until this one is.
+    Building it at import would fail: a package that offers a variant imports this package, so that the module
+    of the other package may still be incomplete.
     """
     if name != "VARIANTS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

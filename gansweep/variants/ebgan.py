@@ -1,12 +1,14 @@
-"""Energy-based GAN: D is an autoencoder, its reconstruction error is the energy of a sample."""
+"""Energy-based GAN: D is an autoencoder whose reconstruction error is the energy of a sample."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 from torch.nn.functional import relu
 
-from gansweep.variants.base import Batch, Network, Networks, Terms, Variant
+from gansweep.space import loguniform
+from gansweep.variants.base import Batch, Network, Networks, Terms, Variant, Within
+from gansweep.variants.published import NARROW, WIDE, Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,13 +17,14 @@ class EBGAN(Variant):
 
     Source: Zhao et al., "Energy-based Generative Adversarial Network", 2016, arXiv:1609.03126, eqs. 1 and 2,
         section 2.3.
-    Deviations: 1. without the repelling regulariser ("pulling-away term") of section 2.4; 2. 1e-8 under the
-        root of the norm, so that it can be differentiated where the error is zero.
+    Deviations: 1. no repelling regulariser ("pulling-away term", section 2.4); 2. 1e-8 under the root of the
+        norm, which makes it differentiable where the error is zero.
     """
 
     networks: ClassVar = {"D": "autoencoder", "G": "generator"}
 
-    margin: float = 10.0  # the energy that fakes are pushed up to, in the unit of the error: see `energy`
+    # The energy to which D raises fakes, in the unit of the error: see `energy`.
+    margin: Annotated[float, Within(0)] = 10.0
 
     def discriminator_loss(self, nets: Networks, batch: Batch) -> Terms:
         fake = energy(nets.D, nets.G(batch.z))
@@ -32,8 +35,21 @@ class EBGAN(Variant):
 
 
 def energy(D: Network, x: Tensor) -> Tensor:
-    """The Euclidean reconstruction error of the autoencoder D, one per sample: [B].
+    """Returns the Euclidean reconstruction error of the autoencoder D per sample, [B].
 
-    It grows with the root of the number of pixels: an image of n values that are each off by e has e sqrt(n).
+    The error grows with the root of the number of pixels: n values that are each off by e give e sqrt(n).
     """
     return ((x - D(x)).flatten(1).square().sum(1) + 1e-8).sqrt()
+
+
+PUBLISHED = Published(
+    variant=EBGAN(),
+    label="EBGAN",
+    family="autoencoder",
+    # Learning rate and margin of the authors' best network for MNIST; the rest of NS.
+    default={"lr": 1e-3, "beta1": 0.0, "d_norm": "batch", "n_critic": 1, "margin": 10.0},
+    wide={**WIDE, "margin": loguniform(1, 100)},
+    narrow={**NARROW, "margin": loguniform(3, 30)},
+    hue="verm",
+    marker="diamond",
+)

@@ -1,44 +1,46 @@
-"""f-GAN: every f-divergence bounds itself from below by a game.
+"""f-GAN: a game for every f-divergence, whose value bounds the divergence from below.
 
 With D's score v, the output activation g_f and the convex conjugate f* of f, D raises and G lowers
 
     E_p[g_f(v)] - E_q[f*(g_f(v))],
 
-which is at most the divergence of the data p from the model q, the integral of q f(p / q). The conjugate is
-never taken of the activation's value: the two are composed on paper, so that nothing overflows on the way and
-no digits are lost at the ends of the conjugate's domain.
+which is at most the divergence of the data p from the model q, the integral of q f(p / q). The code has the
+composition of conjugate and activation, simplified on paper, so that no intermediate value overflows and no
+digits are lost at the ends of the conjugate's domain.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from gansweep.errors import UserError, unknown
-from gansweep.variants.base import ScoreGAN, Terms
+from gansweep.space import uniform
+from gansweep.variants.base import ScoreGAN, Terms, Within
+from gansweep.variants.published import NARROW, WIDE, Published
 
 OBJECTIVES = ("saddle", "trick")
 FAR = 40.0  # exp(-FAR) is below the rounding of 1 + exp(-FAR), in float64 too
 
 
 class Divergence(NamedTuple):
-    """What the game needs to know of a divergence, as functions of the score v (and of its parameter)."""
+    """A divergence as functions of the score v (and of the parameter of the divergence)."""
 
     activation: Callable[..., Tensor]  # g_f(v)
     conjugate: Callable[..., Tensor]  # f*(g_f(v))
-    parameter: str | None = None  # the field of `FGAN` that both take as second argument
+    parameter: str | None = None  # field of `FGAN` that both functions take as second argument
 
 
 def log_wright(s: Tensor) -> Tensor:
-    """The logarithm of Lambert's W at exp(s): the root l of l + exp(l) = s.
+    """Returns the logarithm of Lambert's W at exp(s): the root l of l + exp(l) = s.
 
-    Newton's method on this form can neither overflow nor lose the root: the left side is convex and rising,
-    and it begins to the right of the root. Four steps reach the precision of float64 from the worst start;
-    the fifth does the same for the first two derivatives, which are taken through the steps.
+    Newton's method on this form neither overflows nor misses the root: the left side is convex and
+    increasing, and the start lies to the right of the root. Four steps reach the precision of float64 from
+    the worst start; the fifth does so for the first two derivatives, which are taken through the steps.
     """
     root = torch.minimum(s, s.clamp(min=1).log())
     for _ in range(5):
@@ -47,14 +49,16 @@ def log_wright(s: Tensor) -> Tensor:
 
 
 def jeffreys_conjugate(v: Tensor) -> Tensor:
-    """f*(v) = w + 1/w + v - 2 with w = W(exp(1 - v)); by w + log w = 1 - v, that is 1/w - log w - 1."""
+    """Returns w + 1/w + v - 2 with w = W(exp(1 - v)), which equals 1/w - log w - 1 by w + log w = 1 - v."""
     log_w = log_wright(1 - v)
     return torch.exp(-log_w) - log_w - 1
 
 
 def log_tail(v: Tensor, f: Callable[[Tensor], Tensor]) -> Tensor:
-    """log f(softplus(-v)) for an f with f(0) = 0 and a slope there: a straight line of slope -1 for large v,
-    where softplus(-v) itself would vanish."""
+    """Returns log f(softplus(-v)) for an f with f(0) = 0 and f'(0) > 0.
+
+    Beyond FAR, where softplus(-v) would underflow, it is a straight line of slope -1.
+    """
     return f(softplus(-v.clamp(max=FAR))).log() - (v - FAR).clamp(min=0)
 
 
@@ -100,12 +104,12 @@ class FGAN(ScoreGAN):
 
     `divergence` is a key of DIVERGENCES: kl, reverse_kl, pearson ((p - q)^2 / q), neyman ((p - q)^2 / p),
     hellinger (squared), jeffreys, js (twice the Jensen-Shannon divergence), js_weighted, gan (js less log 4),
-    tv or alpha. `objective` "saddle" has G minimise D's bound; "trick" has it maximise E_q[g_f(v)], which
-    does not fade where D is sure of the fakes.
+    tv or alpha. `objective` "saddle": G minimises D's bound; "trick": G maximises E_q[g_f(v)], whose
+    gradient does not vanish where D is sure of the fakes.
 
-    Some bounds grow exponentially with the score, and no form of them avoids that: as exp(v) for kl, jeffreys
-    and hellinger, as exp(-v) for reverse_kl, neyman and hellinger, as (exp(v) / (1 - a))^(a / (1 - a)) for
-    alpha = a. float32 overflows where the value passes exp(88). All else is finite at any score.
+    Some bounds grow exponentially with the score in any form: as exp(v) for kl, jeffreys and hellinger, as
+    exp(-v) for reverse_kl, neyman and hellinger, as (exp(v) / (1 - a))^(a / (1 - a)) for alpha = a. float32
+    overflows where the value exceeds exp(88). All other bounds are finite at any score.
 
     Source: Nowozin et al., "f-GAN: Training Generative Neural Samplers using Variational Divergence
         Minimization", 2016, arXiv:1606.00709, eq. 6, section 3.2, tables 2 and 6.
@@ -122,8 +126,11 @@ class FGAN(ScoreGAN):
 
     divergence: str = "gan"
     objective: str = "saddle"
-    pi: float = 0.5  # js_weighted: the weight of the data in the mixture
-    alpha: float = 0.5  # alpha: reverse_kl near 0, twice the squared Hellinger distance at 1/2, kl near 1
+    # js_weighted: the weight of the data in the mixture.
+    pi: Annotated[float, Within(0.01, 0.99)] = 0.5
+    # alpha: reverse_kl near 0, twice the squared Hellinger distance at 1/2, kl near 1. Nearer to 1 than 0.9,
+    # squared gradients of an untrained D leave float32.
+    alpha: Annotated[float, Within(0.01, 0.9)] = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -142,11 +149,11 @@ class FGAN(ScoreGAN):
         return super().hyperparameters - (parameters - {self._divergence.parameter}) - {"divergence"}
 
     def activation(self, score: Tensor) -> Tensor:
-        """g_f(score): D's estimate of f'(p / q)."""
+        """Returns g_f(score), D's estimate of f'(p / q)."""
         return self._divergence.activation(score, *self._parameters)
 
     def conjugate(self, score: Tensor) -> Tensor:
-        """f*(g_f(score))."""
+        """Returns f*(g_f(score))."""
         return self._divergence.conjugate(score, *self._parameters)
 
     def discriminator_terms(self, real: Tensor, fake: Tensor) -> Terms:
@@ -165,3 +172,33 @@ class FGAN(ScoreGAN):
     def _parameters(self) -> tuple[float, ...]:
         name = self._divergence.parameter
         return () if name is None else (getattr(self, name),)
+
+
+def _published(divergence: str, label: str, hue: str, marker: str, **parameters: float) -> Published:
+    """Returns the entry of a divergence with the authors' settings for MNIST.
+
+    The authors state no values for parameters of a divergence.
+    """
+    return Published(
+        variant=FGAN(divergence=divergence),
+        label=f"f-GAN {label}",
+        family="f-divergence",
+        default={"lr": 2e-4, "beta1": 0.5, "d_norm": "none", "n_critic": 1, **parameters},
+        wide=WIDE | {name: uniform(0.05, 0.8) for name in parameters},
+        narrow=NARROW | {name: uniform(0.25, 0.75) for name in parameters},
+        hue=hue,
+        marker=marker,
+    )
+
+
+KL = _published("kl", "KL", "sky", "diamond")
+REVERSE_KL = _published("reverse_kl", "reverse KL", "sky", "square")
+JEFFREYS = _published("jeffreys", "Jeffreys", "sky", "triangle")
+JS = _published("js", "JS", "sky", "nabla")
+JS_WEIGHTED = _published("js_weighted", "weighted JS", "sky", "pentagon", pi=0.5)
+GAN = _published("gan", "GAN", "sky", "hexagon")
+ALPHA = _published("alpha", "alpha", "sky", "plus", alpha=0.5)
+PEARSON = _published("pearson", "Pearson", "verm", "square")
+NEYMAN = _published("neyman", "Neyman", "verm", "triangle")
+HELLINGER = _published("hellinger", "Hellinger", "verm", "nabla")
+TV = _published("tv", "TV", "verm", "pentagon")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gansweep.variants.base import ScoreGAN, Terms
+from gansweep.variants.published import Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,7 +13,7 @@ class LSGAN(ScoreGAN):
     """Both players regress D's score on a target value.
 
     Source: Mao et al., "Least Squares Generative Adversarial Networks", 2017, arXiv:1611.04076, eqs. 2 and 9.
-    Deviations: none. (The released code of Lucic et al. regresses sigmoid(score); its paper prints the
+    Deviations: none. (The released code of Lucic et al. regresses sigmoid(score); their paper prints the
         losses with the wrong sign.)
 
     >>> import torch
@@ -32,3 +33,13 @@ class LSGAN(ScoreGAN):
 
     def generator_terms(self, fake: Tensor) -> Terms:
         return {"fake": 0.5 * (fake - self.c).square().mean()}
+
+
+PUBLISHED = Published(
+    variant=LSGAN(),
+    label="LS GAN",
+    family="least squares",
+    default={"lr": 2e-4, "beta1": 0.5, "d_norm": "batch", "n_critic": 1},
+    hue="green",
+    marker="circle",
+)

@@ -1,6 +1,6 @@
-"""Penalties on the slope of the discriminator, each a function of D, real x, fake x and, if it has noise, u.
+"""Gradient penalties of the discriminator: functions of D, real x, fake x and, if it has noise, u.
 
-`slope` differentiates with `torch.func.grad`, which works alike on plain modules and inside a pack.
+`torch.func.grad` works on plain modules and inside a pack.
 """
 
 from collections.abc import Callable
@@ -10,31 +10,35 @@ from torch import Tensor
 from torch.func import grad
 from torch.nn.functional import relu
 
+N_PASSES_OF_A_SLOPE = (
+    4  # of D: what the gradient of a penalty keeps in memory, an upper bound measured on CPUs
+)
+
 
 class Penalty(NamedTuple):
-    """A penalty and the shape of the noise it needs (see `Variant.noise`); with "none" it takes no u."""
+    """A penalty and the shape of its noise (see `Variant.noise`); with "none" the function takes no u."""
 
     function: Callable[..., Tensor]
     noise: str
 
 
 def squared_slope(D: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The squared L2 norm of dD(x)/dx, one per sample: [B]."""
+    """Returns the squared L2 norm of dD(x)/dx per sample, [B]."""
     slopes: Tensor = grad(lambda points: D(points).sum())(x)
     return slopes.flatten(1).square().sum(1)
 
 
 def slope(D: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The L2 norm of dD(x)/dx, one per sample: [B].
+    """Returns the L2 norm of dD(x)/dx per sample, [B].
 
-    1e-4 is added under the root, as in the released code of Lucic et al., so that the norm can be
-    differentiated where the slope is zero.
+    1e-4 under the root, as in the released code of Lucic et al., makes the norm differentiable where the
+    gradient is zero.
     """
     return (squared_slope(D, x) + 1e-4).sqrt()
 
 
 def between(x: Tensor, fake: Tensor, u: Tensor) -> Tensor:
-    """A random point on the line from each real sample to a fake one. u: [B]."""
+    """Returns a random point on the line from each real sample to a fake sample. u: [B]."""
     return x + u.view(-1, *[1] * (x.ndim - 1)) * (fake - x)
 
 
@@ -60,9 +64,9 @@ def dragan(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor, u: Tensor) ->
     """Two-sided penalty on slopes other than 1, at points near the data. u: the shape of x.
 
     Source: Kodali et al., "On Convergence and Stability of GANs", 2017, arXiv:1705.07215, DRAGAN's penalty.
-    Deviations: 1. the noise is 0.5 std(x) U[0, 1) per element, as in the authors' released code, where the
-        paper has a Gaussian; 2. no second interpolation towards x; 3. the slope is that of the score, where
-        the released code of Lucic et al. takes the probability; 4. 1e-4 under the root of the norm.
+    Deviations: 1. the noise is 0.5 std(x) U[0, 1) per element, as in the authors' released code (a Gaussian
+        in the paper); 2. no second interpolation towards x; 3. the slope is that of the score (of the
+        probability in the released code of Lucic et al.); 4. 1e-4 under the root of the norm.
     """
     return (slope(D, x + 0.5 * x.std() * u) - 1).square().mean()
 
@@ -92,7 +96,7 @@ def r1_r2(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor) -> Tensor:
 
     Source: Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline", 2024, arXiv:2501.05441,
         section 2.
-    Deviations: 1. the weight is constant, where the authors lower it in the course of training.
+    Deviations: 1. the weight is constant; the authors lower it during training.
     """
     return r1(D, x, fake) + r2(D, x, fake)
 

@@ -1,6 +1,6 @@
-"""Variants of other packages: the entry points of the group `gansweep.variants`, name -> a `Published`.
+"""Variants of other packages: entry points of the group `gansweep.variants`, name -> `Published`.
 
-A package offers one in its pyproject.toml:
+A package offers a variant in its pyproject.toml:
 
     [project.entry-points."gansweep.variants"]
     my_gan = "my_package.my_gan:PUBLISHED"
@@ -16,10 +16,10 @@ GROUP = "gansweep.variants"
 
 
 def offered(known: Mapping[str, Published]) -> dict[str, Published]:
-    """The variants of all installed packages, by name, without those in `known`.
+    """Returns the variants of all installed packages by name, without those in `known`.
 
-    One that cannot be loaded, that is no `Published` or whose name is taken is left out with one warning: no
-    package may keep the others from working.
+    A variant that cannot be loaded, is not a `Published` or has a taken name is left out with one warning, so
+    that no package can break the others.
     """
     found: dict[str, Published] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, _package(point))):
@@ -36,10 +36,10 @@ def offered(known: Mapping[str, Published]) -> dict[str, Published]:
 
 
 def _load(point: EntryPoint) -> tuple[object, str]:
-    """What an entry point refers to, and what is wrong with it."""
+    """Returns the object of an entry point, and what is wrong with it ("" if nothing is)."""
     try:
         loaded = point.load()
-    except Exception as error:  # whatever another package does when it is imported
+    except Exception as error:  # another package may raise anything at import
         return None, f"{type(error).__name__}: {error}"
     if not isinstance(loaded, Published):
         return loaded, f"{point.value} is of type {type(loaded).__name__}, not Published"

@@ -1,7 +1,9 @@
-"""What a variant comes with: its label, where it was published, what is searched, how it looks in figures.
+"""Published variants: an objective with its label, default configuration, search spaces and look in figures.
 
 Source of spaces and defaults: Lucic et al., "Are GANs Created Equal? A Large-Scale Study", 2018,
-arXiv:1711.10337, the wide and the narrow ranges and the authors' suggested settings.
+arXiv:1711.10337, the wide and the narrow ranges and the authors' suggested settings. Variants that are not in
+that study have the same ranges, our own ranges for fields of their own, and the settings of their authors as
+default, as far as they are stated.
 """
 
 import inspect
@@ -27,11 +29,16 @@ NARROW: Space = {
     "d_norm": choice("none", "batch"),
     "n_critic": 1,
 }
+# Spaces for penalties with target slope 1 (Lucic et al.) and with target slope 0.
+SLOPE_ONE_WIDE: Space = {**WIDE, "penalty_weight": loguniform(1e-1, 1e2)}
+SLOPE_ONE_NARROW: Space = {**NARROW, "d_norm": "none", "penalty_weight": loguniform(1e-1, 1e1)}
+SLOPE_ZERO_WIDE: Space = {**WIDE, "penalty_weight": loguniform(1e-2, 1e2)}
+SLOPE_ZERO_NARROW: Space = {**NARROW, "d_norm": "none", "penalty_weight": loguniform(1e-2, 1e1)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A variant as published: the objective, what was searched, and how it looks in figures."""
+    """A variant as published: the objective, its search spaces and its look in figures."""
 
     variant: Variant
     label: str
@@ -39,22 +46,22 @@ class Published:
     default: Mapping[str, Scalar]  # the authors' suggested configuration: trial 0 of every search
     wide: Space = field(default_factory=lambda: dict(WIDE))
     narrow: Space = field(default_factory=lambda: dict(NARROW))
-    hue: str = "blue"  # one of HUES; variants of one family share one
+    hue: str = "blue"  # one of HUES, shared by the variants of a family
     marker: str = "circle"  # one of MARKERS
 
     @property
     def source(self) -> str:
-        """Where the objective, and its penalty if it has one, was published."""
+        """The publications of the objective and of its penalty, if it has one."""
         return "; ".join(self.sources)
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The same, one by one."""
+        """The publications, one by one."""
         return tuple(_section(text, "Source").rstrip(".") for text in self._docstrings())
 
     @property
     def deviations(self) -> tuple[str, ...]:
-        """How the implementation differs from the source; each ends with a full stop, or is "none."."""
+        """The differences from each source; each text ends with a full stop, or is "none."."""
         return tuple(_section(text, "Deviations") for text in self._docstrings())
 
     def _docstrings(self) -> list[str]:
@@ -65,6 +72,6 @@ class Published:
 
 
 def _section(docstring: str, title: str) -> str:
-    """The text behind `title:` in a docstring, up to the next section, on one line."""
+    """Returns the text after `title:` in a docstring, up to the next section, on one line."""
     found = re.search(rf"^{title}: (.*?)(?=^\w+: |^$|\Z)", docstring, re.MULTILINE | re.DOTALL)
     return " ".join(found[1].split()) if found else ""

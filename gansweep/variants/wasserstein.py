@@ -1,10 +1,13 @@
-"""Wasserstein GAN: D is a critic whose slope is bounded, by a penalty or by clipping its weights."""
+"""Wasserstein GAN: D is a critic whose gradient is bounded by a penalty or by clipped weights."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
-from gansweep.variants.base import ScoreGAN, Terms
+from gansweep.space import loguniform
+from gansweep.variants.base import ScoreGAN, Terms, Within
+from gansweep.variants.published import NARROW, SLOPE_ONE_NARROW, SLOPE_ONE_WIDE, WIDE, Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +31,48 @@ class Wasserstein(ScoreGAN):
 
 @dataclass(frozen=True, kw_only=True)
 class ClippedWasserstein(Wasserstein):
-    """The same; every parameter of D (batch norm's too) is clamped to [-clip, clip] after each step of D.
+    """Every parameter of D (of batch norm, too) is clamped to [-clip, clip] after each step of D.
 
     Source: Arjovsky et al., "Wasserstein GAN", 2017, arXiv:1701.07875, algorithm 1.
-    Deviations: none. (The paper trains with RMSProp; here the optimiser is the study's.)
+    Deviations: none. (The paper trains with RMSProp; here the study chooses the optimiser.)
     """
 
-    clip: float = 0.01
+    clip: Annotated[float, Within(0)] = 0.01
 
     def project(self, player: str, params: dict[str, Tensor]) -> dict[str, Tensor]:
         if player == "generator":
             return params
         return {name: value.clamp(-self.clip, self.clip) for name, value in params.items()}
+
+
+WGAN = Published(
+    variant=ClippedWasserstein(),
+    label="WGAN",
+    family="Wasserstein",
+    default={"lr": 5e-5, "beta1": 0.5, "d_norm": "batch", "n_critic": 5, "clip": 0.01},
+    wide={**WIDE, "clip": loguniform(1e-3, 1)},
+    narrow={**NARROW, "clip": loguniform(1e-2, 1)},
+    hue="orange",
+    marker="circle",
+)
+WGAN_GP = Published(
+    variant=Wasserstein(penalty="gp", penalty_weight=10.0),
+    label="WGAN GP",
+    family="Wasserstein",
+    default={"lr": 1e-4, "beta1": 0.5, "d_norm": "none", "n_critic": 5, "penalty_weight": 10.0},
+    wide=SLOPE_ONE_WIDE,
+    narrow=SLOPE_ONE_NARROW,
+    hue="orange",
+    marker="diamond",
+)
+WGAN_LP = Published(
+    variant=Wasserstein(penalty="lp", penalty_weight=10.0),
+    label="WGAN LP",
+    family="Wasserstein",
+    # Petzka et al. compare penalties only: the settings are those of WGAN GP.
+    default={"lr": 1e-4, "beta1": 0.5, "d_norm": "none", "n_critic": 5, "penalty_weight": 10.0},
+    wide=SLOPE_ONE_WIDE,
+    narrow=SLOPE_ONE_NARROW,
+    hue="orange",
+    marker="square",
+)

@@ -18,7 +18,7 @@ from gansweep.demos.discriminator.optimum import (
     reading_of,
 )
 from gansweep.errors import UserError, unknown
-from gansweep.networks.options import NOTHING
+from gansweep.networks.options import NO_BINDING
 from gansweep.theory import FGAN_MIXTURE, Gaussian, Mixture1D
 from gansweep.training.member import Member, make_member
 from gansweep.training.pack import Pack
@@ -158,7 +158,7 @@ def _score(pack: Pack, x: Array) -> Array:
     parameters = {key: value[0] for key, value in pack.players["discriminator"].views["D"].items()}
     singular = {key: value[0] for key, value in pack.singular["D"].items()}
     points = torch.from_numpy(x).float().unsqueeze(1)
-    score: torch.Tensor = functional_call(pack.nets["D"], parameters | singular, (points, NOTHING))
+    score: torch.Tensor = functional_call(pack.nets["D"], parameters | singular, (points, NO_BINDING))
     return score.flatten().double().numpy()
 
 

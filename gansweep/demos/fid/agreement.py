@@ -13,7 +13,7 @@ from torch import Tensor
 from gansweep.data import Dataset
 from gansweep.data.base import split
 from gansweep.demos.fid.distortions import KINDS, require_images
-from gansweep.demos.fid.features import open_eye
+from gansweep.demos.fid.features import load_extractor
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.metrics.features import frechet, statistics
@@ -34,7 +34,7 @@ def agreement(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: in
         second_fid.
 
     Raises:
-        UserError: as `open_eye`, the samples are no images, or both extractors are the same.
+        UserError: as `load_extractor`, the samples are no images, or both extractors are the same.
 
     Source: Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337, section 5, the comparison of
         Inception with VGG.
@@ -42,13 +42,16 @@ def agreement(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: in
     """
     require_images(dataset, "agreement")
     other = evaluation.second or replace(evaluation, extractor="pixels", weights=None)
-    names, eyes = zip(*(open_eye(dataset, each) for each in (evaluation, other)), strict=True)
+    names, extractors = zip(*(load_extractor(dataset, each) for each in (evaluation, other)), strict=True)
     if names[0] == names[1]:
         raise UserError(f"agreement needs two extractors, but both are {names[0]!r}: name another second one")
-    references = [statistics(see(dataset.test)) for see in eyes]
+    references = [statistics(extract(dataset.test)) for extract in extractors]
     rows = []
     for kind, level, images in _stand_ins(dataset, n_repeats, seed):
-        fids = [frechet(statistics(see(images)), real) for see, real in zip(eyes, references, strict=True)]
+        fids = [
+            frechet(statistics(extract(images)), real)
+            for extract, real in zip(extractors, references, strict=True)
+        ]
         rows.append((kind, level, len(images), *fids))
     table = pd.DataFrame(rows, columns=["kind", "level", "n", "fid", "second_fid"])
     first = {"dataset": dataset.name, "label": dataset.label}

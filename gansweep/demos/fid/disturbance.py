@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from gansweep.data import Dataset
 from gansweep.data.base import split
 from gansweep.demos.fid.distortions import KINDS, require_images
-from gansweep.demos.fid.features import facts, open_eye
+from gansweep.demos.fid.features import facts, load_extractor
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.metrics.features import statistics
 from gansweep.evaluation.metrics.fid_infinity import fid_by_size
@@ -29,7 +29,7 @@ def disturbance(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: 
         the undisturbed images.
 
     Raises:
-        UserError: as `open_eye`, or the samples are no images.
+        UserError: as `load_extractor`, or the samples are no images.
 
     Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", 2017, arXiv:1706.08500, the figure
         of disturbances by level.
@@ -37,15 +37,15 @@ def disturbance(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: 
         of the image, so that small images are not wiped out.
     """
     require_images(dataset, "disturbance")
-    extractor, see = open_eye(dataset, evaluation)
-    real = see(dataset.test)
+    extractor, extract = load_extractor(dataset, evaluation)
+    real = extract(dataset.test)
     reference = statistics(real)
     base = dataset.train[split(len(dataset.train), min(len(dataset.train), MOST_IMAGES))[1]]
     n, rows = len(base) // 2, []
     for kind in SHOWN:
         for level in np.linspace(0, KINDS[kind].high, N_LEVELS):
             stream = torch.Generator().manual_seed(seed)
-            seen = see(KINDS[kind].worsen(base, None, level, stream))
+            seen = extract(KINDS[kind].worsen(base, None, level, stream))
             fids = fid_by_size(seen, reference, [n] * n_repeats, seed)
             rows += [(kind, level, repeat, n, fid) for repeat, fid in enumerate(fids)]
     table = pd.DataFrame(rows, columns=["kind", "level", "repeat", "n", "fid"])

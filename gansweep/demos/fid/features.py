@@ -15,7 +15,7 @@ from gansweep.evaluation.reference import describe
 from gansweep.evaluation.weights import weights_file
 
 
-def open_eye(dataset: Dataset, evaluation: Evaluation) -> tuple[str, Callable[[Tensor], Tensor]]:
+def load_extractor(dataset: Dataset, evaluation: Evaluation) -> tuple[str, Callable[[Tensor], Tensor]]:
     """The extractor that an evaluation uses on a data set, on a GPU if there is one: its name, and what FID
     compares, a function of uint8 images or float vectors [N, ...] -> float64 [N, D].
 
@@ -45,10 +45,10 @@ def real_features(dataset: Dataset, evaluation: Evaluation) -> RealFeatures:
     """One pass of the extractor over training and test samples.
 
     Raises:
-        UserError: as `open_eye`.
+        UserError: as `load_extractor`.
     """
-    extractor, see = open_eye(dataset, evaluation)
-    train, test = see(dataset.train), see(dataset.test)
+    extractor, extract = load_extractor(dataset, evaluation)
+    train, test = extract(dataset.train), extract(dataset.test)
     has_labels = dataset.train_labels is not None and dataset.test_labels is not None
     labels = torch.cat([dataset.train_labels, dataset.test_labels]) if has_labels else None  # type: ignore
     return RealFeatures(facts(dataset, extractor, train.shape[1]), train, test, labels)

@@ -10,7 +10,7 @@ from torch.nn.functional import leaky_relu
 from gansweep.networks.layers.keyed_random import fold_in, uniform
 from gansweep.networks.layers.norms import norm
 from gansweep.networks.layers.weighted import Linear
-from gansweep.networks.options import NOTHING, Binding, NetworkOptions
+from gansweep.networks.options import NO_BINDING, Binding, NetworkOptions
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -101,7 +101,7 @@ class Stack(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.blocks:
-            x = block(x, NOTHING)
+            x = block(x, NO_BINDING)
         return self.last(x)
 
 

@@ -17,12 +17,12 @@ from gansweep.networks.layers.toeplitz import conv_matrix, deconv_matrix
 N_FIRST_ITERATIONS = 15  # so that a first estimate of a spectral norm is not far off
 
 
-def product(x: Tensor, weight: Tensor) -> Tensor:
+def matmul_2d(x: Tensor, weight: Tensor) -> Tensor:
     """[..., i] times [i, o], as a product of two matrices: with more axes a pack would copy its weights."""
     return (x.reshape(-1, x.shape[-1]) @ weight).view(*x.shape[:-1], weight.shape[1])
 
 
-class Weighted(nn.Module):
+class MatrixLayer(nn.Module):
     """A layer that multiplies by a matrix [i, o], and by one over its spectral norm if `spectral`.
 
     Source: Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018,
@@ -64,7 +64,7 @@ def _direction(x: Tensor) -> Tensor:
     return x / x.norm().clamp_min(1e-12)
 
 
-class Linear(Weighted):
+class Linear(MatrixLayer):
     """[..., i] -> [..., o]; the weight is stored [i, o] and drawn from N(0, std^2), the bias is 0.
 
     `std` None takes sqrt(2 / i) (He et al., 2015, arXiv:1502.01852). On images it is a 1x1 convolution.
@@ -76,10 +76,10 @@ class Linear(Weighted):
         self.bias = nn.Parameter(torch.zeros(o))
 
     def forward(self, x: Tensor) -> Tensor:
-        return product(x, self.matrix()) + self.bias
+        return matmul_2d(x, self.matrix()) + self.bias
 
 
-class Conv(Weighted):
+class Conv(MatrixLayer):
     """[B, H, W, i] -> [B, H/2, W/2, o]: a 4x4 convolution with stride 2 and padding 1.
 
     The weight is [16 i, o], drawn from a normal distribution truncated at two standard deviations.
@@ -94,12 +94,12 @@ class Conv(Weighted):
         b, height, width, _ = x.shape
         features = len(self.bias)
         if height * width * features <= 16 * b:  # the matrix has fewer numbers than the patches
-            y = product(x.flatten(1), conv_matrix(self.matrix(), height, width))
+            y = matmul_2d(x.flatten(1), conv_matrix(self.matrix(), height, width))
             return y.view(b, height // 2, width // 2, features) + self.bias
-        return product(patches_4x4(x), self.matrix()) + self.bias
+        return matmul_2d(patches_4x4(x), self.matrix()) + self.bias
 
 
-class Conv3x3(Weighted):
+class Conv3x3(MatrixLayer):
     """[B, H, W, i] -> [B, H, W, o]: a 3x3 convolution with stride 1 and padding 1; the weight is [9 i, o]."""
 
     def __init__(self, i: int, o: int, std: float | None) -> None:
@@ -108,10 +108,10 @@ class Conv3x3(Weighted):
         self.bias = nn.Parameter(torch.zeros(o))
 
     def forward(self, x: Tensor) -> Tensor:
-        return product(patches_3x3(x), self.matrix()) + self.bias
+        return matmul_2d(patches_3x3(x), self.matrix()) + self.bias
 
 
-class Deconv(Weighted):
+class Deconv(MatrixLayer):
     """[B, h, w, i] -> [B, 2h, 2w, o]: the transpose of a 4x4 convolution with stride 2 and padding 1.
 
     The weight is [i, 16 o], drawn from N(0, std^2).
@@ -125,9 +125,9 @@ class Deconv(Weighted):
     def forward(self, x: Tensor) -> Tensor:
         b, height, width, features = x.shape
         if 4 * height * width * features <= 16 * b:  # the matrix has fewer numbers than the patches
-            y = product(x.flatten(1), deconv_matrix(self.matrix(), height, width))
+            y = matmul_2d(x.flatten(1), deconv_matrix(self.matrix(), height, width))
             return y.view(b, 2 * height, 2 * width, len(self.bias)) + self.bias
-        return fold_4x4(product(x, self.matrix())) + self.bias
+        return fold_4x4(matmul_2d(x, self.matrix())) + self.bias
 
 
 def truncated_normal(i: int, o: int, std: float | None) -> nn.Parameter:
@@ -135,7 +135,7 @@ def truncated_normal(i: int, o: int, std: float | None) -> nn.Parameter:
     return nn.Parameter(nn.init.trunc_normal_(torch.empty(i, o), std=std, a=-2 * std, b=2 * std))
 
 
-class Doubled(nn.Module):
+class Upsample2x(nn.Module):
     """[B, h, w, C] -> [B, 2h, 2w, C]: every pixel four times."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class Doubled(nn.Module):
         return x[:, :, None, :, None].expand(b, h, 2, w, 2, c).reshape(b, 2 * h, 2 * w, c)
 
 
-class Halved(nn.Module):
+class MeanPool2x(nn.Module):
     """[B, H, W, C] -> [B, H/2, W/2, C]: the mean of every four pixels."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.style import style
 from gansweep.results.row import Outcome, Phase
 
-STAR: dict[str, Any] = {  # marks the default configuration
+DEFAULT_MARKER: dict[str, Any] = {  # marks the default configuration
     "linestyle": "",
     "marker": "*",
     "markersize": 7.0,

@@ -15,7 +15,6 @@ from gansweep.training.sizing.saved import n_kept
 from gansweep.training.speed.heap import give_back_freed_memory
 
 COPIES = 6  # of the parameters: themselves, gradients as they come and in a row, two moments, one in between
-PENALTY_CALLS = 4  # what a gradient penalty keeps, in calls of D
 PROCESS_BYTES = 1_000_000_000  # a worker before it has any member: Python, torch, Ray, an extractor
 CONTEXT_BYTES = 600_000_000  # what a process takes of a GPU beside its tensors
 NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")  # in messages of torch
@@ -40,8 +39,8 @@ def member_bytes(member: Member, dataset: Dataset) -> int:
     total = 0
     for name, role in member.variant.networks.items():
         n_params, kept = _network(role, member.architecture, dataset.shape, options)
-        penalised = name == "D" and getattr(member.variant, "penalty", "none") != "none"
-        total += COPIES * n_params + member.batch_size * kept * (1 + PENALTY_CALLS * penalised)
+        n_passes = 1 + (member.variant.n_extra_passes if name == "D" else 0)
+        total += COPIES * n_params + member.batch_size * kept * n_passes
     return 4 * total
 
 

@@ -14,7 +14,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.costs import COUNTS, PRICES, TIMES, device, equal_cost, time_text, trial_costs, unit
 from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.figures.search.budget import BANDED, budgets, highlighted, limits, refusal, thinning
-from gansweep.report.metrics import MEASURES
+from gansweep.report.metrics import metric_interval, metric_text
 from gansweep.report.style import labels, style
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
@@ -130,9 +130,10 @@ def _table(comparison: Comparison, dataset: str) -> Table:
         cells = [Cell(comparison.label(variant), variant=variant)]
         cells += [Cell(f"{v:,.0f}" if v >= 100 else f"{v:.3g}", value=v) for v in prices]
         if variant in medians:
-            estimate, fid = medians[variant], MEASURES["fid"]
+            estimate = medians[variant]
+            note = metric_interval("fid", estimate)
             cells += [Cell(f"{spent / prices[0]:.1f}", value=spent / prices[0])]
-            cells += [Cell(fid.text(estimate.value), fid.interval(estimate), estimate.value)]
+            cells += [Cell(metric_text("fid", estimate.value), note, estimate.value)]
         elif medians:
             cells += [Cell("–", value=math.inf)] * 2
         rows.append(linked(cells, draws(dataset=dataset, variant=variant)))
@@ -158,5 +159,5 @@ def _takeaway(comparison: Comparison, dataset: str) -> str:
     agreed = "as" if first == by_trials else f"while {comparison.label(by_trials)} has it"
     return (
         f"{text}. For {time_text(spent)} of it {comparison.label(first)} has the lowest median best FID, "
-        f"{MEASURES['fid'].text(medians[first].value)}, {agreed} for an equal number of {_unit(comparison)}s."
+        f"{metric_text('fid', medians[first].value)}, {agreed} for an equal number of {_unit(comparison)}s."
     )

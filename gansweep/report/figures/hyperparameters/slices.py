@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import STAR, Plot
+from gansweep.report.figures.base import DEFAULT_MARKER, Plot
 from gansweep.report.style import style
 from gansweep.report.style.scales import ENOUGH, Scale, option, searched
 from gansweep.report.style.style import Look
@@ -67,7 +67,12 @@ def plot_hyperparameter(points: pd.DataFrame, scale: Scale, look: Look, ax: Axes
         top = not math.isfinite(score) or score > ax.get_ylim()[1]
         where: dict[str, Any] = {"transform": ax.get_xaxis_transform()} if top else {}
         ax.plot(
-            position, STRIP_LOW + STRIP_HEIGHT / 2 if top else score, **STAR, **where, clip_on=False, zorder=8
+            position,
+            STRIP_LOW + STRIP_HEIGHT / 2 if top else score,
+            **DEFAULT_MARKER,
+            **where,
+            clip_on=False,
+            zorder=8,
         )
     ax.grid(True, axis="y")
     return ax

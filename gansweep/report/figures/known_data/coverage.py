@@ -22,7 +22,6 @@ COLUMNS = 4
 COVERAGE = Group(
     name="coverage",
     question="How many modes are covered",
-    metrics=("modes", "high_quality"),
     at="",
     caption="A sample is of high quality if it lies within three standard deviations of a mode; a mode is "
     "covered if it has such a sample. The table holds the last evaluation of each trial; the best trial is "

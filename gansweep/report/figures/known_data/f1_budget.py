@@ -15,13 +15,13 @@ from matplotlib.figure import Figure
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot
-from gansweep.report.figures.metrics.strips import POLYGONS
 from gansweep.report.figures.search.budget import BANDED, MARKED, budgets, highlighted, refusal, thinning
 from gansweep.report.metrics import per_trial
 from gansweep.report.style import labels, style
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 
+NAMES = ("polygon_f1", "polygon_precision", "polygon_recall")
 PANELS = {"f1": "F1", "precision": "precision", "recall": "recall"}
 
 
@@ -32,9 +32,9 @@ def f1_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     A trial counts with its evaluation of highest F1; a failed one has F1, precision and recall 0.
     """
     lines = []
-    trials = per_trial(comparison, dataset, list(POLYGONS.metrics), POLYGONS.at)
+    trials = per_trial(comparison, dataset, list(NAMES), at=NAMES[0])
     for variant, mine in trials.groupby("variant"):
-        f1, precision, recall = (mine[name].to_numpy(float) for name in POLYGONS.metrics)
+        f1, precision, recall = (mine[name].to_numpy(float) for name in NAMES)
         common = {float(comparison.budget(dataset))} if comparison.budget(dataset) <= len(mine) else set()
         for k in sorted({*budgets(len(mine)), *common}):
             estimate = statistics.median_best(np.sort(-f1), k)
@@ -124,7 +124,7 @@ def f1_ranking(curves: pd.DataFrame, k: float) -> list[str]:
 
 def f1_budget_plot(comparison: Comparison, dataset: str) -> Plot | None:
     """The curves of one data set; None where F1 was not measured, without a figure where they do not hold."""
-    if len(comparison.measured(dataset, POLYGONS.metrics)) < len(POLYGONS.metrics):
+    if len(comparison.measured(dataset, NAMES)) < len(NAMES):
         return None
     curves, label = f1_data(comparison, dataset), comparison.dataset_label(dataset)
     drawn = comparison.is_random_search and not curves.empty and int(curves["n"].max()) > 1

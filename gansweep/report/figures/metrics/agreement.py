@@ -16,21 +16,14 @@ from matplotlib.ticker import MaxNLocator
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.figures.base import Cell, Plot, Table, dependence, linked, where
-from gansweep.report.metrics import MEASURES, measurements
+from gansweep.report.metrics import measurements
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
+from gansweep.results.metrics import METRICS, compared_with_fid
 from gansweep.results.row import FAILED, Phase, slug
 
 SHOWN = 600  # trials at most, evenly chosen: their intervals need thousands of resamples
 ENOUGH = 8  # trials for a correlation
-OTHERS = {
-    name: MEASURES[name]
-    for name in (
-        *("second_fid", "test_fid", "kid", "isc", "precision", "recall", "intra_fid", "accuracy"),
-        *("polygon_f1", "modes"),
-    )
-}
-"""The metrics besides FID; the first that was measured is drawn against it."""
 
 
 def agreement_points(comparison: Comparison, dataset: str, name: str) -> pd.DataFrame:
@@ -50,8 +43,8 @@ def agreement_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     Metrics of too few trials, or that are the same in all, are left out.
     """
     lines = []
-    for name in comparison.measured(dataset, OTHERS):
-        points, sign = agreement_points(comparison, dataset, name), -1 if OTHERS[name].higher else 1
+    for name in comparison.measured(dataset, compared_with_fid()):
+        points, sign = agreement_points(comparison, dataset, name), -1 if METRICS[name].higher else 1
         worth = sign * points[name]
         if len(points) >= ENOUGH and worth.nunique() > 1 and points["fid"].nunique() > 1:
             pair = points["fid"].to_numpy(float), worth.to_numpy(float)
@@ -73,7 +66,7 @@ def plot_agreement(data: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for row, line in enumerate(data.to_dict("records")):
         ax.plot([line["low"], line["high"]], [row, row], color=style.INK, linewidth=1.4)
         ax.plot(line["agreement"], row, "o", color=style.INK, markersize=4)
-    ax.set_yticks(range(len(data)), [textwrap.fill(OTHERS[name].label, 16) for name in data["metric"]])
+    ax.set_yticks(range(len(data)), [textwrap.fill(METRICS[name].label, 16) for name in data["metric"]])
     ax.set_ylim(len(data) - 0.5, -0.5)
     ax.set_xlim(min(-0.05, float(data["low"].min()) - 0.05), 1.05)
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -87,8 +80,8 @@ def plot_two_metrics(points: pd.DataFrame, name: str, looks: dict[str, Look], ax
     """Draw FID against another metric, a marker per trial that has its variant's look."""
     ax = ax or style.new_figure(2.6, 3.2).subplots()
     style.log_axis(ax.xaxis, 0.9 * points["fid"].min(), 1.1 * points["fid"].max(), most=5)
-    measure = OTHERS[name]
-    if measure.log:
+    metric = METRICS[name]
+    if metric.log:
         style.log_axis(ax.yaxis, 0.9 * points[name].min(), 1.1 * points[name].max(), most=5)
     else:
         ax.yaxis.set_major_locator(MaxNLocator(5))
@@ -97,7 +90,7 @@ def plot_two_metrics(points: pd.DataFrame, name: str, looks: dict[str, Look], ax
         ax.plot(mine["fid"], mine[name], linestyle="", alpha=0.75, **look)
     ax.grid(True)
     ax.set_xlabel("FID (log)")
-    ax.set_ylabel(f"{measure.label}{' (log)' if measure.log else ''}")
+    ax.set_ylabel(f"{metric.label}{' (log)' if metric.log else ''}")
     return ax
 
 
@@ -135,10 +128,10 @@ def agreement_plot(comparison: Comparison, dataset: str) -> Plot | None:
         takeaway=_takeaway(comparison, data),
         caption=f"Left: Spearman’s rank correlation over {drawn} trials that did not fail, all variants "
         "together, with its sign turned where higher is better, and its 95 % bootstrap interval. Right: "
-        f"these trials by FID and {OTHERS[name].label}. Every metric is that of the evaluation at which the "
+        f"these trials by FID and {METRICS[name].label}. Every metric is that of the evaluation at which the "
         f"trial’s FID is lowest. {dependence(comparison)}".strip(),
         alt=f"Left, dots with intervals: rank correlation of FID on {label} with each other metric. Right, "
-        f"scatter plot of FID and {OTHERS[name].label}, a marker per trial.",
+        f"scatter plot of FID and {METRICS[name].label}, a marker per trial.",
         figure=figure,
         data=data,
         table=_table(comparison, dataset, data),
@@ -148,17 +141,17 @@ def agreement_plot(comparison: Comparison, dataset: str) -> Plot | None:
 def _takeaway(comparison: Comparison, data: pd.DataFrame) -> str:
     ordered = data.sort_values("agreement", ascending=False, kind="stable")
     best, worst = ordered.iloc[0], ordered.iloc[-1]
-    text = f"{_capital(OTHERS[best['metric']].label)} agrees best with FID ({_interval(best)})"
+    text = f"{_capital(METRICS[best['metric']].label)} agrees best with FID ({_interval(best)})"
     if len(ordered) == 1:
         text = (
-            f"{_capital(OTHERS[best['metric']].label)} and FID have a rank correlation of {_interval(best)}"
+            f"{_capital(METRICS[best['metric']].label)} and FID have a rank correlation of {_interval(best)}"
         )
     else:
-        text += f", {OTHERS[worst['metric']].label} least ({_interval(worst)})"
-    unclear = [OTHERS[name].label for name in data.loc[data["low"] <= 0, "metric"]]
+        text += f", {METRICS[worst['metric']].label} least ({_interval(worst)})"
+    unclear = [METRICS[name].label for name in data.loc[data["low"] <= 0, "metric"]]
     if unclear:
         text += f"; no agreement is established for {listing(unclear)}"
-    same = [OTHERS[name].label for name in data.loc[data["place"] == 1, "metric"]]
+    same = [METRICS[name].label for name in data.loc[data["place"] == 1, "metric"]]
     first = f"The trial of lowest FID is also the best by {listing(same)}" if same else ""
     return f"{text}. {first or 'No other metric has the trial of lowest FID for its best'}."
 
@@ -188,7 +181,7 @@ def _table(comparison: Comparison, dataset: str, data: pd.DataFrame) -> Table:
 def _cells(comparison: Comparison, line: dict[Any, Any]) -> tuple[Cell, ...]:
     best = where(trial_id=str(line["best_trial"]))
     return (
-        Cell(_capital(OTHERS[line["metric"]].label)),
+        Cell(_capital(METRICS[line["metric"]].label)),
         Cell(f"{line['agreement']:.2f}", f"[{line['low']:.2f}, {line['high']:.2f}]", line["agreement"]),
         Cell(f"{line['tau']:.2f}", f"[{line['tau_low']:.2f}, {line['tau_high']:.2f}]", line["tau"]),
         Cell(str(line["trials"]), value=line["trials"]),

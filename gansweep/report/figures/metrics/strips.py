@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.figures.base import Cell, Plot, Table, draws, linked, where
-from gansweep.report.metrics import MEASURES, Measure, median, per_trial
+from gansweep.report.metrics import median, metric_interval, metric_text, per_trial
 from gansweep.report.statistics import quantile
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
+from gansweep.results.metrics import METRICS, Metric, Strips, in_strips
 from gansweep.results.row import FAILED, slug
 
 ABOVE, BELOW = -0.12, 0.26  # of a row: where its dots and its median lie
@@ -23,17 +24,20 @@ ABOVE, BELOW = -0.12, 0.26  # of a row: where its dots and its median lie
 class Group:
     """Metrics that answer one question together."""
 
-    name: str
+    name: Strips
     question: str
-    metrics: tuple[str, ...]
     at: str  # the metric that chooses among the evaluations of a trial and among trials; "": the last, by FID
     caption: str
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of its metrics."""
+        return in_strips(self.name)
 
 
 POLYGONS = Group(
     name="polygons",
     question="How much of the manifold of polygons is learned",
-    metrics=("polygon_f1", "polygon_precision", "polygon_recall"),
     at="polygon_f1",
     caption="Precision is the share of samples that lie near a polygon, recall the share of test images near "
     "which the generator can draw, F1 their harmonic mean. A trial counts with its evaluation of highest F1.",
@@ -41,7 +45,6 @@ POLYGONS = Group(
 CONDITIONAL = Group(
     name="conditional",
     question="Do samples obey their labels",
-    metrics=("intra_fid", "accuracy"),
     at="fid",
     caption="Intra-class FID is the mean over classes of the FID between samples asked for as a class and "
     "its test images; few images a class raise it for everyone. Accuracy is the share of samples that a "
@@ -50,7 +53,6 @@ CONDITIONAL = Group(
 FURTHER = Group(
     name="further",
     question="What do other metrics say",
-    metrics=("isc", "kid", "precision", "recall"),
     at="fid",
     caption="A trial counts with its evaluation of lowest FID.",
 )
@@ -64,9 +66,9 @@ def plot_strip(
     points: variant, is_best and the metric; failed trials count in quartiles and have no dot.
     """
     ax = ax or style.new_figure(0.6 + 0.3 * len(order), 3.0).subplots()
-    measure = MEASURES[name]
+    metric = METRICS[name]
     drawn = points[~points["failed"]]
-    _set_axis(ax, measure, drawn[name].to_numpy(float))
+    _set_axis(ax, metric, drawn[name].to_numpy(float))
     for row, variant in enumerate(order):
         mine, look = points[points["variant"] == variant], looks[variant]
         dots = mine.loc[~mine["failed"] & ~mine["is_best"], name].to_numpy(float)
@@ -81,16 +83,16 @@ def plot_strip(
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(True, axis="x")
-    better = "higher" if measure.higher else "lower"
-    ax.set_xlabel(f"{measure.label}{' (log)' if measure.log else ''}\n{better} is better")
+    better = "higher" if metric.higher else "lower"
+    ax.set_xlabel(f"{metric.label}{' (log)' if metric.log else ''}\n{better} is better")
     return ax
 
 
-def _set_axis(ax: Axes, measure: Measure, values: np.ndarray) -> None:
-    if measure.share:
+def _set_axis(ax: Axes, metric: Metric, values: np.ndarray) -> None:
+    if metric.share:
         ax.set_xlim(-0.02, 1.02)
         ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    elif measure.log and len(values):
+    elif metric.log and len(values):
         style.log_axis(ax.xaxis, 0.85 * float(values.min()), 1.15 * float(values.max()), most=4)
     else:
         ax.locator_params(axis="x", nbins=4)
@@ -110,7 +112,7 @@ def _draw_quartiles(ax: Axes, y: float, values: np.ndarray) -> None:
 
 def with_best(table: pd.DataFrame, at: str) -> pd.DataFrame:
     """The trials of `per_trial`, marked where best of a variant (by `at` if there, else FID) or failed."""
-    worth = table["score"] if at not in table else table[at] * (-1 if MEASURES[at].higher else 1)
+    worth = table["score"] if at not in table else table[at] * (-1 if METRICS[at].higher else 1)
     best = table.assign(worth=worth).sort_values(["worth", "trial_number"]).drop_duplicates("variant").index
     return table.assign(is_best=table.index.isin(best), failed=table["outcome"].isin(FAILED))
 
@@ -121,7 +123,7 @@ def metric_table(
     """A line per variant: each metric of its best trial, and its median over trials."""
     columns = ["Variant", "Trials"]
     for name in names:
-        label = MEASURES[name].label
+        label = METRICS[name].label
         columns += [f"{label[0].upper()}{label[1:]}, best trial", "median [95 %]"]
     rows = []
     for variant in order:
@@ -129,12 +131,12 @@ def metric_table(
         best = mine[mine["is_best"]].iloc[0]
         cells = [Cell(comparison.label(variant), variant=variant), Cell(str(len(mine)), value=len(mine))]
         for name in names:
-            measure, value = MEASURES[name], float(best[name])
-            estimate = median(mine[name], measure.higher)
-            note = measure.interval(estimate) if comparison.is_random_search else ""
+            value = float(best[name])
+            estimate = median(mine[name], METRICS[name].higher)
+            note = metric_interval(name, estimate) if comparison.is_random_search else ""
             cells += [
-                Cell(measure.text(value), value=value, trials=where(trial_id=str(best["trial_id"]))),
-                Cell(measure.text(estimate.value), note, estimate.value),
+                Cell(metric_text(name, value), value=value, trials=where(trial_id=str(best["trial_id"]))),
+                Cell(metric_text(name, estimate.value), note, estimate.value),
             ]
         rows.append(linked(cells, draws(dataset=dataset, variant=variant)))
     return Table(tuple(columns), tuple(rows))
@@ -142,7 +144,7 @@ def metric_table(
 
 def order_of(points: pd.DataFrame, name: str) -> list[str]:
     """The variants with trials, the one of best median of a metric first."""
-    higher = MEASURES[name].higher
+    higher = METRICS[name].higher
     keys = {}
     for variant, mine in points.groupby("variant"):
         best = float(mine.loc[mine["is_best"], name].iloc[0])
@@ -180,7 +182,7 @@ def strips_plot(comparison: Comparison, dataset: str, group: Group) -> Plot | No
         f"marker: the variant’s trial of {_chosen_by(group)}. Bar and tick: quartiles and median over all "
         f"{len(points)} trials, a failed one counting as worst; an arrow to the edge means that the upper "
         "quartile is a failure.",
-        alt=f"Strip plots, a row per variant, of {listing([MEASURES[n].label for n in names])} on {label}.",
+        alt=f"Strip plots, a row per variant, of {listing([METRICS[n].label for n in names])} on {label}.",
         figure=figure,
         data=points.drop(columns="score"),
         table=metric_table(comparison, dataset, points, names, order),
@@ -188,28 +190,28 @@ def strips_plot(comparison: Comparison, dataset: str, group: Group) -> Plot | No
 
 
 def _chosen_by(group: Group) -> str:
-    return f"{'highest' if MEASURES[group.at].higher else 'lowest'} {MEASURES[group.at].label}"
+    return f"{'highest' if METRICS[group.at].higher else 'lowest'} {METRICS[group.at].label}"
 
 
 def takeaway(comparison: Comparison, points: pd.DataFrame, names: list[str]) -> str:
     """The best trial by the first metric, and the variant of best median by each."""
     first = names[0]
-    higher = MEASURES[first].higher
+    higher = METRICS[first].higher
     best = points.sort_values(first, ascending=not higher, kind="stable").iloc[0]
     if best["failed"] or (higher and best[first] == 0):
-        label = MEASURES[first].label
+        label = METRICS[first].label
         return f"No trial has any {label}: it is 0 for all." if higher else "All trials have failed."
-    others = [f"{MEASURES[name].label} {MEASURES[name].text(best[name])}" for name in names[1:]]
+    others = [f"{METRICS[name].label} {metric_text(name, best[name])}" for name in names[1:]]
     text = (
-        f"The {'highest' if higher else 'lowest'} {MEASURES[first].label} of a trial, "
-        f"{MEASURES[first].text(best[first])}, is one of {comparison.label(best['variant'])}"
+        f"The {'highest' if higher else 'lowest'} {METRICS[first].label} of a trial, "
+        f"{metric_text(first, best[first])}, is one of {comparison.label(best['variant'])}"
         f"{' with ' + listing(others) if others else ''}."
     )
     if points["variant"].nunique() == 1:
         return text
     wins: dict[tuple[str, ...], list[str]] = {}
     for name in names:
-        wins.setdefault(leaders(points, name), []).append(MEASURES[name].label)
+        wins.setdefault(leaders(points, name), []).append(METRICS[name].label)
     parts = [
         f"{comparison.labels(variants)} {'have' if len(variants) > 1 else 'has'} the best {listing(won)}"
         for variants, won in wins.items()
@@ -219,7 +221,7 @@ def takeaway(comparison: Comparison, points: pd.DataFrame, names: list[str]) -> 
 
 def leaders(points: pd.DataFrame, name: str) -> tuple[str, ...]:
     """The variants that share the best median of a metric."""
-    higher = MEASURES[name].higher
+    higher = METRICS[name].higher
     medians = {str(v): median(mine[name], higher).value for v, mine in points.groupby("variant")}
     best = max(medians.values()) if higher else min(medians.values())
     return tuple(variant for variant, value in medians.items() if value == best)

@@ -5,6 +5,7 @@ the number of trials that were run, the luck of a single search of k does not.
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot
 from gansweep.report.figures.search.budget import budgets, limits, refusal, thinning
-from gansweep.report.metrics import MEASURES
+from gansweep.report.metrics import metric_interval, metric_text
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
@@ -96,7 +97,7 @@ def budget_each_figure(comparison: Comparison, dataset: str, curves: pd.DataFram
             ax.set_ylabel("best FID (log)")
         if index + columns >= len(order):
             ax.set_xlabel("budget k (log)")
-    cap = MEASURES["fid"].text(comparison.manifest.collapse_above[dataset])
+    cap = metric_text("fid", comparison.manifest.collapse_above[dataset])
     _add_legend(figure, looks[order[0]].label if len(order) > 1 else "", cap, columns)
     return figure
 
@@ -136,7 +137,7 @@ def budget_each_plot(comparison: Comparison, dataset: str) -> Plot:
         caption="Filled band: the exact 95 % interval of the median best of k, the uncertainty of the curve; "
         "more trials make it narrower. Dashed: between these two lines lies what 8 of 10 searches of k "
         f"{comparison.unit}s find, estimated from all trials; more trials do not bring them together, a "
-        f"larger k does. Dotted: the unbiased mean, failures and FIDs above {MEASURES['fid'].text(cap)} "
+        f"larger k does. Dotted: the unbiased mean, failures and FIDs above {metric_text('fid', cap)} "
         "counting as that, the FID of an untrained generator. Each curve ends at its largest k with a "
         f"bounded interval, N/5.3 of {_sizes(curves)} {comparison.unit}s.{thinning(curves)}",
         alt=f"Line charts, one panel per variant: median, mean and spread of the best FID on {label} against "
@@ -160,7 +161,7 @@ def _sizes(curves: pd.DataFrame) -> str:
 def _takeaway(comparison: Comparison, dataset: str) -> str:
     """The luck of the leader's search at the common budget, and whom it may hide."""
     ranking, k = comparison.ranked(dataset), comparison.budget(dataset)
-    first, text = ranking[0], MEASURES["fid"].text
+    first, text = ranking[0], partial(metric_text, "fid")
     low, high = statistics.luck_band(comparison.scores[dataset, first], k, LUCK)
     what = f"A search of {k} {comparison.unit}s" if k > 1 else f"A single {comparison.unit}"
     if math.isinf(low):
@@ -168,7 +169,7 @@ def _takeaway(comparison: Comparison, dataset: str) -> str:
     upper = text(high) if math.isfinite(high) else "a failure"
     found = f"{what} of {comparison.label(first)} finds an FID from {text(low)} to {upper} in 8 of 10 cases"
     median = comparison.at_budget[dataset, first]
-    known = f"its median is known to lie in {MEASURES['fid'].interval(median)} (95 %)"
+    known = f"its median is known to lie in {metric_interval('fid', median)} (95 %)"
     hidden = [name for name in ranking[1:] if _median(comparison, dataset, name) <= high]
     if len(comparison.started(dataset)) == 1:
         return f"{found}; {known}."

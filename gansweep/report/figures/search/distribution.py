@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import STAR, Plot
+from gansweep.report.figures.base import DEFAULT_MARKER, Plot
 from gansweep.report.figures.search.failures import BAD, plot_failures
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
@@ -77,7 +77,7 @@ def _draw_row(ax: Axes, row: int, points: pd.DataFrame, look: Look, gutter: floa
         ax.plot(scores.min(), row + ABOVE, "<", color=look.color, markersize=4.4, zorder=7, **edges)
     for score in points.loc[points["is_default"], "score"]:
         x = score if math.isfinite(score) else gutter
-        ax.plot(x, row + ABOVE, **STAR, zorder=8)
+        ax.plot(x, row + ABOVE, **DEFAULT_MARKER, zorder=8)
 
 
 def _draw_quartiles(ax: Axes, y: float, scores: statistics.Scores, gutter: float) -> None:
@@ -144,7 +144,7 @@ def _add_legend(figure: Figure, columns: int) -> None:
         style.legend_entry(
             "best", marker="<", markersize=4.5, markeredgecolor=style.INK, markeredgewidth=0.5, **dot
         ),
-        style.legend_entry("default", **STAR),
+        style.legend_entry("default", **DEFAULT_MARKER),
         *[Patch(label=name, edgecolor=style.DIVERGED, linewidth=0.5, **look) for name, look in BAD.items()],
     ]
     figure.legend(

@@ -16,7 +16,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.figures.search.budget import highlighted
 from gansweep.report.figures.search.distribution import overall_order
-from gansweep.report.metrics import MEASURES
+from gansweep.report.metrics import metric_text
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 
@@ -158,7 +158,7 @@ def transfer_plot(comparison: Comparison) -> Plot | None:
 
 
 def _table(comparison: Comparison, summary: pd.DataFrame) -> Table:
-    first, fid = comparison.dataset_label(comparison.datasets[0]), MEASURES["fid"]
+    first = comparison.dataset_label(comparison.datasets[0])
     columns = ["Variant", "Other data set", "Rank correlation [95 %]", f"Best on {first}: FID on the other"]
     columns += ["÷ best there", f"Best on the other: FID on {first}", "÷ best there", "Configurations"]
     rows = []
@@ -169,7 +169,8 @@ def _table(comparison: Comparison, summary: pd.DataFrame) -> Table:
         cells.append(Cell("–", value=-2.0) if math.isnan(value) else Cell(f"{value:.2f}", note, value))
         for score, trials in zip(line[REGRETS], _moves(comparison, line), strict=True):
             nothing = Cell("–", value=math.inf)
-            cells += linked([nothing if math.isnan(score) else Cell(fid.text(score), value=score)], trials)
+            cell = nothing if math.isnan(score) else Cell(metric_text("fid", score), value=score)
+            cells += linked([cell], trials)
         both = draws(dataset=(comparison.datasets[0], line["other"]), variant=line["variant"])
         rows.append(linked([*cells, Cell(str(line["n"]), value=line["n"])], both))
     return Table(tuple(columns), tuple(rows))
