@@ -38,7 +38,7 @@ from gansweep.evaluation.metrics import pairwise
 from gansweep.evaluation.settings import PRECISIONS
 from gansweep.training.pack import Pack
 from gansweep.training.randomness import latents
-from gansweep.training.trainer import draw_samples
+from gansweep.training.samples import draw_samples
 
 FEATURE_SEED = 0
 

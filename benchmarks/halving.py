@@ -27,15 +27,17 @@ from gansweep import data
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import build_reference
-from gansweep.results.halving import Halving, group
-from gansweep.results.row_file import Row, RowWriter, read_rows
+from gansweep.results.halving import group
+from gansweep.results.plan import Halving
+from gansweep.results.row import Row
+from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.run.ledger import Ledger
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import open_storage
 from gansweep.space import choice, loguniform, uniform
-from gansweep.study import study as studies
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
-from gansweep.training.trainer import Run
+from gansweep.training.trainer import Trainer
 
 Values = NDArray[np.float64]
 EVALUATIONS, SIZE, PACK_SIZE = 9, 27, 16
@@ -66,8 +68,8 @@ def run(folder: Path, study: Study) -> list[Row]:
     folder.mkdir(parents=True, exist_ok=True)
     (name,) = study.datasets
     dataset = data.load(name)
-    resolved = studies.resolve("halving", "", study, {name: dataset})
-    evaluation = Evaluation(**resolved["evaluation"][name])
+    resolved = resolve("halving", "", study, {name: dataset})
+    evaluation = Evaluation.of(resolved, name)
     evaluator = Evaluator(build_reference(dataset, evaluation), evaluation)
     with redirect_stdout(io.StringIO()):
         search = Search(resolved, open_storage(folder, None), folder, {name: PACK_SIZE})
@@ -75,7 +77,7 @@ def run(folder: Path, study: Study) -> list[Row]:
         search.resume(read_rows(folder))
         ledger.record([])
         while job := search.next_job():
-            for rows in Run(job, dataset, evaluator, torch.device("cpu")).rows():
+            for rows in Trainer(job, dataset, evaluator, torch.device("cpu")).rows():
                 ledger.record(rows)
     return list(read_rows(folder))
 
@@ -84,9 +86,8 @@ def curves(rows: list[Row], variant: str, n: int) -> Values:
     """[n, EVALUATIONS]: the lowest FID so far of each random configuration; inf where it had failed."""
     found = np.full((n, EVALUATIONS), np.inf)
     for row in rows:
-        fid = row["metrics"].get("fid")
-        if row["variant"] == variant and not row["is_default"] and fid is not None:
-            found[row["trial_number"] - 1, round(EVALUATIONS * row["step"] / row["steps_planned"]) - 1] = fid
+        if row.variant == variant and not row.is_default and row.fid is not None:
+            found[row.trial_number - 1, round(EVALUATIONS * row.step / row.steps_planned) - 1] = row.fid
     lowest = np.minimum.accumulate(found, 1)
     return np.where(np.isfinite(found), lowest, np.inf)
 
@@ -98,7 +99,7 @@ def plain_search(found: Values) -> tuple[Values, Values]:
 
 def halved_search(found: Values) -> tuple[Values, Values]:
     """The same with successive halving, one bracket after another."""
-    (bracket,) = group({"eta": 3, "first": 1, "size": SIZE, "brackets": 1}, EVALUATIONS)
+    (bracket,) = group(Halving(eta=3, size=SIZE), EVALUATIONS)
     values = []
     for start in range(0, len(found), SIZE):
         members, before = found[start : start + SIZE], 0

@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 STUDY = '''"""What does orchestration cost?"""
+from gansweep.study.resolve import resolve
 from gansweep.evaluation import Evaluation
 from gansweep.study import Study
 
@@ -195,17 +196,19 @@ def opened(folder: Path, n_trials: int) -> Any:
     from gansweep.run.search.search import Search
     from gansweep.run.search.storage import open_storage
     from gansweep.study import library
-    from gansweep.study import study as studies
+    from gansweep.study.resolve import resolve
 
     file = folder / "short.py"
     file.write_text(text(n_trials, steps=100))
-    resolved = studies.resolve(*library.load(str(file)), {"ring": data.load("ring")})
+    resolved = resolve(*library.load(str(file)), {"ring": data.load("ring")})
     return Search(resolved, open_storage(folder, None), folder, {"ring": 16}), RowWriter(folder)
 
 
-def rows_of(job: Any) -> Iterator[list[dict[str, Any]]]:
+def rows_of(job: Any) -> Iterator[list[Any]]:
     """The rows of a pack, as a worker reports them."""
-    from gansweep.results.row_file import blank_row, now
+    from msgspec import structs
+
+    from gansweep.results.row import Outcome, Row, now
 
     for step in range(1, EVALUATIONS + 1):
         measured = {
@@ -214,11 +217,13 @@ def rows_of(job: Any) -> Iterator[list[dict[str, Any]]]:
             "step": 25 * step,
         }
         end = {
-            "outcome": "ok" if step == EVALUATIONS else None,
+            "outcome": Outcome.OK if step == EVALUATIONS else None,
             "started_at": now(),
             "train_seconds": 0.4 * step,
         }
-        yield [blank_row(trial, job.study, job.pack) | measured | end for trial in job.trials]
+        study = job.study
+        first = [Row.first(t, job.pack, study.steps, study.n_images(t.dataset)) for t in job.trials]
+        yield [structs.replace(row, **measured, **end) for row in first]
 
 
 def memory() -> float:

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from gansweep.errors import UserError
     from gansweep.evaluation import Evaluation, Manifold
     from gansweep.report.load import Results, load
-    from gansweep.results.halving import Halving
-    from gansweep.results.phases import Confirm, Replicate
+    from gansweep.results.plan import Confirm, Halving, Replicate
     from gansweep.space import choice, loguniform, uniform
     from gansweep.study import Study
 
@@ -35,8 +34,7 @@ _HOMES = {
     "gansweep.errors": ("UserError",),
     "gansweep.evaluation": ("Evaluation", "Manifold"),
     "gansweep.report.load": ("Results", "load"),
-    "gansweep.results.halving": ("Halving",),
-    "gansweep.results.phases": ("Confirm", "Replicate"),
+    "gansweep.results.plan": ("Confirm", "Halving", "Replicate"),
     "gansweep.space": ("choice", "loguniform", "uniform"),
     "gansweep.study": ("Study",),
 }

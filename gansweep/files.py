@@ -49,7 +49,7 @@ def require_writable(folder: Path) -> None:
 
 
 @contextmanager
-def alone(lock: Path) -> Iterator[None]:
+def file_lock(lock: Path) -> Iterator[None]:
     """Wait until nobody else is in a block with this lock file: no other process, here or on another machine
     that shares the storage.
 
@@ -94,7 +94,7 @@ def patience_seconds() -> float:
     return seconds
 
 
-def patiently(
+def retry_io(
     action: Callable[[], Result], what: str, failures: tuple[type[Exception], ...] = (OSError,)
 ) -> Result:
     """The result of an action, which is tried again while it fails in these ways.

@@ -2,7 +2,7 @@
 
 import warnings
 
-from gansweep.results.halving import Halving
+from gansweep.results.plan import Halving
 
 __all__ = ["Halving"]
 

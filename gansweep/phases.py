@@ -2,7 +2,7 @@
 
 import warnings
 
-from gansweep.results.phases import Confirm, Replicate
+from gansweep.results.plan import Confirm, Replicate
 
 __all__ = ["Confirm", "Replicate"]
 

@@ -17,7 +17,7 @@ CHROMIUM = next(
 )
 FLAGS = ("headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking")
 MORE = ("disable-component-update", "disable-sync", "hide-scrollbars", "remote-debugging-pipe")
-SECONDS = 30  # to wait for anything
+SECONDS = 300  # to wait for a page; more than a busy machine needs
 
 
 class Tab:

@@ -1,17 +1,23 @@
 """Synthetic studies: the folder that a search leaves behind, without any training."""
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import structs
 from PIL import Image
+from rows import as_rows
 
 from gansweep.files import dump_json, write_atomically
 from gansweep.results import phases
-from gansweep.results.halving import Race
-from gansweep.results.row_file import RowWriter, config_id, finite, read_rows
+from gansweep.results.halving import HalvingState
+from gansweep.results.plan import Plan
+from gansweep.results.row import Outcome, Phase, Row, config_id, finite
+from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.results.tables import write_tables
 
 FIRST_EIGHT = {
@@ -93,8 +99,8 @@ def make_study(
     base = _manifest(names, sets, trials)
     base["budget"] |= {"confirm": confirm, "replicate": replicate}
     base["budget"] |= {"halving": halving} if halving else {}
-    run = {"datasets": sets, "variants": names} | base["budget"]
-    base["planned_trials"] = phases.n_planned(run) * len(names) * len(sets)
+    plan = plan_of(sets, names, base["budget"])
+    base["planned_trials"] = phases.n_planned(plan) * len(plan.cells)
     base |= {"same_configurations": same_configurations} | manifest
     base["selection"] = dict.fromkeys(sets, "validation" if "test_fid" in metrics else "test")
     generator = np.random.default_rng(seed)
@@ -120,8 +126,8 @@ def make_study(
                 cell += rows
                 if samples and rows[-1]["files"]["sample"]:
                     _write_sample(folder / rows[-1]["files"]["sample"], generator, made.fids[-1])
-            writer.append(_halved(cell, base["budget"]) if halving else cell)
-    _write_phases(writer, generator, base, {**run, "seed": 0}, metrics, samples)
+            writer.append(_halved(as_rows(cell), plan) if halving else as_rows(cell))
+    _write_phases(writer, generator, base, plan, metrics, samples)
     if finalists:
         _write_finalists(folder, generator, samples)
     write_tables(folder, base["collapse_above"])
@@ -129,20 +135,28 @@ def make_study(
     return folder
 
 
-def _halved(rows: list[dict[str, Any]], budget: dict[str, Any]) -> list[dict[str, Any]]:
+def plan_of(datasets: Iterable[str], variants: Iterable[str], budget: dict[str, Any], seed: int = 0) -> Plan:
+    """A plan. budget: as a manifest has it."""
+    cells = {"datasets": list(datasets), "variants": list(variants), "seed": seed}
+    return msgspec.convert({"confirm": None, "replicate": None} | budget | cells, Plan)
+
+
+def _halved(rows: list[Row], plan: Plan) -> list[Row]:
     """The rows of a cell's trials as they are if it prunes them."""
-    race = Race(budget)
+    assert plan.halving
+    halving = HalvingState(plan.halving, plan.evaluations)
     for row in rows:
-        race.enter(row["trial_number"])
-        race.note(row)
-    while race.decide():
+        halving.add(row.trial_number)
+        halving.note(row)
+    while halving.decide():
         pass
     found = []
-    for number, until in race.until.items():
-        mine = [row for row in rows if row["trial_number"] == number]
-        if number in race.out and race.rests(number):
-            mine = [row | {"outcome": None, "failure": None} for row in mine[:until]]
-            mine.append(mine[-1] | {"metrics": {}, "terms": {}, "outcome": "pruned"})
+    for number, until in halving.until.items():
+        mine = [row for row in rows if row.trial_number == number]
+        if number in halving.pruned and halving.is_paused(number):
+            mine = [structs.replace(row, outcome=None, failure=None) for row in mine[:until]]
+            end = {"metrics": {}, "terms": {}, "outcome": Outcome.PRUNED}
+            mine.append(structs.replace(mine[-1], **end))
         found += mine
     return found
 
@@ -151,41 +165,48 @@ def _write_phases(
     writer: RowWriter,
     generator: np.random.Generator,
     base: dict[str, Any],
-    run: dict[str, Any],
+    plan: Plan,
     metrics: tuple[str, ...],
     samples: bool,
 ) -> None:
     """What ran again on fresh seeds, with samples of those that confirm."""
-    for stage in phases.stages(run):
+    for stage in phases.stages(plan):
         for phase in stage:
-            for trial in phases.planned(phase, run, read_rows(writer.path.parent)):
-                made = _trial(generator, trial["dataset"], trial["variant"], 1, trial["hp"])
-                rows = _rows(base, trial["dataset"], trial["variant"], trial["trial_number"], made, False)
+            finished = phases.finished_trials(read_rows(writer.path.parent))
+            for trial in phases.planned(phase, plan, finished):
+                made = _trial(generator, trial.dataset, trial.variant, 1, trial.hp)
+                rows = _rows(base, trial.dataset, trial.variant, trial.trial_number, made, False)
                 for row in rows:
-                    row |= {name: trial[name] for name in ("phase", "trial_id", "seed", "is_default")}
+                    row |= {
+                        name: getattr(trial, name) for name in ("phase", "trial_id", "seed", "is_default")
+                    }
                     row["metrics"] |= {name: _measure(name, row) for name in metrics}
-                if samples and phase == phases.CONFIRM and np.isfinite(made.fids[-1]):
-                    sample = f"samples/{trial['trial_id']}.{_suffix(trial['dataset'])}"
+                if samples and phase == Phase.CONFIRM and np.isfinite(made.fids[-1]):
+                    sample = f"samples/{trial.trial_id}.{_suffix(trial.dataset)}"
                     rows[-1]["files"]["sample"] = sample
                     _write_sample(writer.path.parent / sample, generator, made.fids[-1])
-                writer.append(rows)
+                writer.append(as_rows(rows))
 
 
 def _write_finalists(folder: Path, generator: np.random.Generator, samples: bool) -> None:
     """Three more draws of samples, and FIDs of n images: 300 / n above what infinitely many give."""
     entries = []
-    for _, best in sorted(phases.finalists(read_rows(folder)).items()):
-        draws = [best["score"] * float(generator.lognormal(0, 0.01)) for _ in range(3)]
+    finished = phases.finished_trials(read_rows(folder))
+    for _, best in sorted(phases.finalists(finished).items()):
+        draws = [best.score * float(generator.lognormal(0, 0.01)) for _ in range(3)]
         sizes = np.linspace(500, 1000, 6).round().astype(int).tolist()
-        neighbours = f"samples/neighbours-{best['trial_id']}.png" if samples else None
+        neighbours = f"samples/neighbours-{best.trial_id}.png" if samples else None
         if neighbours:
-            _write_sample(folder / neighbours, generator, best["score"])
+            _write_sample(folder / neighbours, generator, best.score)
         entries.append(
-            {name: best[name] for name in ("dataset", "variant", "trial_id", "phase", "metric_id")}
-            | {"draws": draws, "sizes": sizes, "fids": [best["score"] - 0.3 + 300 / n for n in sizes]}
-            | {"fid_infinity": best["score"] - 0.3, "slope": 300.0, "neighbours": neighbours}
+            {name: getattr(best, name) for name in ("dataset", "variant", "trial_id", "phase")}
+            | {"metric_id": f"fid-{best.dataset}"}
+            | {"draws": draws, "sizes": sizes, "fids": [best.score - 0.3 + 300 / n for n in sizes]}
+            | {"fid_infinity": best.score - 0.3, "slope": 300.0, "neighbours": neighbours}
         )
-    write_atomically(folder / "finalists.json", dump_json({"finalists": entries}))
+    write_atomically(
+        folder / "finalists.json", dump_json({"schema": "gansweep.finalists/1", "finalists": entries})
+    )
 
 
 def _configuration(generator: np.random.Generator, variant: str, number: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rows import a_row, json_manifest, json_rows
 
 from gansweep import data
 from gansweep.cli import main
@@ -16,15 +17,16 @@ from gansweep.evaluation import Evaluation, check_metrics
 from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.metrics import features
 from gansweep.evaluation.reference import Reference, build_reference, describe
-from gansweep.results import phases
-from gansweep.results.phases import Confirm
-from gansweep.results.row_file import read_manifest, read_rows, reference_file
-from gansweep.results.tables import load
+from gansweep.results.folder import StudyFolder
+from gansweep.results.plan import Confirm
+from gansweep.results.records import read_finalists
+from gansweep.results.study_file import read_study
+from gansweep.results.tables import read_tables
 from gansweep.run import finalists
-from gansweep.run.driver import Options, run_study
+from gansweep.run.driver import run_study
+from gansweep.run.options import Options
 from gansweep.run.reproduce import Repetition
 from gansweep.space import loguniform
-from gansweep.study import study as studies
 from gansweep.study.study import Study
 from gansweep.training.trained import load_trained
 
@@ -99,41 +101,41 @@ def test_what_cannot_be_asked_for_is_said():
 
 
 def test_the_validation_set_selects_and_the_test_set_reports(folder):
-    trials, evaluations = (load(folder)[name] for name in ("trials", "evaluations"))
+    trials, evaluations = (read_tables(folder)[name] for name in ("trials", "evaluations"))
     for _, trial in trials.iterrows():
         mine = evaluations[evaluations.trial_id == trial.trial_id].set_index("step")
         assert trial.fid_best == mine.fid.min() and trial.fid_best_step == mine.fid.idxmin()
         assert trial.fid_reported == mine.test_fid[trial.fid_best_step] != trial.fid_best
-    assert read_manifest(folder)["selection"] == {"digits": "validation", "ring": "validation"}
-    assert read_manifest(folder)["datasets"]["digits"]["n_validation"] == 299
+    assert json_manifest(folder)["selection"] == {"digits": "validation", "ring": "validation"}
+    assert json_manifest(folder)["datasets"]["digits"]["n_validation"] == 299
 
 
 def test_the_data_sets_have_the_same_configurations_and_seeds(folder):
-    search = load(folder)["trials"].query("phase == 'search'")
+    search = read_tables(folder)["trials"].query("phase == 'search'")
     for _, same in search.groupby("trial_number"):
         assert same.config_id.nunique() == same.seed.nunique() == 1 and len(same) == 2
     assert search.config_id.nunique() == 3
 
 
 def test_the_best_fresh_seed_of_every_cell_is_measured_again(folder):
-    entries = {entry["trial_id"]: entry for entry in finalists.entries(folder)}
-    assert {row["trial_id"] for row in phases.finalists(read_rows(folder)).values()} == set(entries)
-    trials = load(folder)["trials"].set_index("trial_id")
+    entries = {entry.trial_id: entry for entry in read_finalists(folder)}
+    assert {trial.trial_id for trial in finalists.current(folder)} == set(entries)
+    trials = read_tables(folder)["trials"].set_index("trial_id")
     for name, entry in entries.items():
-        assert entry["phase"] == "confirm" and len(entry["draws"]) == 3
-        assert np.mean(entry["draws"]) == pytest.approx(trials.test_fid[name], rel=0.2)
-        line = entry["fid_infinity"] + entry["slope"] / np.array(entry["sizes"])
-        assert line == pytest.approx(entry["fids"], rel=0.2)
-    assert {entry["dataset"]: bool(entry["neighbours"]) for entry in entries.values()} == {
+        assert entry.phase == "confirm" and len(entry.draws) == 3
+        assert np.mean(entry.draws) == pytest.approx(trials.test_fid[name], rel=0.2)
+        line = entry.fid_infinity + entry.slope / np.array(entry.sizes)
+        assert line == pytest.approx(entry.fids, rel=0.2)
+    assert {entry.dataset: bool(entry.neighbours) for entry in entries.values()} == {
         "digits": True,
         "ring": False,
     }
 
 
 def test_the_nearest_training_image_of_a_training_image_is_itself(folder):
-    study, dataset = studies.read(folder), data.load("digits", validation=True)
-    evaluation = Evaluation(**study["evaluation"]["digits"])
-    evaluator = Evaluator(Reference.load(reference_file(folder, "digits")), evaluation)
+    study, dataset = read_study(folder), data.load("digits", validation=True)
+    evaluation = Evaluation.of(study, "digits")
+    evaluator = Evaluator(Reference.load(StudyFolder(folder).reference("digits")), evaluation)
     images = dataset.train[[3, 600]]
     picture = finalists._neighbours(images, evaluator.features(images), dataset, evaluator)
     (folder / "picture.png").write_bytes(picture)
@@ -148,13 +150,14 @@ def test_the_nearest_training_image_of_a_training_image_is_itself(folder):
 @pytest.mark.parametrize("dataset", ["digits", "ring"])
 def test_a_kept_generator_draws_the_samples_that_were_scored(folder, dataset):
     """Its FID, for the evaluation's own latents, is that of the trial's last row."""
-    study, samples = studies.read(folder), data.load(dataset, validation=True)
-    trial = phases.finalists(read_rows(folder))[dataset, "ns"]
-    evaluation = Evaluation(**study["evaluation"][dataset])
+    study, samples = read_study(folder), data.load(dataset, validation=True)
+    trial = {trial.cell: trial for trial in finalists.current(folder)}[dataset, "ns"]
+    (*_, last) = (row for row in json_rows(folder) if row["trial_id"] == trial.trial_id)
+    evaluation = Evaluation.of(study, dataset)
     drawn, _ = load_trained(folder, trial, study, samples, CPU).samples(300, evaluation.seed)
-    evaluator = Evaluator(Reference.load(reference_file(folder, dataset)), evaluation)
+    evaluator = Evaluator(Reference.load(StudyFolder(folder).reference(dataset)), evaluation)
     scored = evaluator.score(to_uint8(drawn) if samples.kind == "image" else drawn)
-    assert scored["test_fid"] == pytest.approx(trial["metrics"]["test_fid"], rel=1e-4)
+    assert scored["test_fid"] == pytest.approx(last["metrics"]["test_fid"], rel=1e-4)
 
 
 def test_a_trial_is_reproduced_to_the_last_digit(results, capsys):
@@ -166,8 +169,7 @@ def test_a_trial_is_reproduced_to_the_last_digit(results, capsys):
 
 def test_a_number_that_was_changed_is_found():
     def row(fid, outcome):
-        origin = {"trial_id": "a", "pack_size": 1, "device": "cpu", "host": "x"}
-        return origin | {"step": 5, "metrics": {"fid": fid}, "outcome": outcome}
+        return a_row(step=5, metrics={"fid": fid}, outcome=outcome)
 
     assert Repetition([row(2.0, "ok")], [row(2.0, "ok")], 1).largest == 0
     changed = Repetition([row(2.0, "ok")], [row(2.1, "ok")], 1)
@@ -178,8 +180,8 @@ def test_a_number_that_was_changed_is_found():
 
 
 def test_samples_are_drawn_from_what_was_kept(results, folder, tmp_path, capsys):
-    best = phases.finalists(read_rows(folder))
-    image, vectors = best["digits", "ns"]["trial_id"], best["ring", "ns"]["trial_id"]
+    best = {trial.cell: trial.trial_id for trial in finalists.current(folder)}
+    image, vectors = best["digits", "ns"], best["ring", "ns"]
     assert command(results, "sample", f"small/{image}", "--n", "9", "-o", str(tmp_path / "a" / "x.png")) == 0
     assert Image.open(tmp_path / "a" / "x.png").size == (28, 28)
     assert command(results, "sample", f"{folder}/{vectors}", "--n", "5", "-o", str(tmp_path / "x.npy")) == 0
@@ -204,11 +206,11 @@ def test_a_mistake_is_one_sentence(results, capsys, arguments, message):
 
 
 def test_a_generator_that_was_not_kept_is_named_with_those_that_were(results, folder, capsys):
-    kept = {row["trial_id"] for row in phases.finalists(read_rows(folder)).values()}
+    kept = {trial.trial_id for trial in finalists.current(folder)}
     lost = next(f"digits-ns-{n:04d}" for n in range(3) if f"digits-ns-{n:04d}" not in _kept(folder))
     assert command(results, "sample", f"small/{lost}") == 2
     said = capsys.readouterr().err
-    assert f"the generator of {lost} was not kept" in said and min(kept) in said
+    assert f"the generator of {lost} was not saved" in said and min(kept) in said
 
 
 def _kept(folder: Path) -> set[str]:
@@ -217,9 +219,9 @@ def _kept(folder: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_finalists_that_were_not_measured_are_measured_by_the_same_command(results, folder, capsys):
-    file = folder / finalists.FILE
+    file = StudyFolder(folder).finalists
     before = json.loads(file.read_text())
-    file.write_text(json.dumps({"finalists": before["finalists"][:1]}))
+    file.write_text(json.dumps(before | {"finalists": before["finalists"][:1]}))
     assert run_study("small", "Which is better?", STUDY, Options(results=results)) == 0
     assert "measuring the best trial of each variant once more: 1 of them" in capsys.readouterr().out
     assert json.loads(file.read_text()) == before

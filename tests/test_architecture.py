@@ -9,7 +9,7 @@ ROOT = Path("gansweep")
 # Each may import from those before it.
 FLOORS = (
     ("errors",),
-    ("fields", "files", "space", "metrics", "networks", "theory"),
+    ("fields", "files", "space", "networks", "theory"),
     ("variants", "data", "results"),
     ("evaluation",),
     ("training", "report"),

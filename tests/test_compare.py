@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from rows import a_study, json_manifest
 from synthetic import make_study
 
 from gansweep.errors import UserError
@@ -13,7 +14,6 @@ from gansweep.files import dump_json
 from gansweep.report.compare.compare import compare_studies
 from gansweep.report.comparison import read_comparison
 from gansweep.report.statistics import holm, improvement
-from gansweep.results.row_file import read_manifest
 
 CONFIRM = {"top": 2, "reruns": 2, "seeds": 12}
 
@@ -40,7 +40,7 @@ def edit(folder, change, variant="wgan_gp"):
 
 
 def edit_manifest(folder, **values):
-    (folder / "manifest.json").write_text(dump_json(read_manifest(folder) | values))
+    (folder / "manifest.json").write_text(dump_json(json_manifest(folder) | values))
 
 
 def times(factor):
@@ -155,18 +155,18 @@ def test_too_few_runs_are_said_to_be_too_few(tmp_path):
 
 
 def unlike_measure(folder):
-    manifest = read_manifest(folder)
+    manifest = json_manifest(folder)
     metrics = {"other": manifest["metrics"]["fid-digits"] | {"n_images": 5000}}
     edit_manifest(folder, metrics=manifest["metrics"] | metrics)
     edit(folder, lambda row: row | {"metric_id": "other"})
 
 
 def other_budget(**values):
-    return lambda folder: edit_manifest(folder, budget=read_manifest(folder)["budget"] | values)
+    return lambda folder: edit_manifest(folder, budget=json_manifest(folder)["budget"] | values)
 
 
 def other_space(folder):
-    spaces = read_manifest(folder)["spaces"]
+    spaces = json_manifest(folder)["spaces"]
     spaces["wgan_gp"]["lr"] = {"loguniform": [1e-6, 1.0]}
     edit_manifest(folder, spaces=spaces)
 
@@ -217,10 +217,9 @@ def test_studies_that_cannot_be_compared_at_all(baseline, new, change, obstacle)
 
 def test_what_only_the_resolved_studies_say(baseline, new, tmp_path):
     old = shutil.copytree(baseline, tmp_path / "with_study")
-    resolved = {"batch_size": 64, "optimizer": "adam", "conditional": "none"}
-    (old / "study.json").write_text(dump_json(resolved))
+    (old / "study.json").write_text(dump_json(a_study().to_json()))
     assert not compare_studies(old, new)[1]
-    (new / "study.json").write_text(dump_json(resolved | {"batch_size": 8}))
+    (new / "study.json").write_text(dump_json(a_study(batch_size=8).to_json()))
     with pytest.raises(UserError, match=r"other batch_size: 64 and 8$"):
         compare_studies(old, new)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Annotation
+from msgspec import structs
 from synthetic import make_study
 
 from gansweep.report import statistics
@@ -89,13 +90,13 @@ def test_no_name_is_cut_off_or_covers_another(whole, plots):
 
 @pytest.mark.parametrize("make", [budget_each_plot, cost_plot, f1_budget_plot])
 def test_curves_of_the_best_of_k_are_refused_where_trials_depend_on_each_other(whole, make):
-    learned = replace(whole, manifest=whole.manifest | {"sampler": "tpe"})
+    learned = replace(whole, manifest=structs.replace(whole.manifest, sampler="tpe"))
     plot = make(learned, "digits")
     assert plot.figure is None and plot.data.empty and "depend on each other" in plot.takeaway
 
 
 def test_a_search_that_learns_has_a_profile_of_its_fresh_seeds_only(whole):
-    learned = replace(whole, manifest=whole.manifest | {"sampler": "tpe"})
+    learned = replace(whole, manifest=structs.replace(whole.manifest, sampler="tpe"))
     assert set(profile_data(learned)["runs"]) == {"seeds"}
     unconfirmed = replace(learned, reruns=learned.reruns.iloc[:0])
     plot = profile_plot(unconfirmed)
@@ -337,8 +338,9 @@ def test_f1_rises_with_the_budget_and_ends_with_the_best_trial(whole):
 
 def test_a_data_set_that_is_a_path_gives_names_of_files(whole):
     path = "folder:/data/cats@64"
-    manifest = whole.manifest | {"sampler": "tpe", "collapse_above": {path: 200.0}}
-    manifest["datasets"] = {path: whole.manifest["datasets"]["digits"]}
+    known = {path: whole.manifest.datasets["digits"]}
+    changes = {"sampler": "tpe", "collapse_above": {path: 200.0}, "datasets": known}
+    manifest = structs.replace(whole.manifest, **changes, selection={path: "test"})
     trials = whole.trials[whole.trials["dataset"] == "digits"].assign(dataset=path)
     cats = replace(whole, manifest=manifest, trials=trials)
     assert cost_plot(cats, path).name == "cost-folder__data_cats@64"

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs, to_builtins
+from rows import a_plan, as_rows, json_manifest, row_values
 from synthetic import EVALUATIONS, STEPS, make_study
 
 from gansweep.report.comparison import read_comparison
@@ -16,7 +18,8 @@ from gansweep.report.page.page import write_formats
 from gansweep.report.statistics import quantile
 from gansweep.report.text.verdict import cautions, verdict
 from gansweep.results import phases
-from gansweep.results.row_file import RowWriter, read_manifest, read_rows
+from gansweep.results.row import Phase
+from gansweep.results.row_file import RowWriter, read_rows
 
 CONFIRM = {"top": 2, "reruns": 3, "seeds": 9}
 BUDGET = {"trials": 12, "steps": STEPS, "evaluations": EVALUATIONS, "confirm": CONFIRM, "replicate": None}
@@ -34,17 +37,17 @@ def study(tmp_path_factory):
         budget=BUDGET,
         planned_trials=3 * (12 + 6 + 9),
     )
-    run = {"datasets": ["digits"], "variants": list(TRUE), "seed": 0, **BUDGET}
+    plan = a_plan(variants=TRUE, **BUDGET)
     writer, generator = RowWriter(folder), np.random.default_rng(1)
-    for phase in (phases.SELECT, phases.CONFIRM):
-        for trial in phases.planned(phase, run, read_rows(folder)):
-            fid = TRUE[trial["variant"]] * float(generator.lognormal(0, 0.05))
-            end = {"metrics": {"fid": fid, "isc": 5.0}, "outcome": "ok", "failure": None}
-            if trial["variant"] == "wgan" and trial["trial_id"].endswith("confirm-008"):
+    for phase in (Phase.SELECT, Phase.CONFIRM):
+        for trial in phases.planned(phase, plan, phases.finished_trials(read_rows(folder))):
+            fid = TRUE[trial.variant] * float(generator.lognormal(0, 0.05))
+            end = {"metrics": {"fid": fid, "isc": 5.0}, "outcome": "ok"}
+            if trial.variant == "wgan" and trial.trial_id.endswith("confirm-008"):
                 failure = {"kind": "nan_loss", "message": "a loss is not finite", "step": 100}
                 end = {"metrics": {}, "outcome": "diverged", "failure": failure}
-            del trial["score"]
-            writer.append([trial | end])
+            own = {"metric_id": "fid-digits", "steps_planned": STEPS, "step": STEPS, "n_images": 1000}
+            writer.append(as_rows([row_values() | to_builtins(trial) | own | end]))
     return folder
 
 
@@ -78,7 +81,7 @@ def test_the_page_leads_with_them(study):
     assert first.name == "confirmed-digits"
     page = write_formats(comparison, [first], ("html",)).read_text()
     assert page[page.index('id="figure-') :].startswith('id="figure-confirmed-digits"')
-    assert read_manifest(study)["budget"]["confirm"] == CONFIRM
+    assert json_manifest(study)["budget"]["confirm"] == CONFIRM
 
 
 def test_without_a_second_phase_there_is_nothing_to_show(tmp_path):
@@ -121,17 +124,25 @@ def test_without_fresh_seeds_everywhere_the_search_is_ranked_if_it_is_random(six
     assert (
         f"random configurations the mean ranks on 6 data sets are {six.label(expected.index[0])} " in sentence
     )
-    learned = replace(searched, manifest=six.manifest | {"sampler": "tpe"})
+    learned = replace(searched, manifest=structs.replace(six.manifest, sampler="tpe"))
     assert "Across data sets" not in dict(verdict(learned))
     assert "fresh seeds" in dict(verdict(replace(six, manifest=learned.manifest)))["Across data sets"]
+
+
+def only(comparison, *datasets):
+    """The manifest with some of the data sets alone."""
+    known = {name: comparison.manifest.datasets[name] for name in datasets}
+    return structs.replace(comparison.manifest, datasets=known)
 
 
 def test_few_data_sets_are_refused_with_the_reason(six):
     two = replace(
         six,
-        manifest=six.manifest | {"datasets": {k: six.manifest["datasets"][k] for k in ("digits", "mnist")}},
+        manifest=structs.replace(
+            six.manifest, datasets={k: six.manifest.datasets[k] for k in ("digits", "mnist")}
+        ),
     )
     sentence = dict(verdict(two))["Across data sets"]
     assert sentence.startswith("No mean ranks: with 4 variants on 2 data sets") and "it takes 6" in sentence
-    one = replace(six, manifest=six.manifest | {"datasets": {"digits": six.manifest["datasets"]["digits"]}})
+    one = replace(six, manifest=only(six, "digits"))
     assert "Across data sets" not in dict(verdict(one))

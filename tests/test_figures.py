@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import matplotlib as mpl
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.markers import MarkerStyle
+from rows import manifest_values
 from synthetic import make_study
 
 from gansweep.report.comparison import Comparison, read_comparison
@@ -25,6 +27,7 @@ from gansweep.report.statistics import largest_budget, median_best
 from gansweep.report.style import style
 from gansweep.report.style.labels import dodge
 from gansweep.report.style.scales import Scale, searched
+from gansweep.results.records import Manifest
 
 
 @pytest.fixture(scope="module")
@@ -279,9 +282,14 @@ def test_any_two_hues_differ_to_every_reader(vision):
     assert min(100 * np.linalg.norm(a - b) for a, b in pairs) > 5
 
 
-def manifest(*looks: tuple[str, str]) -> dict:
-    variants = {f"v{i:02}": {"label": f"V{i}", "hue": hue, "marker": m} for i, (hue, m) in enumerate(looks)}
-    return {"variants": variants}
+def manifest(*looks: tuple[str, str]) -> Manifest:
+    variants = {
+        f"v{i:02}": {"label": f"V{i}", "source": "", "deviations": [], "hue": hue, "marker": marker}
+        for i, (hue, marker) in enumerate(looks)
+    }
+    nothing = {variant: {} for variant in variants}
+    values = manifest_values(variants=variants, spaces=nothing, defaults=nothing)
+    return msgspec.convert(values, Manifest)
 
 
 def test_two_variants_that_ask_for_one_look_get_two():

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 from synthetic import make_study
 
 from gansweep.report import statistics
@@ -44,7 +45,8 @@ from gansweep.report.figures.metrics.fid_examples import ladder
 from gansweep.report.lucic2018 import RESULTS
 from gansweep.report.style import style
 from gansweep.report.style.scales import ENOUGH, Scale
-from gansweep.results.row_file import FAILED
+from gansweep.results.records import Finalist
+from gansweep.results.row import FAILED
 
 METRICS = ("test_fid", "kid", "isc", "modes", "second_fid")
 
@@ -76,8 +78,8 @@ def deadly(comparison: Comparison) -> Comparison:
 def importances(study) -> Plot:
     """The importance of hyperparameters for one variant, where a high lr is deadly."""
     killed = deadly(study)
-    kept = {name: {"ns": study.manifest[name]["ns"]} for name in ("variants", "spaces", "defaults")}
-    return importance_plot(replace(killed, manifest=study.manifest | kept), "mnist")
+    kept = {name: {"ns": getattr(study.manifest, name)["ns"]} for name in ("variants", "spaces", "defaults")}
+    return importance_plot(replace(killed, manifest=structs.replace(study.manifest, **kept)), "mnist")
 
 
 def test_every_sentence_is_whole(study, plain, importances):
@@ -93,7 +95,7 @@ def test_every_sentence_is_whole(study, plain, importances):
 
 
 def test_intervals_are_called_what_they_are_where_the_sampler_learns(study):
-    learned = replace(study, manifest=study.manifest | {"sampler": "tpe"})
+    learned = replace(study, manifest=structs.replace(study.manifest, sampler="tpe"))
     for make in (failure_plot, agreement_plot):
         assert "depend on each other" not in make(study, "mnist").caption
         assert "depend on each other" in make(learned, "mnist").caption
@@ -195,19 +197,21 @@ def finalists(draws: dict[str, list[float]], infinity: dict[str, float]) -> tupl
         "metric_id": "fid-mnist",
         "slope": 1.0,
         "sizes": [500, 1000],
+        "fids": [2.0, 1.0],
+        "neighbours": None,
     }
     return tuple(
-        common | {"variant": name, "trial_id": name, "draws": values, "fid_infinity": infinity[name]}
+        Finalist(**common, variant=name, trial_id=name, draws=values, fid_infinity=infinity[name])
         for name, values in draws.items()
     )
 
 
 def test_finalists_stand_beside_training_images_measured_as_they_are(study):
     """Finalists are measured against the test images, whoever selects."""
-    (metric_id,) = {e["metric_id"] for e in study.finalists if e["dataset"] == "mnist"}
-    known = study.manifest["metrics"][metric_id]
-    metrics = {metric_id: known | {"floor": {"fid": 2.0, "test_fid": 5.0}}}
-    manifest = study.manifest | {"metrics": study.manifest["metrics"] | metrics}
+    (metric_id,) = {e.metric_id for e in study.finalists if e.dataset == "mnist"}
+    known = study.manifest.metrics[metric_id]
+    metrics = {metric_id: structs.replace(known, floor={"fid": 2.0, "test_fid": 5.0})}
+    manifest = structs.replace(study.manifest, metrics=study.manifest.metrics | metrics)
     assert finalists_plot(replace(study, manifest=manifest), "mnist").takeaway.endswith("training images, 5.")
 
 
@@ -252,8 +256,9 @@ def test_no_finalists_no_section(plain):
 
 def as_the_paper(comparison: Comparison) -> Comparison:
     """The study as if it had been measured and trained as the paper did."""
-    metric = comparison.manifest["metrics"]["fid-mnist"] | {"extractor": "inception", "n_images": 10_000}
-    manifest = comparison.manifest | {"metrics": {"fid-mnist": metric}}
+    metric = comparison.manifest.metrics["fid-mnist"]
+    metric = structs.replace(metric, extractor="inception", n_images=10_000)
+    manifest = structs.replace(comparison.manifest, metrics={"fid-mnist": metric})
     return replace(comparison, manifest=manifest, reruns=comparison.reruns.assign(architecture="infogan"))
 
 

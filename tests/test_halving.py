@@ -10,6 +10,8 @@ import optuna
 import pandas as pd
 import pytest
 import torch
+from msgspec import structs
+from rows import json_rows, row_of
 from synthetic import make_study
 
 from gansweep import data
@@ -26,18 +28,22 @@ from gansweep.report.page.page import write_formats
 from gansweep.report.summary import summary_table
 from gansweep.report.verify.row_checks import check_rows
 from gansweep.results.columns import columns, typed, violations
-from gansweep.results.halving import Halving, Race, share_left
-from gansweep.results.phases import Confirm, candidates, ended, n_by_phase
-from gansweep.results.row_file import RowWriter, blank_row, now, read_manifest, read_rows, reference_file
-from gansweep.results.status.progress import Tally
+from gansweep.results.folder import StudyFolder
+from gansweep.results.halving import HalvingState, share_left
+from gansweep.results.phases import best_configurations, finished_trials, n_by_phase
+from gansweep.results.plan import Confirm, Halving
+from gansweep.results.records import read_manifest
+from gansweep.results.row import Failure, Outcome, now
+from gansweep.results.row_file import RowWriter, read_rows
+from gansweep.results.status.progress import StudyProgress
 from gansweep.run.ledger import Ledger
 from gansweep.run.reproduce import repeat
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import open_storage
 from gansweep.space import choice, loguniform
-from gansweep.study import study
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
-from gansweep.training.trainer import Run
+from gansweep.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 PLAIN = Study(
@@ -56,7 +62,7 @@ RUNGS = {1: 2, 3: 6, 9: 18}  # the step of each evaluation at which a stage ends
 
 
 def resolved(value):
-    return study.resolve("s", "", value, {"ring": data.load("ring")})
+    return resolve("s", "", value, {"ring": data.load("ring")})
 
 
 class Driver:
@@ -80,31 +86,30 @@ class Driver:
     def batches(self):
         while job := self.search.next_job():
             self.jobs.append(job)
-            latest = [self.writer.latest.get(trial["trial_id"], {"step": 0}) for trial in job.trials]
-            done = min(row["step"] for row in latest) // 2  # as checkpoints would say
-            for evaluation in range(done + 1, job.trials[0].get("until", 9) + 1):
-                yield [self.row(job, trial, evaluation) for trial in self.search.going(job)]
+            latest = [self.writer.latest.get(trial.trial_id) for trial in job.trials]
+            done = min(row.step if row else 0 for row in latest) // 2  # as checkpoints would say
+            for evaluation in range(done + 1, (job.until or 9) + 1):
+                yield [self.row(job, trial, evaluation) for trial in self.search.unfinished(job)]
 
     def row(self, job, trial, evaluation):
-        fails = (trial["trial_number"], evaluation) in self.fails
-        fid = self.fid(trial["trial_number"], evaluation)
-        row = blank_row(trial, self.search.study, job.pack) | {"step": 2 * evaluation}
-        if fails:
-            failure = {"kind": "nan_loss", "message": "lost", "step": row["step"] - 1}
-            return row | {"outcome": "diverged", "failure": failure}
-        return row | {"metrics": {"fid": fid}, "outcome": "ok" if evaluation == 9 else None}
+        row = row_of(trial, self.search.study, job.pack, step=2 * evaluation)
+        if (trial.trial_number, evaluation) in self.fails:
+            failure = Failure(kind="nan_loss", message="lost", step=row.step - 1)
+            return structs.replace(row, outcome=Outcome.DIVERGED, failure=failure)
+        metrics = {"fid": float(self.fid(trial.trial_number, evaluation))}
+        return structs.replace(row, metrics=metrics, outcome=Outcome.OK if evaluation == 9 else None)
 
 
 def outcomes(folder, variant="ns"):
     """By number, how each trial ended and at what step."""
-    rows = [row for row in read_rows(folder) if row["outcome"] and row["variant"] == variant]
+    rows = [row for row in json_rows(folder) if row["outcome"] and row["variant"] == variant]
     assert len({row["trial_id"] for row in rows}) == len(rows), "a trial has ended twice"
     return {row["trial_number"]: (row["outcome"], row["step"]) for row in rows}
 
 
 def test_the_best_of_each_bracket_go_on(tmp_path):
     driver = Driver(tmp_path, HALVED).run()
-    assert driver.search.exhausted and not driver.search.out
+    assert driver.search.is_done
     assert driver.ledger.progress.table()[2:-1] == ["pruned: 32"]  # which is no failure
     for variant in PLAIN.variants:
         ends = outcomes(tmp_path, variant)
@@ -123,14 +128,12 @@ def test_the_best_so_far_counts_and_not_the_last(tmp_path):
 
 
 def test_survivors_are_packed_anew_and_packs_are_full(tmp_path):
-    jobs = [job for job in Driver(tmp_path, HALVED).run().jobs if job.trials[0]["variant"] == "ns"]
-    stages = {until: [job for job in jobs if job.trials[0]["until"] == until] for until in RUNGS}
-    survivors = [sorted(t["trial_number"] for job in stages[u] for t in job.trials) for u in (3, 9)]
+    jobs = [job for job in Driver(tmp_path, HALVED).run().jobs if job.cell.variant == "ns"]
+    stages = {until: [job for job in jobs if job.until == until] for until in RUNGS}
+    survivors = [sorted(t.trial_number for job in stages[u] for t in job.trials) for u in (3, 9)]
     assert survivors == [[1, 2, 3, 10, 11, 12], [0, 1, 10]]
-    structures = {trial["hp"]["d_norm"] for job in stages[3] for trial in job.trials}
+    structures = {trial.hp["d_norm"] for job in stages[3] for trial in job.trials}
     assert len(stages[3]) <= len(structures) + 1  # of two brackets together, at most four in a pack
-    for job in jobs:
-        assert len({trial["until"] for trial in job.trials}) == 1
     assert len({job.pack for job in jobs}) == len(jobs)
 
 
@@ -169,17 +172,17 @@ def test_every_driver_decides_as_an_undisturbed_one(tmp_path, value):
     for _ in range(40):
         driver = Driver(tmp_path, value, fid, fails).run(at_most=7)
         jobs |= {job.pack: job for job in driver.jobs}
-        if driver.search.exhausted and not driver.search.out:
+        if driver.search.is_done:
             break
     for variant in PLAIN.variants:
         assert outcomes(tmp_path, variant) == outcomes(tmp_path / "whole", variant)
-    members = {job.pack: {trial["trial_id"] for trial in job.trials} for job in whole.jobs}
-    assert all({trial["trial_id"] for trial in job.trials} <= members[name] for name, job in jobs.items())
+    members = {job.pack: {trial.trial_id for trial in job.trials} for job in whole.jobs}
+    assert all({trial.trial_id for trial in job.trials} <= members[name] for name, job in jobs.items())
 
 
 def test_a_driver_that_died_between_the_rung_and_its_decision_is_made_up_for(tmp_path):
     driver = Driver(tmp_path, HALVED)
-    driver.search.dropped = list  # it dies before it can write that trials are pruned
+    driver.search.take_pruned = list  # it dies before it can write that trials are pruned
     driver.run(at_most=40)
     arrived = {n for n, end in outcomes(tmp_path).items() if end[0] == "pruned"}
     again = Driver(tmp_path, HALVED)
@@ -194,7 +197,7 @@ def test_a_halved_pack_keeps_its_rung(tmp_path):
     job = max((driver.search.next_job() for _ in range(4)), key=lambda job: len(job.trials))
     driver.search.hand_back(job, halved=True)
     parts = [driver.search.next_job() for _ in range(2)]
-    assert {part.trials[0]["until"] for part in parts} == {job.trials[0]["until"]}
+    assert {part.until for part in parts} == {job.until}
     assert sum(len(part.trials) for part in parts) == len(job.trials)
 
 
@@ -219,24 +222,25 @@ def test_optuna_knows_what_was_pruned_and_when(tmp_path):
 
 def test_the_rows_decide_in_whatever_order_they_come(tmp_path):
     Driver(tmp_path, HALVED, fails={(3, 2)}).run()
-    rows = [row for row in read_rows(tmp_path) if row["variant"] == "ns"]
+    rows = [row for row in read_rows(tmp_path) if row.variant == "ns"]
     pruned = {n for n, end in outcomes(tmp_path).items() if end[0] == "pruned"}
-    for order in (rows, sorted(rows, key=lambda row: (row["step"], -row["trial_number"]))):
-        race = Race(resolved(HALVED))
+    for order in (rows, sorted(rows, key=lambda row: (row.step, -row.trial_number))):
+        halving = HalvingState(HALVED.halving, HALVED.evaluations)
         for number in range(19):
-            race.enter(number)
+            halving.add(number)
         for row in order:
-            race.note(row)
-        while race.decide():
+            halving.note(row)
+        while halving.decide():
             pass
-        assert race.out - {3} == pruned
+        assert halving.pruned - {3} == pruned
 
 
 def test_phases_after_the_search_take_survivors_only(tmp_path):
     value = resolved(replace(HALVED, confirm=Confirm(top=5, reruns=2, seeds=3)))
     Driver(tmp_path, HALVED, lambda number, evaluation: 5.0 - evaluation if number < 9 else 50.0).run()
-    best = candidates(value, ended(row for row in read_rows(tmp_path) if row["variant"] == "ns"))
-    assert [row["trial_number"] for row in best] == [0, 1, 10]
+    finished = finished_trials(row for row in read_rows(tmp_path) if row.variant == "ns")
+    best = best_configurations(value.confirm, finished)
+    assert [trial.trial_number for trial in best] == [0, 1, 10]
     assert n_by_phase(value) == {"search": 19, "select": 6, "confirm": 3}
 
 
@@ -258,8 +262,8 @@ def test_what_cannot_be_halved_is_said(changes, message):
 
 
 def test_a_study_without_halving_is_what_it_was():
-    assert "halving" not in resolved(PLAIN)
-    assert resolved(HALVED)["halving"] == {"eta": 3, "first": 1, "size": 9, "brackets": 1}
+    assert "halving" not in resolved(PLAIN).to_json()
+    assert resolved(HALVED).to_json()["halving"] == {"eta": 3, "first": 1, "size": 9, "brackets": 1}
     assert HALVED.at_smoke_scale().trials == 3
 
 
@@ -269,11 +273,11 @@ def trained(folder, value):
     ring = data.load("ring")
     reference = build_reference(ring, value.evaluation)
     evaluator, driver = Evaluator(reference, value.evaluation), Driver(folder, value)
-    (folder / "study.json").write_text(json.dumps(driver.search.study))
-    reference_file(folder, "ring").parent.mkdir()
-    reference.save(reference_file(folder, "ring"))
+    (folder / "study.json").write_text(json.dumps(driver.search.study.to_json()))
+    StudyFolder(folder).reference("ring").parent.mkdir()
+    reference.save(StudyFolder(folder).reference("ring"))
     while job := driver.search.next_job():
-        for rows in Run(job, ring, evaluator, CPU).rows():
+        for rows in Trainer(job, ring, evaluator, CPU).rows():
             driver.ledger.record(rows)
     return folder
 
@@ -282,8 +286,8 @@ def test_a_survivor_measures_what_it_would_have_measured_without_halving(tmp_pat
     value = replace(PLAIN, variants=("ns",), trials=10, space=PLAIN.space | {"d_norm": "none"})
     plain = trained(tmp_path / "plain", value)
     halved = trained(tmp_path / "halved", replace(value, halving=Halving(size=9)))
-    expected = {(row["trial_id"], row["step"]): row["metrics"] for row in read_rows(plain) if row["metrics"]}
-    rows = [row for row in read_rows(halved) if row["metrics"]]
+    expected = {(row["trial_id"], row["step"]): row["metrics"] for row in json_rows(plain) if row["metrics"]}
+    rows = [row for row in json_rows(halved) if row["metrics"]]
     assert len(rows) == 9 + 9 * 1 + 3 * 2 + 1 * 6
     for row in rows:
         assert row["metrics"] == pytest.approx(expected[row["trial_id"], row["step"]], rel=1e-2)
@@ -291,10 +295,10 @@ def test_a_survivor_measures_what_it_would_have_measured_without_halving(tmp_pat
     assert sorted(n_measured.values()) == [1, 1, 1, 1, 1, 1, 3, 3, 9, 9]
     kept = sorted(file.parent.name for file in halved.glob("checkpoints/*/*.pt"))
     assert len(kept) == 1  # the best generator; nothing of those that were pruned
-    pruned = next(row["trial_id"] for row in read_rows(halved) if row["outcome"] == "pruned")
+    pruned = next(row["trial_id"] for row in json_rows(halved) if row["outcome"] == "pruned")
     for alone in (True, False):
         again = repeat(halved, pruned, alone)
-        assert again.now[-1]["outcome"] == "pruned" and again.largest < 1e-2 * alone + 1e-12
+        assert again.now[-1].outcome == "pruned" and again.largest < 1e-2 * alone + 1e-12
 
 
 SETTINGS = {"eta": 3, "first": 1, "size": 9, "brackets": 1}  # rungs after 1 and 3 of 5 evaluations
@@ -378,26 +382,28 @@ def test_verify_holds_prunings_to_the_rows(reports, tmp_path):
     folder = shutil.copytree(halved.folder, tmp_path / "study")
     rows, manifest = list(read_rows(folder)), halved.manifest
     assert check_rows(rows, manifest) == []
-    last = max(i for i, row in enumerate(rows) if row["outcome"] == "ok" and row["phase"] == "search")
-    number, variant = rows[last]["trial_number"], rows[last]["variant"]
-    changed = [*rows[:last], rows[last] | {"outcome": "pruned"}, *rows[last + 1 :]]
+    last = max(i for i, row in enumerate(rows) if row.outcome == "ok" and row.phase == "search")
+    number, variant = rows[last].trial_number, rows[last].variant
+    changed = [*rows[:last], structs.replace(rows[last], outcome=Outcome.PRUNED), *rows[last + 1 :]]
     assert f"trial number {number} of {variant} on digits was pruned, but no rung drops it" in check_rows(
         changed, manifest
     )
-    first = next(i for i, row in enumerate(rows) if row["outcome"] == "pruned")
-    kept = [*rows[:first], rows[first] | {"outcome": "ok"}, *rows[first + 1 :]]
+    first = next(i for i, row in enumerate(rows) if row.outcome == "pruned")
+    kept = [*rows[:first], structs.replace(rows[first], outcome=Outcome.OK), *rows[first + 1 :]]
     assert any("was not pruned, but a rung drops it" in sentence for sentence in check_rows(kept, manifest))
-    without = manifest | {"budget": {k: v for k, v in manifest["budget"].items() if k != "halving"}}
+    without = structs.replace(manifest, budget=structs.replace(manifest.budget, halving=None))
     assert any("was pruned, but no rung drops it" in sentence for sentence in check_rows(rows, without))
 
 
 def test_a_damaged_manifest_is_named(reports, tmp_path):
     folder = tmp_path / "study"
     folder.mkdir()
-    manifest = reports[1].manifest
-    budget = manifest["budget"] | {"halving": SETTINGS | {"eta": 1}}
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"budget": budget}))
-    with pytest.raises(UserError, match=r"manifest.budget.halving is \{'eta': 1"):
+    manifest = reports[1].manifest.to_json()
+    manifest["budget"]["halving"] = SETTINGS | {"eta": 1}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(
+        UserError, match=r"manifest.json is damaged: eta must be a whole number of at least 2"
+    ):
         read_manifest(folder)
 
 
@@ -428,15 +434,15 @@ def test_the_forecast_counts_what_brackets_train():
 
 def test_the_time_left_counts_what_brackets_train(tmp_path):
     driver = Driver(tmp_path, HALVED)
-    tally = Tally(driver.search.study)
+    tally = StudyProgress(driver.search.study)
     n, full = 19, 90.0
     for rows in driver.batches():
         for row in rows:
-            spent = {"train_seconds": full * row["step"] / 18, "started_at": now()}
-            tally.note(row | spent)
+            spent = {"train_seconds": full * row.step / 18, "started_at": now()}
+            tally.note(structs.replace(row, **spent))
         driver.ledger.record(rows)
         break
-    cell = ("ns", "ring")
+    cell = ("ring", "ns")
     left = tally.left(cell) * tally._expected_seconds(cell)
     assert left == pytest.approx(full * (1 + 2 * 21 / 9), rel=0.05)
     assert left < 0.4 * n * full

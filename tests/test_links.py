@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from synthetic import make_study
 
 from gansweep.report.comparison import Comparison, read_comparison
@@ -14,6 +15,8 @@ from gansweep.report.figures import Plot, plots
 from gansweep.report.figures.base import Cell, where
 from gansweep.report.figures.hyperparameters.failure_map import failure_plot
 from gansweep.report.page.trial_browser import trial_browser
+from gansweep.results.study_file import stored_space
+from gansweep.space import choice
 
 TABLES = {"confirmed", "effects", "published", "finalists", "coverage", "fits", "polygons", "conditional"}
 TABLES |= {"profile", "importance", "variance", "transfer", "cost", "further", "agreement", "failure-map"}
@@ -41,11 +44,11 @@ def comparison(tmp_path_factory) -> Comparison:
     study = read_comparison(made)
     spaces = {
         variant: {name: space[name] for name in ("lr", "n_critic")}
-        for variant, space in study.manifest["spaces"].items()
+        for variant, space in study.manifest.spaces.items()
     }
     evaluations = study.evaluations.copy()
     evaluations.loc[evaluations["dataset"] == "mixture_1d", list(IMAGES)] = np.nan
-    return replace(study, manifest=study.manifest | {"spaces": spaces}, evaluations=evaluations)
+    return replace(study, manifest=structs.replace(study.manifest, spaces=spaces), evaluations=evaluations)
 
 
 @pytest.fixture(scope="module")
@@ -155,14 +158,14 @@ def test_the_leader_and_its_rival_are_both_of_a_ratio(drawn, page):
 @pytest.mark.parametrize("parameter", ["lr", "n_critic", "d_norm"])
 def test_a_deadly_region_leads_to_its_trials(comparison, page, parameter):
     """A choice by its option, a range by its end."""
-    trials, kept = comparison.trials, {"lr": comparison.manifest["spaces"]["ns"]["lr"]}
-    kept |= {"n_critic": {"choice": [1, 5]}, "d_norm": {"choice": ["none", "batch"]}}
+    trials, kept = comparison.trials, {"lr": comparison.manifest.spaces["ns"]["lr"]}
+    kept |= stored_space({"n_critic": choice(1, 5), "d_norm": choice("none", "batch")})
     spaces = {variant: {parameter: kept[parameter]} for variant in comparison.variants}
     kills = {"lr": trials["hp_lr"] > 1e-3, "n_critic": trials["hp_n_critic"] == 5}
     kills["d_norm"] = trials["hp_d_norm"] == "none"
     deadly = replace(
         comparison,
-        manifest=comparison.manifest | {"spaces": spaces},
+        manifest=structs.replace(comparison.manifest, spaces=spaces),
         trials=trials.assign(outcome=kills[parameter].map({True: "diverged", False: "ok"})),
     )
     for row in failure_plot(deadly, "mnist").table.rows:

@@ -14,9 +14,9 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation, check_metrics
 from gansweep.evaluation.evaluator import Evaluator, build_reference
 from gansweep.evaluation.metrics import COMPUTE, PRECOMPUTE, pairwise
-from gansweep.metrics import METRICS, Metric, compared_with_fid, in_strips
 from gansweep.report import write_report
 from gansweep.results import tables
+from gansweep.results.metrics import METRICS, Metric, compared_with_fid, in_strips
 
 SPREAD = Metric(label="spread", description="mean standard deviation of the features", better="higher")
 

@@ -1,13 +1,16 @@
 """Finding a Ray to run on; what is said of failures."""
 
+import json
 import logging
 import os
 import subprocess
 import sys
 
 import pytest
+from rows import a_row, a_study, trial_values
 
 from gansweep.errors import UserError
+from gansweep.results.row_file import RowWriter
 from gansweep.run.failures import diagnose
 from gansweep.run.ray import worker
 from gansweep.run.ray.worker import train_pack, versions
@@ -27,7 +30,6 @@ def connect(cluster_file, **environment) -> subprocess.CompletedProcess:
         [sys.executable, "-c", CONNECT, str(cluster_file)],
         capture_output=True,
         text=True,
-        timeout=90,
         env=inherited | environment,
     )
 
@@ -47,8 +49,8 @@ def test_a_cluster_that_was_asked_for_must_answer(tmp_path):
 
 
 def test_a_pack_whose_trials_have_all_ended_is_not_trained_again(tmp_path):
-    (tmp_path / "rows.jsonl").write_text('{"trial_id": "a", "outcome": "diverged"}\n')
-    (tmp_path / "study.json").touch()
+    RowWriter(tmp_path).append([a_row(0, outcome="diverged")])
+    (tmp_path / "study.json").write_text(json.dumps(a_study().to_json()))
     log = tmp_path / "logs" / "p.log"
     log.parent.mkdir()
     log.write_text("tried before\n")
@@ -75,7 +77,8 @@ def config_of(folder):
     return {
         "folder": str(folder),
         "pack": "p",
-        "trials": [{"trial_id": "a"}],
+        "trials": [trial_values(0)],
+        "until": None,
         "patience": 0,
         "versions": versions(),
     }
@@ -108,8 +111,8 @@ def test_a_worker_that_hangs_is_ended_and_leaves_where(tmp_path):
     log = tmp_path / "p.log"
     log.write_text("2 trials on cpu of here\n")
     code = "import sys, time, pathlib; from gansweep.run.ray.worker import watchdog\n"
-    code += "with watchdog(pathlib.Path(sys.argv[1]), 0.3): time.sleep(60)"
-    done = subprocess.run([sys.executable, "-c", code, str(log)], timeout=50)
+    code += "with watchdog(pathlib.Path(sys.argv[1]), 0.3): time.sleep(86_400)"
+    done = subprocess.run([sys.executable, "-c", code, str(log)])
     assert done.returncode == 1
     assert 'File "<string>", line 2' in log.read_text()
     died = "ray.exceptions.ActorDiedError: The actor died unexpectedly.\n"

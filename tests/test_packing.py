@@ -3,20 +3,26 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from msgspec import structs
+from rows import row_of
 
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import build_reference
-from gansweep.results.row_file import blank_row
+from gansweep.results.row import Outcome
+from gansweep.results.row_file import RowWriter
 from gansweep.run.forecast import jobs_by_cell, plan
+from gansweep.run.manifest import manifest_of
 from gansweep.run.packing import (
     Packing,
     Probed,
@@ -28,11 +34,12 @@ from gansweep.run.packing import (
     read_packing,
     to_json,
 )
-from gansweep.study import study
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 from gansweep.training.member import Member
+from gansweep.training.sizing import probe
 from gansweep.training.sizing.estimate import member_bytes
-from gansweep.training.sizing.probe import Device, Measurement, most_demanding, try_sizes
+from gansweep.training.sizing.probe import Device, Measurement, largest_member, try_sizes
 from gansweep.variants import VARIANTS
 from gansweep.variants.hinge import Hinge
 
@@ -134,7 +141,16 @@ def test_of_several_kinds_of_gpus_the_least_decides():
 @pytest.fixture(scope="module")
 def digits():
     dataset = data.load("digits")
-    return dataset, study.resolve("s", "", STUDY, {"digits": dataset})
+    return dataset, resolve("s", "", STUDY, {"digits": dataset})
+
+
+def write_manifest(folder, digits, packing):
+    """A manifest with a packing."""
+    dataset, study = digits
+    reference = build_reference(dataset, STUDY.evaluation)
+    manifest = manifest_of(study, {"digits": dataset}, {"digits": reference}, {"digits": 9.0}, {})
+    packed = structs.replace(manifest, packing=to_json(packing))
+    (folder / "manifest.json").write_text(json.dumps(packed.to_json()))
 
 
 def packing_in(folder, digits, hardware, wish=Wish(), entries=None):
@@ -146,7 +162,7 @@ def packing_in(folder, digits, hardware, wish=Wish(), entries=None):
         return [Probed(H200, tried(*entries, first=sizes[0]), "" if entries else "its node was lost")]
 
     found = choose_packing(folder, digits[1], {"digits": digits[0]}, wish, hardware, probe)
-    (folder / "manifest.json").write_text(json.dumps({"packing": to_json(found)}))
+    write_manifest(folder, digits, found)
     return found["digits"], asked
 
 
@@ -213,15 +229,17 @@ def test_packs_on_cpus_fit_the_memory_of_a_worker(digits):
 
 
 def test_the_most_demanding_variant_is_tried(digits):
-    member = most_demanding(digits[1], digits[0])
+    member = largest_member(digits[1], digits[0])
     assert member.variant.penalty == "gp" and member.n_critic == 5
 
 
-def test_growing_packs_are_measured(digits):
+def test_growing_packs_are_measured(digits, monkeypatch):
+    """By the clock of this process, which stands still while the machine does other work."""
+    monkeypatch.setattr(probe, "time", SimpleNamespace(perf_counter=time.process_time))
     dataset, _ = digits
     evaluator = Evaluator(build_reference(dataset, STUDY.evaluation), STUDY.evaluation)
-    ns = study.resolve("s", "", replace(STUDY, variants=("ns",)), {"digits": dataset})
-    member = replace(most_demanding(ns, dataset), n_critic=1, d_norm="none")
+    ns = resolve("s", "", replace(STUDY, variants=("ns",)), {"digits": dataset})
+    member = replace(largest_member(ns, dataset), n_critic=1, d_norm="none")
     cpu = Device("cpu", 64 * GB, 2, 64 * GB)
     found = try_sizes(member, dataset, evaluator, torch.device("cpu"), [1, 4], partial(enough, device=cpu))
     assert [one.pack_size for one in found] == [1, 4] and all(one.fits for one in found)
@@ -240,9 +258,9 @@ sys.path.insert(0, 'tests')
 from test_packing import *
 torch.set_num_threads(1)
 dataset = data.load("digits")
-resolved = study.resolve("s", "", STUDY, {"digits": dataset})
+resolved = resolve("s", "", STUDY, {"digits": dataset})
 evaluator = Evaluator(build_reference(dataset, STUDY.evaluation), STUDY.evaluation)
-member = replace(most_demanding(resolved, dataset), n_critic=1, d_extra_layers=0)
+member = replace(largest_member(resolved, dataset), n_critic=1, d_extra_layers=0)
 device = Device("cpu", 64 * GB, 2, 64 * GB)
 now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (now + 400_000_000,) * 2)
@@ -266,7 +284,7 @@ from gansweep.training.pack import Pack
 from gansweep.training.sizing.estimate import member_bytes
 torch.set_num_threads(1)
 dataset = data.load("digits")
-member = most_demanding(study.resolve("s", "", STUDY, {"digits": dataset}), dataset)
+member = largest_member(resolve("s", "", STUDY, {"digits": dataset}), dataset)
 def peak(n):
     pack = Pack([replace(member, seed=seed) for seed in range(n)], dataset, torch.device("cpu"))
     pack.round()
@@ -285,7 +303,7 @@ def test_the_memory_of_a_member_is_about_what_is_estimated():
 
 def test_a_plan_says_how_trials_are_packed_and_what_is_left(tmp_path, digits):
     value = replace(STUDY, variants=("ns",), trials=4, evaluations=2)
-    resolved = study.resolve("s", "Why?", value, {"digits": digits[0]})
+    resolved = resolve("s", "Why?", value, {"digits": digits[0]})
     whole = plan("s", "Why?", value, Wish(results=tmp_path))
     assert "packs of at most 16 on digits, each on a CPU: by the size of the networks" in whole
     assert "in all 1 cells, 4 trials in" in whole
@@ -293,13 +311,11 @@ def test_a_plan_says_how_trials_are_packed_and_what_is_left(tmp_path, digits):
         trial for jobs in jobs_by_cell(resolved, {"digits": 1}).values() for j in jobs for trial in j.trials
     ]
     (tmp_path / "s").mkdir()
-    (tmp_path / "s" / "study.json").write_text(json.dumps(resolved))
-    (tmp_path / "s" / "manifest.json").write_text(
-        json.dumps({"packing": to_json({"digits": Packing(1, 0.0, "as asked for")})})
-    )
-    rows = [blank_row(trial, resolved, "p") | {"step": 10, "outcome": "ok"} for trial in trials[:2]]
-    rows.append(blank_row(trials[2], resolved, "p") | {"step": 5})
-    (tmp_path / "s" / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "s" / "study.json").write_text(json.dumps(resolved.to_json()))
+    write_manifest(tmp_path / "s", (digits[0], resolved), {"digits": Packing(1, 0.0, "as asked for")})
+    rows = [row_of(trial, resolved, step=10, outcome=Outcome.OK) for trial in trials[:2]]
+    rows.append(row_of(trials[2], resolved, step=5))
+    RowWriter(tmp_path / "s").append(rows)
     left = plan("s", "Why?", value, Wish(results=tmp_path))
     assert "packs of at most 1 on digits, each on a CPU: as asked for" in left
     assert "in all 1 cells, 2 trials in 2 packs" in left

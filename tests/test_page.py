@@ -521,7 +521,6 @@ def test_the_page_stays_small(study):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("trials", "megabytes"), [(63, 3), (625, 6)])
 def test_large_studies_have_pages_that_open(tmp_path, trials, megabytes):
     """1,008 and 10,000 trials."""

@@ -4,18 +4,28 @@ import io
 import random
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
+from rows import a_plan, a_row
 
-from gansweep.results.status.display import Progress, Screen, cell_lines
+from gansweep.results.plan import Confirm
+from gansweep.results.records import Incident
+from gansweep.results.status.display import LiveLines, ProgressDisplay, cell_lines
 from gansweep.results.status.eta import seconds_left
-from gansweep.results.status.progress import Tally
+from gansweep.results.status.progress import StudyProgress
 
-STUDY = {"datasets": ["digits"], "variants": ["ns", "wgan"], "trials": 2, "seed": 0}
-STUDY |= {"confirm": None, "replicate": None}
+PLAN = a_plan(variants=("ns", "wgan"), trials=2)
 LABELS = {"ns": "NS GAN", "wgan": "WGAN"}
-INCIDENT = {"time": "2026-01-01T00:00:00+00:00", "pack": "digits-ns-0000-pack", "trials": ["digits-ns-0000"]}
-INCIDENT |= {"kind": "oom", "message": "CUDA out of memory\nmore", "action": "halved"}
+INCIDENT = Incident(
+    time="2026-01-01T00:00:00+00:00",
+    pack="digits-ns-0000-pack",
+    trials=["digits-ns-0000"],
+    kind="oom",
+    message="CUDA out of memory\nmore",
+    action="halved",
+)
 
 
 class Terminal(io.StringIO):
@@ -28,32 +38,20 @@ def iso(seconds: float) -> str:
 
 
 def row(variant="ns", fid=None, outcome=None, number=0, dataset="digits", **others):
-    return {
+    names = {
         "variant": variant,
         "dataset": dataset,
-        "phase": "search",
-        "trial_id": f"{dataset}-{variant}-{number:04d}",
-        "trial_number": number,
-        "is_default": number == 0,
-        "metrics": {} if fid is None else {"fid": fid},
-        "outcome": outcome,
-        "failure": None if outcome in (None, "ok") else {"message": "a loss is not finite\nat step 3"},
-        "step": 100,
-        "steps_planned": 100,
-        "train_seconds": 1.0,
-        "eval_seconds": 0.0,
-        "device": "cpu",
-        "gpus": 0.0,
-        "gpu_kind": None,
-        "started_at": iso(time.time() - 1),
-        "time": iso(time.time()),
-        "files": {"log": "logs/p.log"},
-    } | others
+        "trial_id": f"{dataset}-{variant}-{number:04d}".replace("/", "_"),
+    }
+    failure = {"kind": "nan_loss", "message": "a loss is not finite\nat step 3", "step": 3}
+    times = {"started_at": iso(time.time() - 1), "time": iso(time.time())}
+    ends = {"outcome": outcome, "failure": None if outcome in (None, "ok") else failure}
+    return a_row(number, fid=fid, **names | ends | times | others)
 
 
 def test_plain_lines_where_there_is_no_terminal():
     stream = io.StringIO()
-    progress = Progress(STUDY, LABELS, stream)
+    progress = ProgressDisplay(PLAN, LABELS, stream)
     for each in (row(fid=5.0), row(fid=4.0, outcome="ok"), row("wgan", outcome="diverged")):
         progress.note(each)
         progress.draw(force=True)
@@ -65,9 +63,12 @@ def test_plain_lines_where_there_is_no_terminal():
     ]
 
 
-def test_a_table_that_redraws_itself_on_a_terminal():
+def test_a_table_that_redraws_itself_on_a_terminal(monkeypatch):
+    passed = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: passed[0], time=time.time)
+    monkeypatch.setattr("gansweep.results.status.display.time", clock)
     stream = Terminal()
-    progress = Progress(STUDY, LABELS, stream)
+    progress = ProgressDisplay(PLAN, LABELS, stream)
     progress.note(row(fid=4.0, outcome="ok"))
     progress.note(row("wgan", outcome="diverged"))
     progress.incident(INCIDENT)
@@ -76,9 +77,11 @@ def test_a_table_that_redraws_itself_on_a_terminal():
     assert "NS GAN" in first and "1/2  best FID     4.00" in first and "1 failed" in first
     assert first.splitlines()[-3:-1] == ["failed: 1 diverged", "incidents: 1 oom"]
     assert first.splitlines()[-1] == "2/4 trials, 0 s so far, no estimate yet"
+    passed[0] = 0.4
     progress.draw()
     assert stream.getvalue() == first  # at most twice a second
-    progress.draw(force=True)
+    passed[0] = 0.5
+    progress.draw()
     assert stream.getvalue().removeprefix(first).startswith("\033[5A")
 
 
@@ -86,8 +89,8 @@ def test_a_table_taller_than_the_terminal_is_cut(monkeypatch):
     monkeypatch.setenv("LINES", "4")
     monkeypatch.setenv("COLUMNS", "60")
     stream = Terminal()
-    study = STUDY | {"variants": ["ns", "wgan"], "datasets": ["digits", "mnist", "ring"]}
-    Progress(study, LABELS, stream).draw(force=True)
+    study = structs.replace(PLAN, variants=["ns", "wgan"], datasets=["digits", "mnist", "ring"])
+    ProgressDisplay(study, LABELS, stream).draw(force=True)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 3 and "... and 5 more" in lines[1] and "0/12 trials" in lines[2]
 
@@ -95,7 +98,7 @@ def test_a_table_taller_than_the_terminal_is_cut(monkeypatch):
 def test_a_shorter_drawing_leaves_nothing_of_a_longer_one(monkeypatch):
     monkeypatch.setenv("LINES", "40")
     stream = Terminal()
-    screen = Screen(stream)
+    screen = LiveLines(stream)
     screen.draw(["one", "two", "three"])
     screen.draw(["four"])
     assert stream.getvalue() == "one\ntwo\nthree\n\033[3A\033[Jfour\n"
@@ -103,9 +106,9 @@ def test_a_shorter_drawing_leaves_nothing_of_a_longer_one(monkeypatch):
 
 @pytest.mark.parametrize("width", [80, 40])
 def test_lines_of_cells_fit_a_terminal(width):
-    study = STUDY | {"datasets": ["polygons", "folder:/data/cats@64"], "trials": 100_000}
+    study = structs.replace(PLAN, datasets=["polygons", "folder:/data/cats@64"], trials=100_000)
     labels = {"ns": "NS GAN", "wgan": "f-GAN reverse KL with gradient penalty"}
-    tally = Tally(study)
+    tally = StudyProgress(study)
     for number in range(3):
         tally.note(row("wgan", 1234.5, "crashed", number, dataset="polygons"))
     lines = cell_lines(tally, labels, width)
@@ -114,8 +117,8 @@ def test_lines_of_cells_fit_a_terminal(width):
 
 
 def test_planned_trials_follow_what_the_search_has_found():
-    confirm = {"top": 1, "reruns": 1, "seeds": 30}
-    tally = Tally(STUDY | {"confirm": confirm})
+    confirm = Confirm(top=1, reruns=1, seeds=30)
+    tally = StudyProgress(structs.replace(PLAN, confirm=confirm))
     assert tally.count() == (0, 64)
     for number in range(2):
         tally.note(row("ns", 4.0, "ok", number))
@@ -133,28 +136,27 @@ def simulated(n_workers, pack_size, n_packs, since, rng, steps=5):
         for step in range(1, steps + 1):
             spent = seconds * step / steps
             for member in range(pack_size):
-                rows.append(
-                    row(fid=9.0, number=pack * pack_size + member, outcome="ok" if step == steps else None)
-                    | {"step": 20 * step, "train_seconds": spent / pack_size}
-                    | {"started_at": iso(start), "time": iso(start + spent)}
-                )
+                number, outcome = pack * pack_size + member, "ok" if step == steps else None
+                when = {"started_at": iso(start), "time": iso(start + spent)}
+                cost = {"step": 20 * step, "train_seconds": spent / pack_size}
+                rows.append(row(fid=9.0, number=number, outcome=outcome, **when, **cost))
         free[worker] = start + seconds
-    return sorted(rows, key=lambda each: each["time"]), max(free)
+    return sorted(rows, key=lambda each: each.time), max(free)
 
 
 @pytest.mark.parametrize(
     ("n_workers", "pack_size", "n_packs"), [(1, 1, 12), (8, 4, 64), (16, 2, 40), (3, 8, 3)]
 )
 def test_the_time_that_is_left_is_known_while_packs_report_in_bursts(n_workers, pack_size, n_packs):
-    study = STUDY | {"variants": ["ns"], "trials": n_packs * pack_size}
+    study = structs.replace(PLAN, variants=["ns"], trials=n_packs * pack_size)
     right, told = 0, 0
     for seed in range(3):
         since = 1_800_000_000.0
         rows, end = simulated(n_workers, pack_size, n_packs, since, random.Random(seed))
-        tally, waiting = Tally(study, since), rows[:]
+        tally, waiting = StudyProgress(study, since), rows[:]
         assert tally.seconds_left(since + 30) is None
         for now in range(int(since) + 60, int(end) - 60, 60):
-            while waiting and waiting[0]["time"] <= iso(now):
+            while waiting and waiting[0].time <= iso(now):
                 tally.note(waiting.pop(0))
             left = tally.seconds_left(now)
             if left is not None:
@@ -165,21 +167,26 @@ def test_the_time_that_is_left_is_known_while_packs_report_in_bursts(n_workers, 
 
 
 def test_a_pause_between_two_drivers_says_nothing_about_the_pace():
-    study = STUDY | {"variants": ["ns"], "trials": 48}
+    study = structs.replace(PLAN, variants=["ns"], trials=48)
     since = 1_800_000_000.0
     rows, end = simulated(4, 4, 12, since, random.Random(0))
     half = len(rows) // 2
-    stopped, pause = datetime.fromisoformat(rows[half]["time"]).timestamp(), 36_000.0
+    stopped, pause = datetime.fromisoformat(rows[half].time).timestamp(), 36_000.0
     again = stopped + pause
-    for each in rows[half:]:
-        for name in ("time", "started_at"):
-            moment = datetime.fromisoformat(each[name]).timestamp()
-            each[name] = iso(moment + pause * (moment >= stopped))
-    tally = Tally(study, again)
+
+    def later(text):
+        moment = datetime.fromisoformat(text).timestamp()
+        return iso(moment + pause * (moment >= stopped))
+
+    rows[half:] = [
+        structs.replace(each, time=later(each.time), started_at=later(each.started_at))
+        for each in rows[half:]
+    ]
+    tally = StudyProgress(study, again)
     for each in rows[:half]:
         tally.note(each)
     assert tally.seconds_left(again + 30) is None
-    seen = [each for each in rows[half:] if each["time"] <= iso(again + 500)]
+    seen = [each for each in rows[half:] if each.time <= iso(again + 500)]
     for each in seen:
         tally.note(each)
     low, high = tally.seconds_left(again + 500)
@@ -187,7 +194,7 @@ def test_a_pause_between_two_drivers_says_nothing_about_the_pace():
 
 
 def test_a_study_with_nothing_but_failures_is_not_said_to_be_over_soon():
-    tally = Tally(STUDY | {"trials": 100}, since=time.time() - 5)
+    tally = StudyProgress(structs.replace(PLAN, trials=100), since=time.time() - 5)
     for number in range(20):
         tally.note(row(outcome="diverged", number=number))
     assert tally.seconds_left(time.time()) is None
@@ -205,7 +212,7 @@ def test_phases_of_which_nothing_has_run_make_the_time_less_certain():
 
 
 def test_gpus_cost_the_share_that_a_pack_held():
-    tally = Tally(STUDY)
+    tally = StudyProgress(PLAN)
     held = {"device": "cuda", "gpu_kind": "NVIDIA T4", "gpus": 0.25, "train_seconds": 3000.0}
     tally.note(row(fid=4.0, outcome="ok", **held, eval_seconds=600.0))
     tally.note(row(number=1, train_seconds=1800.0))

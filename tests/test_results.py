@@ -2,37 +2,26 @@
 
 import json
 import math
+import re
+from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
+from msgspec import structs
 from pandas.testing import assert_frame_equal
+from rows import a_row
 
 from gansweep.errors import UserError
-from gansweep.results.row_file import RowWriter, blank_row, config_id, finite, read_rows, slug
+from gansweep.results.row import Row, config_id, finite, slug, to_json
+from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.results.tables import evaluations_table, trials_table, write_tables
-
-STUDY = {"steps": 100, "evaluation": {"digits": {"n_images": 200}}}
 
 
 def row(number=0, step=50, fid=None, outcome=None, failure=None, **hp):
-    trial = {
-        "study": "s",
-        "phase": "search",
-        "dataset": "digits",
-        "variant": "ns",
-        "architecture": "conv8",
-        "trial_id": f"digits-ns-{number:04d}",
-        "trial_number": number,
-        "config_id": config_id(hp),
-        "seed": number,
-        "sampler": "random",
-        "sampler_seed": 0,
-        "is_default": number == 0,
-        "hp": hp,
-    }
-    metrics = {} if fid is None else {"fid": finite(fid), "isc": 2.0}
+    metrics = {} if fid is None else {"fid": fid, "isc": 2.0}
     known = {"step": step, "metrics": metrics, "outcome": outcome, "failure": failure, "metric_id": "abc"}
-    return blank_row(trial, STUDY, "pack") | known
+    return a_row(number, hp=hp, config_id=config_id(hp), **known)
 
 
 def test_a_row_is_written_once(tmp_path):
@@ -43,7 +32,7 @@ def test_a_row_is_written_once(tmp_path):
     again = RowWriter(tmp_path)
     assert again.ended == {"digits-ns-0000"}
     assert again.append([row(step=50, fid=3.0), row(step=100, fid=2.0, outcome="ok")]) == []
-    assert [r["step"] for r in read_rows(tmp_path)] == [50, 100]
+    assert [r.step for r in read_rows(tmp_path)] == [50, 100]
 
 
 def test_a_crash_at_the_step_of_a_measurement_is_still_recorded(tmp_path):
@@ -61,21 +50,38 @@ def test_half_a_line_at_the_end_is_dropped(tmp_path, cut):
     writer.append([row(0, fid=3.0), row(1, fid=4.0)])
     path = tmp_path / "rows.jsonl"
     path.write_bytes(path.read_bytes()[:-cut])
-    assert [r["trial_number"] for r in read_rows(tmp_path)] == [0]
+    assert [r.trial_number for r in read_rows(tmp_path)] == [0]
     writer = RowWriter(tmp_path)
     writer.append([row(1, fid=4.0)])
-    assert [r["trial_number"] for r in read_rows(tmp_path)] == [0, 1]
+    assert [r.trial_number for r in read_rows(tmp_path)] == [0, 1]
 
 
 def test_a_damaged_line_inside_the_file_is_named(tmp_path):
-    (tmp_path / "rows.jsonl").write_text("{}\nnonsense\n{}\n")
-    with pytest.raises(UserError, match=r"rows.jsonl, line 2, is not a JSON row"):
-        list(read_rows(tmp_path))
+    whole = f"{to_json(row())}\n"
+    for damaged, why in (
+        ("nonsense", "it is not JSON"),
+        ('{"study": 3}', "row.study: expected str, got int"),
+        (whole.replace('"step": 50', '"step": "50"').strip(), "row.step: expected int, got str"),
+        (whole.replace('"step": 50, ', "").strip(), "row: object missing required field step"),
+        (whole.replace("digits-ns-0000", "../../etc").strip(), "row.trial_id: expected str matching"),
+        (whole.replace('"outcome": null', '"outcome": "won"').strip(), "row.outcome: invalid enum value"),
+        (whole.replace('"outcome": null', '"outcome": "collapsed"').strip(), "row: a row cannot have"),
+        (re.sub('"time": "[^"]*"', '"time": "noon"', whole).strip(), "row: invalid isoformat"),
+    ):
+        (tmp_path / "rows.jsonl").write_text(f"{whole}{damaged}\n{whole}")
+        with pytest.raises(UserError, match=rf"rows.jsonl, line 2, is damaged: {re.escape(why)}"):
+            list(read_rows(tmp_path))
+
+
+def test_rows_are_read_and_written_byte_for_byte():
+    for file in sorted(Path("results/examples").glob("*/rows.jsonl")):
+        for line in file.read_bytes().splitlines():
+            assert to_json(msgspec.json.decode(line, type=Row)).encode() == line
 
 
 def test_a_row_that_is_not_finite_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        RowWriter(tmp_path).append([row() | {"metrics": {"fid": math.inf}}])
+        RowWriter(tmp_path).append([structs.replace(row(), metrics={"fid": math.inf})])
     assert (
         finite(math.nan) is None and finite(-math.inf) is None and finite(None) is None and finite(2) == 2.0
     )

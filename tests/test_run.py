@@ -5,16 +5,17 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from rows import json_manifest
 
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
-from gansweep.results.phases import Confirm
-from gansweep.results.row_file import read_manifest
-from gansweep.results.tables import load
-from gansweep.run.driver import Options, run_study
+from gansweep.results.plan import Confirm
+from gansweep.results.tables import read_tables
+from gansweep.run.driver import run_study
+from gansweep.run.options import Options
 from gansweep.run.prepare import prepare
-from gansweep.study import study as studies
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 
 STUDY = Study(
@@ -53,7 +54,7 @@ def test_a_study_runs_to_its_report(finished):
 
 def test_only_the_best_generator_of_a_cell_is_kept(finished):
     folder = finished[0] / "small"
-    trials = load(folder)["trials"]
+    trials = read_tables(folder)["trials"]
     best = trials.loc[trials.groupby("variant").fid_best.idxmin()].trial_id
     kept = sorted(
         str(path.relative_to(folder / "checkpoints")) for path in (folder / "checkpoints").rglob("*.pt")
@@ -64,7 +65,7 @@ def test_only_the_best_generator_of_a_cell_is_kept(finished):
 def test_the_manifest_says_where_the_numbers_come_from(finished):
     manifest = json.loads((finished[0] / "small" / "manifest.json").read_text())
     (metric_id,) = manifest["metrics"]
-    assert set(load(finished[0] / "small")["trials"].metric_id) == {metric_id}
+    assert set(read_tables(finished[0] / "small")["trials"].metric_id) == {metric_id}
     assert manifest["metrics"][metric_id]["extractor"] == "digits"
     assert manifest["hardware"]["cpus"] == 2 and manifest["packages"]["torch"]
     assert manifest["collapse_above"]["digits"] > manifest["metrics"][metric_id]["floor"]["fid"]
@@ -74,9 +75,9 @@ def test_the_manifest_says_where_the_numbers_come_from(finished):
 def test_a_study_that_still_runs_has_a_whole_manifest(tmp_path):
     """A report of what there is so far needs all of it."""
     datasets = {"digits": data.load("digits")}
-    resolved = studies.resolve("small", "Which is better?", STUDY, datasets)
+    resolved = resolve("small", "Which is better?", STUDY, datasets)
     prepare(tmp_path, resolved, datasets, {"nodes": 1, "cpus": 2, "gpus": 0})
-    assert read_manifest(tmp_path)["hardware"]["cpus"] == 2
+    assert json_manifest(tmp_path)["hardware"]["cpus"] == 2
 
 
 def test_the_same_command_again_changes_nothing(finished, capsys):
@@ -105,7 +106,7 @@ def test_more_trials_extend_a_study(finished):
     before = rows_file(results)
     assert run_study("small", "Which is better?", replace(STUDY, trials=4), Options(results=results)) == 0
     assert rows_file(results).startswith(before)
-    assert len(load(results / "small")["trials"]) == 8
+    assert len(read_tables(results / "small")["trials"]) == 8
 
 
 @pytest.mark.slow
@@ -113,15 +114,20 @@ def test_results_do_not_depend_on_how_the_study_is_run(finished, tmp_path):
     storage = f"sqlite:///{tmp_path}/optuna.db"
     options = Options(results=tmp_path, storage=storage, pack_size=1)
     assert run_study("small", "Which is better?", STUDY, options) == 0
-    a, b = (load(folder / "small")["trials"].set_index("trial_id") for folder in (tmp_path, finished[0]))
+    a, b = (
+        read_tables(folder / "small")["trials"].set_index("trial_id") for folder in (tmp_path, finished[0])
+    )
     assert a.config_id.equals(b.config_id[a.index])
     assert ((a.fid - b.fid[a.index]).abs() < 0.1 * b.fid[a.index]).all()
 
 
 def test_a_study_that_is_running_elsewhere_is_left_alone(tmp_path):
-    from gansweep.run.driver import locked
+    from gansweep.run.driver import driver_lock
 
-    with locked(tmp_path / "small"), pytest.raises(UserError, match="another process is running this study"):
+    with (
+        driver_lock(tmp_path / "small"),
+        pytest.raises(UserError, match="another process is running this study"),
+    ):
         run_study("small", "", STUDY, Options(results=tmp_path))
 
 
@@ -139,7 +145,7 @@ def test_trials_whose_worker_fails_again_and_again_are_rows(local_ray, tmp_path,
     monkeypatch.setattr(module, "execute", sabotaged)
     code = run_study("small", "", replace(STUDY, variants=("vae",), trials=1), Options(results=tmp_path))
     assert code == 1
-    (row,) = load(tmp_path / "small")["trials"].to_dict("records")
+    (row,) = read_tables(tmp_path / "small")["trials"].to_dict("records")
     assert row["outcome"] == "crashed" and row["failure_kind"] == "UnpicklingError"
     said = capsys.readouterr().out
     assert "digits-vae-0000 crashed: " in said and "(see logs/digits-vae-0000-pack.log)" in said
@@ -153,7 +159,7 @@ def test_winners_go_on_to_fresh_seeds_also_when_the_search_was_run_before(local_
     phased = replace(STUDY, variants=("ns",), trials=2, confirm=Confirm(top=2, reruns=1, seeds=3))
     assert run_study("phased", "Who wins?", phased, Options(results=tmp_path)) == 0
     folder = tmp_path / "phased"
-    whole = load(folder)["trials"].set_index("trial_id")
+    whole = read_tables(folder)["trials"].set_index("trial_id")
     assert whole.phase.value_counts().to_dict() == {"confirm": 3, "search": 2, "select": 2}
     assert whole.seed.is_unique and "confirmed" in (folder / "report" / "index.html").read_text()
     lines = (folder / "rows.jsonl").read_text().splitlines(keepends=True)
@@ -161,7 +167,7 @@ def test_winners_go_on_to_fresh_seeds_also_when_the_search_was_run_before(local_
     (folder / "rows.jsonl").write_text("".join(kept))
     capsys.readouterr()
     assert run_study("phased", "Who wins?", phased, Options(results=tmp_path)) == 0
-    again = load(folder)["trials"].set_index("trial_id")
+    again = read_tables(folder)["trials"].set_index("trial_id")
     assert set(again.index) >= set(whole.index)
     for trial in whole.index:
         assert again.fid[trial] == pytest.approx(whole.fid[trial], rel=1e-3)

@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import optuna
 import pytest
+from rows import row_of
 
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
-from gansweep.results.row_file import blank_row
+from gansweep.results.row import Outcome
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import open_storage
 from gansweep.space import SAMPLERS, choice, loguniform
-from gansweep.study import study
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 
 STUDY = Study(
@@ -29,7 +30,7 @@ ONE = replace(STUDY, variants=("ns",), space={"lr": loguniform(1e-5, 1e-2), "n_c
 
 
 def resolved(value=STUDY):
-    return study.resolve("s", "", value, {"digits": data.load("digits")})
+    return resolve("s", "", value, {"digits": data.load("digits")})
 
 
 def search_in(folder, value=STUDY, rows=(), pack_size=3):
@@ -39,8 +40,8 @@ def search_in(folder, value=STUDY, rows=(), pack_size=3):
 
 
 def ending(search, trial, fid=1.0, outcome="ok", step=10):
-    row = blank_row(trial, search.study, "pack")
-    return row | {"step": step, "metrics": {} if fid is None else {"fid": fid}, "outcome": outcome}
+    metrics = {} if fid is None else {"fid": fid}
+    return row_of(trial, search.study, step=step, metrics=metrics, outcome=outcome and Outcome(outcome))
 
 
 def run_all(search, score=lambda hp: hp["lr"]):
@@ -49,28 +50,28 @@ def run_all(search, score=lambda hp: hp["lr"]):
     while job := search.next_job():
         jobs.append(job)
         for trial in job.trials:
-            search.tell(ending(search, trial, score(trial["hp"])))
-    assert search.exhausted and not search.out
+            search.report(ending(search, trial, score(trial.hp)))
+    assert search.is_done
     return jobs
 
 
 def configurations(jobs):
-    return {trial["trial_id"]: trial["hp"] for job in jobs for trial in job.trials}
+    return {trial.trial_id: trial.hp for job in jobs for trial in job.trials}
 
 
 def test_every_trial_is_handed_out_once_in_packs_of_one_structure(tmp_path):
     jobs = run_all(search_in(tmp_path))
-    ids = [trial["trial_id"] for job in jobs for trial in job.trials]
+    ids = [trial.trial_id for job in jobs for trial in job.trials]
     assert sorted(ids) == [f"digits-{v}-{n:04d}" for v in ("ns", "wgan") for n in range(7)]
     for job in jobs:
         assert len(job.trials) <= 3
-        assert len({(trial["variant"], trial["hp"]["n_critic"]) for trial in job.trials}) == 1
+        assert len({(trial.variant, trial.hp["n_critic"]) for trial in job.trials}) == 1
 
 
 def test_the_first_trial_is_the_published_default(tmp_path):
-    first = {t["variant"]: t for job in run_all(search_in(tmp_path)) for t in job.trials if t["is_default"]}
-    assert first["ns"]["hp"] == {"lr": 5e-5, "beta1": 0.0, "d_norm": "batch", "n_critic": 1}
-    assert first["wgan"]["hp"]["clip"] == 0.01 and first["wgan"]["trial_number"] == 0
+    first = {t.variant: t for job in run_all(search_in(tmp_path)) for t in job.trials if t.is_default}
+    assert first["ns"].hp == {"lr": 5e-5, "beta1": 0.0, "d_norm": "batch", "n_critic": 1}
+    assert first["wgan"].hp["clip"] == 0.01 and first["wgan"].trial_number == 0
 
 
 def test_a_default_outside_the_space_is_still_the_first_trial(tmp_path):
@@ -108,16 +109,16 @@ def test_guided_samplers_do_not_repeat_themselves_after_a_restart(tmp_path):
         if job is None:
             break
         for trial in job.trials:
-            seen[trial["hp"]["lr"]] += 1
+            seen[trial.hp["lr"]] += 1
             rows.append(ending(search, trial))
-            search.tell(rows[-1])
+            search.report(rows[-1])
     assert len(seen) == 12 and max(seen.values()) == 1
 
 
 def test_a_guided_sampler_learns(tmp_path):
     value = replace(ONE, sampler="tpe", trials=60)
     jobs = run_all(search_in(tmp_path, value), score=lambda hp: 1e3 * abs(hp["lr"] - 1e-4))
-    rates = [trial["hp"]["lr"] for job in jobs for trial in job.trials][-20:]
+    rates = [trial.hp["lr"] for job in jobs for trial in job.trials][-20:]
     assert sum(3e-5 < rate < 3e-4 for rate in rates) >= 12
 
 
@@ -132,10 +133,10 @@ def test_another_driver_goes_on_where_one_died(tmp_path, handed_out):
             break
         rows.append(ending(search, job.trials[0]))
     if rows:
-        search.tell(rows[0])
+        search.report(rows[0])
     again = search_in(tmp_path, rows=rows)
     rest = run_all(again)
-    ended = {row["trial_id"] for row in rows}
+    ended = {row.trial_id for row in rows}
     assert configurations(rest) == {k: v for k, v in configurations(whole).items() if k not in ended}
     known = {job.pack for job in whole}
     assert all(job.pack in known for job in rest)
@@ -144,17 +145,17 @@ def test_another_driver_goes_on_where_one_died(tmp_path, handed_out):
 def test_cells_take_turns_also_when_another_driver_goes_on(tmp_path):
     for _ in range(2):  # the second finds all trials asked for
         search = search_in(tmp_path, pack_size=1)
-        variants = [search.next_job().trials[0]["variant"] for _ in range(8)]
+        variants = [search.next_job().trials[0].variant for _ in range(8)]
         assert variants == ["ns", "wgan"] * 4
 
 
 def test_a_trial_that_was_half_asked_for_gets_the_same_configuration(tmp_path):
     search = search_in(tmp_path)
-    cell = search.cells[0]
-    search.studies[cell].enqueue_trial({"lr": 5e-5, "n_critic": 1})
-    search.studies[cell].ask()
-    asked = search.studies[cell].ask()
-    search._suggest(cell, asked, "lr", search.spaces["ns"]["lr"])
+    cell = search.cells["digits", "ns"]
+    cell.stored.study.enqueue_trial({"lr": 5e-5, "n_critic": 1})
+    cell.stored.study.ask()
+    requested = cell.stored.study.ask()
+    cell._suggest(requested, "lr", cell.space["lr"])
     (tmp_path / "whole").mkdir()
     expected = configurations(run_all(search_in(tmp_path / "whole")))
     assert configurations(run_all(search_in(tmp_path))) == expected
@@ -163,12 +164,12 @@ def test_a_trial_that_was_half_asked_for_gets_the_same_configuration(tmp_path):
 def test_a_job_handed_back_is_handed_out_again_without_those_that_ended(tmp_path):
     search = search_in(tmp_path)
     job = max((search.next_job() for _ in range(3)), key=lambda job: len(job.trials))
-    search.tell(ending(search, job.trials[0]))
+    search.report(ending(search, job.trials[0]))
     search.hand_back(job)
     again = search.next_job()
     assert again.pack == job.pack and again.trials == job.trials[1:]
     for trial in job.trials[1:]:
-        search.tell(ending(search, trial))
+        search.report(ending(search, trial))
     search.hand_back(job)
     assert search.next_job().pack != job.pack
 
@@ -185,11 +186,11 @@ def test_a_guided_sampler_knows_most_results_before_it_asks_again(tmp_path):
     value = replace(ONE, sampler="tpe", trials=40)
     search, n_known = search_in(tmp_path, value, pack_size=16), 0
     while job := search.next_job():
-        asked = len(search.studies[search.cells[0]].get_trials(deepcopy=False))
+        asked = len(search.cells["digits", "ns"].stored.study.get_trials(deepcopy=False))
         assert asked - n_known <= 4
         assert len(job.trials) <= 4
         for trial in job.trials:
-            search.tell(ending(search, trial))
+            search.report(ending(search, trial))
         n_known += len(job.trials)
     assert n_known == 40
 
@@ -210,17 +211,17 @@ def test_outcomes_in_optuna(tmp_path):
     one_structure = replace(ONE, space={"lr": loguniform(1e-5, 1e-2)})
     search = search_in(tmp_path, one_structure, pack_size=9)
     trials = search.next_job().trials
-    search.tell(ending(search, trials[0], fid=5.0, outcome=None, step=5))
-    search.tell(ending(search, trials[0], fid=7.0))
-    search.tell(ending(search, trials[1], fid=None, outcome="diverged"))
-    search.tell(ending(search, trials[2], fid=None, outcome="crashed"))
-    search.tell(ending(search, trials[3], fid=None, outcome="timeout"))
-    search.tell(ending(search, trials[0], fid=1.0))
-    told = search.studies[search.cells[0]].trials
+    search.report(ending(search, trials[0], fid=5.0, outcome=None, step=5))
+    search.report(ending(search, trials[0], fid=7.0))
+    search.report(ending(search, trials[1], fid=None, outcome="diverged"))
+    search.report(ending(search, trials[2], fid=None, outcome="crashed"))
+    search.report(ending(search, trials[3], fid=None, outcome="timeout"))
+    search.report(ending(search, trials[0], fid=1.0))
+    told = search.cells["digits", "ns"].stored.study.trials
     assert told[0].value == 5.0 and told[0].intermediate_values == {5: 5.0, 10: 7.0}
     assert told[1].value == float("inf")
     assert [t.state.name for t in told[2:5]] == ["FAIL", "FAIL", "RUNNING"]
-    assert search.out
+    assert search.queue.out
 
 
 def test_the_journal_is_readable_by_optuna_alone(tmp_path):

@@ -25,7 +25,7 @@ from gansweep.report.figures.metrics.strips import (
 from gansweep.report.figures.metrics.vector_samples import plot_vectors, vectors_data
 from gansweep.report.metrics import median, per_trial
 from gansweep.report.style import style
-from gansweep.results.row_file import FAILED
+from gansweep.results.row import FAILED
 from gansweep.theory import divergence
 
 SMALL = {"variants": ("ns", "wgan_gp", "vae"), "trials": 12, "samples": False}

@@ -7,14 +7,15 @@ import pandas as pd
 import pytest
 
 from gansweep.report.statistics import importance
+from gansweep.space import choice, loguniform, uniform
 
 INF = math.inf
 SPACE = {
-    "lr": {"loguniform": [1e-5, 1e-2]},
-    "beta1": {"uniform": [0.0, 1.0]},
-    "n_critic": {"choice": [1, 5]},
-    "d_norm": {"choice": ["none", "batch"]},
-    "bias": {"choice": [True, False]},
+    "lr": loguniform(1e-5, 1e-2),
+    "beta1": uniform(0.0, 1.0),
+    "n_critic": choice(1, 5),
+    "d_norm": choice("none", "batch"),
+    "bias": choice(True, False),
     "z_dim": 64,
 }
 SEARCHED = {"lr", "beta1", "n_critic", "d_norm", "bias"}

@@ -9,8 +9,11 @@ import pytest
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
+from gansweep.results.decoding import decode
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.space import choice, from_json, loguniform, to_json, uniform
-from gansweep.study import library, study
+from gansweep.study import library
+from gansweep.study.resolve import differences, resolve
 from gansweep.study.study import Study
 from gansweep.variants import VARIANTS
 
@@ -112,19 +115,21 @@ def test_a_space_of_your_own_gives_each_variant_what_it_has():
 
 def test_resolved_studies_name_everything():
     datasets = {"digits": data.load("digits")}
-    resolved = study.resolve("small", "Why?", replace(SMALL, space={"lr": loguniform(1e-4, 1e-2)}), datasets)
-    assert json.loads(json.dumps(resolved)) == resolved
-    assert resolved["architectures"] == {"digits": "conv8"}
-    assert resolved["evaluation"]["digits"]["extractor"] == "digits"
-    assert resolved["spaces"] == {"ns": {"lr": {"loguniform": [1e-4, 1e-2]}}}
-    assert resolved["defaults"] == {"ns": VARIANTS["ns"].default}
-    assert resolved["data_sha256"]["digits"] == datasets["digits"].sha256
+    resolved = resolve("small", "Why?", replace(SMALL, space={"lr": loguniform(1e-4, 1e-2)}), datasets)
+    text = json.dumps(resolved.to_json())
+    assert decode(text.encode(), ResolvedStudy, "study") == resolved
+    assert resolved.architectures == {"digits": "conv8"}
+    assert resolved.evaluation["digits"]["extractor"] == "digits"
+    assert json.loads(text)["spaces"] == {"ns": {"lr": {"loguniform": [1e-4, 1e-2]}}}
+    assert resolved.space("ns") == {"lr": loguniform(1e-4, 1e-2)}
+    assert resolved.defaults == {"ns": VARIANTS["ns"].default}
+    assert resolved.data_sha256["digits"] == datasets["digits"].sha256
 
 
 def test_constants_and_separate_rates_enter_the_default_configuration():
     space = {"g_lr": loguniform(1e-4, 1e-2), "d_lr": loguniform(1e-4, 1e-2), "n_critic": 3}
-    resolved = study.resolve("s", "", replace(SMALL, space=space), {"digits": data.load("digits")})
-    assert resolved["defaults"]["ns"] == {
+    resolved = resolve("s", "", replace(SMALL, space=space), {"digits": data.load("digits")})
+    assert resolved.defaults["ns"] == {
         "g_lr": 5e-5, "d_lr": 5e-5, "beta1": 0.0, "d_norm": "batch", "n_critic": 3,
     }  # fmt: skip
 
@@ -135,7 +140,7 @@ def test_a_default_with_two_rates_gives_way_to_a_space_with_one_and_the_other_wa
     digits = {"digits": data.load("digits")}
 
     def default(space):
-        return study.resolve("s", "", replace(SMALL, space=space), digits)["defaults"]["ns"]
+        return resolve("s", "", replace(SMALL, space=space), digits).defaults["ns"]
 
     assert default({"lr": loguniform(1e-4, 1e-2)}) == {"beta1": 0.0}
     assert default({"lr": 1e-3}) == {"beta1": 0.0, "lr": 1e-3}
@@ -146,34 +151,34 @@ def test_a_default_with_two_rates_gives_way_to_a_space_with_one_and_the_other_wa
 def test_what_does_not_fit_the_data_is_refused():
     digits, ring = {"digits": data.load("digits")}, {"ring": data.load("ring")}
     with pytest.raises(UserError, match="use 'conv8'"):
-        study.resolve("s", "", replace(SMALL, architecture="infogan"), digits)
+        resolve("s", "", replace(SMALL, architecture="infogan"), digits)
     line = {"mixture_1d": data.load("mixture_1d")}
     for change in ({"conditional": "concat"}, {"variants": ("acgan",)}):
         with pytest.raises(UserError, match=r"architecture 'gaussian' takes no labels, .* use 'mlp'"):
             given = replace(SMALL, **change, datasets=("mixture_1d",), architecture="gaussian")
-            study.resolve("s", "", given, line)
+            resolve("s", "", given, line)
     triangles = {"triangles": data.load("triangles")}
     for change in ({"conditional": "concat"}, {"variants": ("acgan",)}):
         with pytest.raises(UserError, match="has no labels, which conditional models need"):
-            study.resolve("s", "", replace(SMALL, **change, datasets=("triangles",)), triangles)
+            resolve("s", "", replace(SMALL, **change, datasets=("triangles",)), triangles)
     with pytest.raises(UserError, match="accuracy"):
         asked = replace(SMALL, evaluation=Evaluation(metrics=("fid", "accuracy")))
-        study.resolve("s", "", asked, digits)
+        resolve("s", "", asked, digits)
     with pytest.raises(UserError, match="set likelihood='gaussian'"):
-        study.resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",)), ring)
+        resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",)), ring)
     with pytest.raises(UserError, match=r"likelihood of vae needs data in \[0, 1\], which ring has not"):
         either = {"likelihood": choice("gaussian", "bernoulli")}
-        study.resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",), space=either), ring)
+        resolve("s", "", replace(SMALL, variants=("vae",), datasets=("ring",), space=either), ring)
     vae = replace(SMALL, variants=("vae",), datasets=("ring",), space={"likelihood": "gaussian"})
-    assert study.resolve("s", "", vae, ring)["defaults"]["vae"]["likelihood"] == "gaussian"
+    assert resolve("s", "", vae, ring).defaults["vae"]["likelihood"] == "gaussian"
 
 
 def test_differences_are_listed_by_name():
-    old = {"steps": 100, "evaluation": {"digits": {"n_images": 200}}, "gone": 1}
-    new = {"steps": 200, "evaluation": {"digits": {"n_images": 500}}}
-    assert study.differences(old, new) == [
-        "evaluation.digits.n_images: 200 -> 500", "gone: 1 -> null", "steps: 100 -> 200",
-    ]  # fmt: skip
+    digits = {"digits": data.load("digits")}
+    old = resolve("s", "", replace(SMALL, steps=100, evaluation=Evaluation(n_images=200)), digits)
+    new = resolve("s", "", replace(SMALL, steps=200, evaluation=Evaluation(n_images=500)), digits)
+    assert differences(old, new) == ["evaluation.digits.n_images: 200 -> 500", "steps: 100 -> 200"]
+    assert differences(old, old) == []
 
 
 def test_smoke_scale_changes_what_the_study_says_and_the_rest_by_default():

@@ -358,4 +358,4 @@ def test_the_data_set_is_the_mixture():
 
 def test_the_theory_needs_neither_torch_nor_ray():
     code = "import sys, gansweep.theory; sys.exit(bool({'torch', 'ray', 'matplotlib'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -252,7 +252,6 @@ def test_an_optimiser_moves_each_member_as_pytorchs_would(name, in_rows):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
-@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # torch 2.11, of itself
 def test_a_compiled_pack_does_the_same_but_for_rounding():
     ring = data.load("ring")

@@ -1,24 +1,28 @@
 """Training a pack's trials to their rows: streams, schedules, checkpoints, and every way to end."""
 
-import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from msgspec import structs
 from torch.testing import assert_close
 
 from gansweep import data
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, build_reference
+from gansweep.results.row import Failure
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import open_storage
-from gansweep.study import study
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 from gansweep.training import trainer
 from gansweep.training.checkpoints import Checkpoints
+from gansweep.training.job import Job, evaluation_rounds
 from gansweep.training.randomness import BLOCK, Streams, derive, latents
+from gansweep.training.samples import draw_samples
 from gansweep.training.sizing.estimate import pack_size_for
-from gansweep.training.trainer import Job, Run, evaluation_rounds
+from gansweep.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
@@ -90,7 +94,7 @@ def digits():
 
 
 def job_in(folder, digits, value=STUDY):
-    resolved = study.resolve("s", "", value, {"digits": digits[0]})
+    resolved = resolve("s", "", value, {"digits": digits[0]})
     search = Search(resolved, open_storage(folder, None), folder, {"digits": 16})
     jobs = []
     while job := search.next_job():
@@ -99,12 +103,12 @@ def job_in(folder, digits, value=STUDY):
 
 
 def rows_of(job, digits):
-    return [row for rows in Run(job, *digits, CPU).rows() for row in rows]
+    return [row for rows in Trainer(job, *digits, CPU).rows() for row in rows]
 
 
 def without_clock(rows):
     clock = ("time", "started_at", "train_seconds", "eval_seconds")
-    return [{name: value for name, value in row.items() if name not in clock} for row in rows]
+    return [{name: value for name, value in structs.asdict(row).items() if name not in clock} for row in rows]
 
 
 def test_rows_of_a_pack(tmp_path, digits):
@@ -112,15 +116,15 @@ def test_rows_of_a_pack(tmp_path, digits):
     rows = rows_of(job, digits)
     assert len(rows) == 3 * len(job.trials)
     for trial in job.trials:
-        own = [row for row in rows if row["trial_id"] == trial["trial_id"]]
-        assert [row["step"] for row in own] == [2, 4, 6]
-        assert [row["outcome"] for row in own] == [None, None, "ok"]
-        assert [row["images_seen"] for row in own] == [128, 256, 384]
-        assert all(row["metrics"]["fid"] > 0 and row["metrics"]["isc"] >= 1 for row in own)
-        assert all(row["metric_id"] == digits[1].reference.metric_id for row in own)
-        assert set(own[0]["terms"]) == {"discriminator_real", "discriminator_fake", "generator_fake"}
-        assert own[2]["train_seconds"] > own[0]["train_seconds"] > 0
-        assert (tmp_path / own[0]["files"]["sample"]).stat().st_size > 500
+        own = [row for row in rows if row.trial_id == trial.trial_id]
+        assert [row.step for row in own] == [2, 4, 6]
+        assert [row.outcome for row in own] == [None, None, "ok"]
+        assert [row.images_seen for row in own] == [128, 256, 384]
+        assert all(row.metrics["fid"] > 0 and row.metrics["isc"] >= 1 for row in own)
+        assert all(row.metric_id == digits[1].reference.metric_id for row in own)
+        assert set(own[0].terms) == {"discriminator_real", "discriminator_fake", "generator_fake"}
+        assert own[2].train_seconds > own[0].train_seconds > 0
+        assert (tmp_path / own[0].files["sample"]).stat().st_size > 500
 
 
 def test_a_run_resumed_at_an_evaluation_gives_the_same_rows(tmp_path, digits):
@@ -128,25 +132,25 @@ def test_a_run_resumed_at_an_evaluation_gives_the_same_rows(tmp_path, digits):
         (tmp_path / name).mkdir()
     whole = rows_of(job_in(tmp_path / "whole", digits), digits)
     job = job_in(tmp_path / "stopped", digits)
-    run = Run(job, *digits, CPU).rows()
+    run = Trainer(job, *digits, CPU).rows()
     seen = [next(run), next(run)]  # nothing at first, then the first evaluation
-    assert seen[0] == [] and {row["step"] for row in seen[1]} == {2}
+    assert seen[0] == [] and {row.step for row in seen[1]} == {2}
     again = rows_of(job, digits)
     assert without_clock(again) == without_clock(whole)
-    assert again[0]["started_at"] == seen[1][0]["started_at"]
+    assert again[0].started_at == seen[1][0].started_at
 
 
 def test_a_damaged_checkpoint_is_trained_again(tmp_path, digits):
     (tmp_path / "whole").mkdir()
     whole = rows_of(job_in(tmp_path / "whole", digits), digits)
     job = job_in(tmp_path, digits)
-    run = Run(job, *digits, CPU).rows()
+    run = Trainer(job, *digits, CPU).rows()
     for _ in range(3):
         next(run)
     for trial, damage in zip(job.trials, (b"", b"PK\x03\x04 half a file"), strict=False):
-        newest = max((tmp_path / "checkpoints" / trial["trial_id"]).glob("round-*.pt"))
+        newest = max((tmp_path / "checkpoints" / trial.trial_id).glob("round-*.pt"))
         newest.write_bytes(damage)
-    assert Checkpoints(tmp_path).load_common([t["trial_id"] for t in job.trials])[0]["rounds"] == 2
+    assert Checkpoints(tmp_path).load_common([t.trial_id for t in job.trials])[0]["rounds"] == 2
     assert without_clock(rows_of(job, digits)) == without_clock(whole)
 
 
@@ -165,20 +169,25 @@ def test_checkpoints_keep_the_last_two_rounds_and_one_generator(tmp_path):
     assert not (tmp_path / "checkpoints" / "a").exists()
 
 
+def with_a_wild_rate(trials):
+    first = structs.replace(trials[0], hp=trials[0].hp | {"lr": 1e30})
+    return [first, *trials[1:]]
+
+
 def test_a_trial_that_diverges_ends_in_a_row_and_the_others_go_on(tmp_path, digits):
     job = job_in(tmp_path, digits)
-    wild = [{**job.trials[0], "hp": {**job.trials[0]["hp"], "lr": 1e30}}, *job.trials[1:]]
+    wild = with_a_wild_rate(job.trials)
     rows = rows_of(replace(job, trials=wild), digits)
-    (end,) = [row for row in rows if row["trial_id"] == wild[0]["trial_id"]]
-    assert end["outcome"] == "diverged" and end["metrics"] == {} and end["step"] == 2
-    assert end["failure"] == {"kind": "nan_loss", "message": "a loss or a weight is not finite", "step": 2}
+    (end,) = [row for row in rows if row.trial_id == wild[0].trial_id]
+    assert end.outcome == "diverged" and end.metrics == {} and end.step == 2
+    assert end.failure == Failure(kind="nan_loss", message="a loss or a weight is not finite", step=2)
     for trial in job.trials[1:]:
-        assert [r["outcome"] for r in rows if r["trial_id"] == trial["trial_id"]] == [None, None, "ok"]
+        assert [r.outcome for r in rows if r.trial_id == trial.trial_id] == [None, None, "ok"]
 
 
 def test_samples_that_are_not_finite_end_a_trial(tmp_path, digits):
     job = job_in(tmp_path, digits)
-    run = Run(job, *digits, CPU)
+    run = Trainer(job, *digits, CPU)
     rows = run.rows()
     next(rows), next(rows)
     for player in run.pack.players.values():
@@ -186,8 +195,8 @@ def test_samples_that_are_not_finite_end_a_trial(tmp_path, digits):
             player.views["G"]["body.last.bias"][0] = torch.nan
     run.pack.rounds = 4  # as if it had come this far with finite losses
     rest = [row for found in run._evaluate({}, final=False) for row in found]
-    assert [row["outcome"] for row in rest] == ["diverged"] + [None] * (len(job.trials) - 1)
-    assert rest[0]["failure"]["kind"] == "nan_images"
+    assert [row.outcome for row in rest] == ["diverged"] + [None] * (len(job.trials) - 1)
+    assert rest[0].failure.kind == "nan_images"
 
 
 def test_a_trial_that_takes_too_long_ends_in_a_row(tmp_path, digits):
@@ -195,28 +204,39 @@ def test_a_trial_that_takes_too_long_ends_in_a_row(tmp_path, digits):
     rows = rows_of(job, digits)
     assert len(rows) == len(job.trials)
     for row in rows:
-        assert row["outcome"] == "timeout" and row["failure"]["kind"] == "time_limit"
-        assert row["failure"]["message"] == "it took more than 1e-06 seconds"
+        assert row.outcome == "timeout" and row.failure.kind == "time_limit"
+        assert row.failure.message == "it took more than 1e-06 seconds"
 
 
-def test_the_shares_of_the_trials_of_a_pack_add_up_to_its_time(tmp_path, digits):
+def test_the_shares_of_the_trials_of_a_pack_add_up_to_its_time(tmp_path, digits, monkeypatch):
+    """By a clock of its own: a round takes two seconds, an evaluation five."""
+    passed = [0.0]
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: passed[0]))
+
+    def taking(seconds, function):
+        def timed(*args):
+            passed[0] += seconds
+            return function(*args)
+
+        return timed
+
     job = job_in(tmp_path, digits, replace(STUDY, steps=30))
-    wild = [{**job.trials[0], "hp": {**job.trials[0]["hp"], "lr": 1e30}}, *job.trials[1:]]
-    run = Run(replace(job, trials=wild), *digits, CPU, gpus=0.5)
-    began = time.perf_counter()
+    wild = with_a_wild_rate(job.trials)
+    run = Trainer(replace(job, trials=wild), *digits, CPU, gpus=0.5)
+    monkeypatch.setattr(run.pack, "round", taking(2, run.pack.round))
+    monkeypatch.setattr(run.evaluator, "score_pack", taking(5, run.evaluator.score_pack))
     rows = [row for rows in run.rows() for row in rows]
-    wall = time.perf_counter() - began
-    ends = [row for row in rows if row["outcome"]]
-    assert [row["outcome"] for row in ends] == ["diverged"] + ["ok"] * (len(wild) - 1)
-    shares = sum(row["train_seconds"] + row["eval_seconds"] for row in ends)
-    assert 0.8 * wall < shares < 1.02 * wall  # what is saved at the end is nobody's
-    assert {(row["gpus"], row["gpu_kind"], row["device"]) for row in rows} == {(0.5, None, "cpu")}
+    ends = [row for row in rows if row.outcome]
+    assert [row.outcome for row in ends] == ["diverged"] + ["ok"] * (len(wild) - 1)
+    assert sum(row.train_seconds for row in ends) == pytest.approx(30 * 2, abs=0.01)
+    assert sum(row.eval_seconds for row in ends) == pytest.approx(3 * 5, abs=0.01)
+    assert {(row.gpus, row.gpu_kind, row.device) for row in rows} == {(0.5, None, "cpu")}
 
 
 def test_all_trials_of_all_packs_are_given_the_same_latents(tmp_path, digits):
     job = job_in(tmp_path, digits)
-    packs = [Run(Job("p", trials, job.study, tmp_path / "x"), *digits, CPU).pack
+    packs = [Trainer(Job("p", trials, job.study, tmp_path / "x"), *digits, CPU).pack
              for trials in (job.trials, job.trials[1:2])]  # fmt: skip
-    whole, alone = (trainer.draw_samples(pack, STUDY.evaluation) for pack in packs)
+    whole, alone = (draw_samples(pack, STUDY.evaluation) for pack in packs)
     assert whole[2] == [True] * len(job.trials)
     assert (whole[0][1].int() - alone[0][0].int()).abs().max() <= 1

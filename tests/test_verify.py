@@ -6,6 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 import torch
+from rows import json_manifest
 from synthetic import make_study
 
 from gansweep.errors import UserError
@@ -13,8 +14,9 @@ from gansweep.evaluation.reference import Reference
 from gansweep.files import dump_json
 from gansweep.report.comparison import read_comparison
 from gansweep.report.summary import summary_table, write_summary
-from gansweep.report.verify.verify import verify
-from gansweep.results.row_file import config_id, read_manifest, reference_file
+from gansweep.report.verify.verify import verify_study
+from gansweep.results.folder import StudyFolder
+from gansweep.results.row import config_id
 from gansweep.results.tables import write_tables
 
 TRIAL = "digits-ns-003"  # which ends well
@@ -33,7 +35,7 @@ def original(tmp_path_factory):
         confirm={"top": 2, "reruns": 2, "seeds": 3},
         replicate={"configurations": 2, "seeds": 2},
     )
-    manifest = read_manifest(folder)
+    manifest = json_manifest(folder)
     ((old, description),) = manifest["metrics"].items()
     description["dataset_sha256"] = manifest["datasets"]["digits"]["sha256"]
     floor = description.pop("floor")
@@ -43,14 +45,14 @@ def original(tmp_path_factory):
     rows = folder / "rows.jsonl"
     rows.write_text(rows.read_text().replace(old, new))
     empty = torch.zeros(0)
-    reference_file(folder, "digits").parent.mkdir()
-    Reference(description, empty, empty, empty, floor).save(reference_file(folder, "digits"))
+    StudyFolder(folder).reference("digits").parent.mkdir()
+    Reference(description, empty, empty, empty, floor).save(StudyFolder(folder).reference("digits"))
     write_all_tables(folder)
     return folder
 
 
 def write_all_tables(folder):
-    write_tables(folder, read_manifest(folder)["collapse_above"])
+    write_tables(folder, json_manifest(folder)["collapse_above"])
     write_summary(folder / "report", summary_table(read_comparison(folder)))
 
 
@@ -76,13 +78,13 @@ def of_rows(study):
     """What is wrong besides the tables, which the edited rows do not agree with."""
     return [
         sentence
-        for sentence in verify(study)
+        for sentence in verify_study(study)
         if not sentence.startswith(("trials.", "evaluations.", "report/"))
     ]
 
 
 def test_sound_results_pass(study):
-    assert verify(study) == []
+    assert verify_study(study) == []
 
 
 def test_a_changed_number_in_a_table_is_named(study):
@@ -92,7 +94,7 @@ def test_a_changed_number_in_a_table_is_named(study):
     table.loc[line, "fid_best"] = "1.5"
     table.to_csv(study / "trials.csv", index=False)
     expected = f"trials.csv, trial_id {TRIAL}, column fid_best: the file has 1.5, the rows give {truth}"
-    assert verify(study) == [expected]
+    assert verify_study(study) == [expected]
 
 
 def test_a_seed_that_differs_by_one_is_no_rounding(study):
@@ -100,7 +102,7 @@ def test_a_seed_that_differs_by_one_is_no_rounding(study):
     seed = table.loc[0, "seed"]
     table.loc[0, "seed"] = seed + 1
     table.to_parquet(study / "trials.parquet")
-    (sentence,) = verify(study)
+    (sentence,) = verify_study(study)
     assert sentence.endswith(f"column seed: the file has {seed + 1}, the rows give {seed}")
 
 
@@ -110,7 +112,7 @@ def test_lines_and_columns_of_tables(study):
     changed = pd.concat([table.drop(3), table.iloc[:1], table.iloc[:1].assign(step=7)]).drop(columns="kid")
     changed.to_parquet(study / "evaluations.parquet")
     first = table.loc[0, "trial_id"]
-    assert verify(study) == [
+    assert verify_study(study) == [
         "evaluations.parquet: column kid is missing",
         f"evaluations.parquet, trial_id {first}, step {table.loc[0, 'step']} is there more than once",
         f"evaluations.parquet, trial_id {dropped['trial_id']}, step {dropped['step']} is missing",
@@ -121,7 +123,7 @@ def test_lines_and_columns_of_tables(study):
 def test_many_differences_are_counted(study):
     table = pd.read_parquet(study / "evaluations.parquet")
     table.assign(fid=table["fid"] + 1).to_parquet(study / "evaluations.parquet")
-    sentences = verify(study)
+    sentences = verify_study(study)
     assert (
         len(sentences) == 11
         and sentences[-1] == f"evaluations.parquet: {table['fid'].count() - 10} more differences"
@@ -132,7 +134,7 @@ def test_the_summary_is_recomputed(study):
     table = pd.read_parquet(study / "report" / "data" / "summary.parquet")
     rounded = table.assign(best_fid=table["best_fid"] * (1 + 1e-13))
     rounded.assign(hours=1.0).to_parquet(study / "report" / "data" / "summary.parquet")
-    (sentence,) = verify(study)
+    (sentence,) = verify_study(study)
     assert sentence.startswith(
         "report/data/summary.parquet, dataset digits, variant ns, column hours: the file has 1.0, the rows"
     )
@@ -143,20 +145,20 @@ def test_the_summary_is_recomputed(study):
 )
 def test_a_missing_table(study, name):
     (study / name).unlink()
-    assert verify(study) == [f"{name} is missing"]
+    assert verify_study(study) == [f"{name} is missing"]
 
 
 def test_damaged_files(study):
     (study / "trials.parquet").write_bytes((study / "trials.parquet").read_bytes()[:-100])
     (study / "evaluations.csv").write_bytes(b"\xff\xfe")
-    first, second = verify(study)
+    first, second = verify_study(study)
     assert first.startswith("trials.parquet cannot be read: ")
     assert second.startswith("evaluations.csv cannot be read: ")
 
 
 def test_an_edited_score_shows_in_every_table(study):
     edit_rows(study, lambda rows: [row | {"metrics": row["metrics"] | {"fid": 0.5}} for row in rows])
-    sentences = verify(study)
+    sentences = verify_study(study)
     for name in ("trials.csv", "trials.parquet", "evaluations.csv", "evaluations.parquet"):
         assert any(s.startswith(f"{name}, trial_id {TRIAL}") and "the rows give 0.5" in s for s in sentences)
     assert any(s.startswith("report/data/summary.csv") and "the rows give 0.5" in s for s in sentences)
@@ -255,37 +257,37 @@ def test_two_trials_of_one_number(study):
 def test_rows_that_are_not_finite_or_not_whole(study):
     rows = (study / "rows.jsonl").read_text().splitlines()
     one = json.loads(rows[1])
-    rows[1] = json.dumps(one | {"metrics": {"fid": float("nan")}})
-    rows[2] = json.dumps({name: value for name, value in json.loads(rows[-1]).items() if name != "seed"})
-    (study / "rows.jsonl").write_text("\n".join([*rows[:2], rows[2]]) + "\n")
-    sentences = verify(study)
-    assert sentences[:2] == [
-        "rows.jsonl, line 2: metrics.fid is not finite",
-        "rows.jsonl, line 3: row.seed is missing",
-    ]
-    assert len(sentences) == 2
+    without = {name: value for name, value in one.items() if name != "seed"}
+    for values, why in (
+        (one | {"metrics": {"fid": float("nan")}}, "it is not JSON (NaN is not a number of JSON)"),
+        (without, "row: object missing required field seed"),
+        (one | {"outcome": "won"}, "row.outcome: invalid enum value 'won'"),
+    ):
+        (study / "rows.jsonl").write_text("\n".join([rows[0], json.dumps(values), *rows[2:]]) + "\n")
+        (sentence,) = verify_study(study)
+        assert f"rows.jsonl, line 2, is damaged: {why}" in sentence
 
 
 def test_a_line_that_is_no_row(study):
     with (study / "rows.jsonl").open("a") as file:
         file.write("nonsense\n")
-    (sentence,) = verify(study)
-    assert "is not a JSON row" in sentence
+    (sentence,) = verify_study(study)
+    assert "it is not JSON" in sentence
 
 
 def test_no_rows(study):
     (study / "rows.jsonl").unlink()
-    assert verify(study) == ["rows.jsonl is missing or empty"]
+    assert verify_study(study) == ["rows.jsonl is missing or empty"]
 
 
 def test_the_manifest_is_held_to_its_hashes(study):
-    manifest = read_manifest(study)
+    manifest = json_manifest(study)
     (metric_id,) = manifest["metrics"]
     manifest["metrics"][metric_id]["n_images"] = 1000  # as it was
     manifest["metrics"][metric_id]["extractor"] = "inception"
     manifest["datasets"]["digits"]["sha256"] = "ef" * 32
     (study / "manifest.json").write_text(dump_json(manifest))
-    assert verify(study) == [
+    assert verify_study(study) == [
         f"manifest.json: metric {metric_id} is not the hash of its description",
         f"manifest.json: metric {metric_id} is of other data than data set digits",
         f"references/digits.pt is not the reference of metric {metric_id} in manifest.json",
@@ -294,19 +296,21 @@ def test_the_manifest_is_held_to_its_hashes(study):
 
 def test_a_damaged_reference(study):
     (study / "references" / "digits.pt").write_bytes(b"nothing")
-    (sentence,) = verify(study)
+    (sentence,) = verify_study(study)
     assert sentence.startswith("references/digits.pt is not the reference of metric")
 
 
 def test_the_manifest_is_held_to_the_study(study):
-    manifest = read_manifest(study)
+    manifest = json_manifest(study)
     resolved = manifest["budget"] | {name: manifest[name] for name in ("sampler", "spaces", "defaults")}
-    resolved |= {"name": "synthetic", "seed": 0, "same_configurations": False}
+    resolved |= {"name": "synthetic", "seed": 0, "same_configurations": False, "batch_size": 64}
+    resolved |= {"optimizer": "adam", "conditional": "none", "architectures": {"digits": "mlp"}}
+    resolved |= {"evaluation": {"digits": {"n_images": 1000}}}
     resolved |= {"data_sha256": {"digits": "ab" * 32}, "variants": ["ns"], "datasets": ["digits"]}
     (study / "study.json").write_text(dump_json(resolved))
-    assert verify(study) == []
+    assert verify_study(study) == []
     (study / "study.json").write_text(dump_json(resolved | {"steps": 9, "variants": ["mm"]}))
-    assert verify(study) == [
+    assert verify_study(study) == [
         "manifest.json and study.json differ in steps",
         "manifest.json and study.json differ in variants",
     ]
@@ -317,7 +321,7 @@ def test_an_interrupted_study_is_not_finished_but_nothing_else(tmp_path, study):
     kept = [line for line in lines if json.loads(line)["trial_id"] in {TRIAL, "digits-ns-000"}]
     (study / "rows.jsonl").write_text("".join(kept[:-2]))
     write_all_tables(study)
-    (sentence,) = verify(study)
+    (sentence,) = verify_study(study)
     assert sentence.startswith(
         "the search of ns on digits: 7 planned trials have not ended: number 1, number 2"
     )
@@ -326,4 +330,4 @@ def test_an_interrupted_study_is_not_finished_but_nothing_else(tmp_path, study):
 
 def test_no_results(tmp_path):
     with pytest.raises(UserError, match=r"holds no results: manifest.json is missing"):
-        verify(tmp_path)
+        verify_study(tmp_path)

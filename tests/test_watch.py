@@ -9,19 +9,20 @@ import sys
 import time
 
 import pytest
+from rows import json_rows
 from synthetic import make_study
 
 from gansweep.cli import main
-from gansweep.results.lock import LOCK, STOP, ask_to_stop, is_asked_to_stop, locked, read_driver
-from gansweep.results.row_file import read_rows
-from gansweep.results.status.status import Watch
+from gansweep.results.folder import StudyFolder
+from gansweep.results.lock import ask_to_stop, driver_lock, is_asked_to_stop, read_driver
+from gansweep.results.status.status import StatusReader
 
 LONG_AGO = "2026-01-01T00:00:00+00:00"
 DRIVER = """
 import sys, time
 from pathlib import Path
-from gansweep.results.lock import locked, is_asked_to_stop
-with locked(Path(sys.argv[1])):
+from gansweep.results.lock import driver_lock, is_asked_to_stop
+with driver_lock(Path(sys.argv[1])):
     print("at work", flush=True)
     while not is_asked_to_stop(Path(sys.argv[1])):
         time.sleep(0.05)
@@ -51,8 +52,8 @@ def said(capsys, *arguments) -> str:
 
 def as_if_on(study, host, age=0.0):
     """Sign the lock as a driver on another machine does whose lock cannot be seen here."""
-    (study / LOCK).write_text(json.dumps({"host": host, "pid": 7, "started": LONG_AGO}))
-    os.utime(study / LOCK, (time.time() - age, time.time() - age))
+    StudyFolder(study).lock.write_text(json.dumps({"host": host, "pid": 7, "started": LONG_AGO}))
+    os.utime(StudyFolder(study).lock, (time.time() - age, time.time() - age))
 
 
 def incident(**entries):
@@ -89,16 +90,16 @@ def test_a_driver_that_was_killed_is_gone(study, driver, capsys):
     assert f"stopped, its driver on {platform.node()} (process {driver.pid}) is gone" in " ".join(
         said(capsys, "status", study).split()
     )
-    with locked(study):
+    with driver_lock(study):
         assert read_driver(study).pid == os.getpid()
     assert read_driver(study) is None
 
 
 def test_a_driver_elsewhere_is_known_by_its_beat_where_its_lock_is_not_seen(study):
     as_if_on(study, "elsewhere", age=5)
-    assert read_driver(study).at_work and Watch(study).look().state == "running"
+    assert read_driver(study).at_work and StatusReader(study).read().state == "running"
     as_if_on(study, "elsewhere", age=300)
-    assert not read_driver(study).at_work and Watch(study).look().state == "stopped"
+    assert not read_driver(study).at_work and StatusReader(study).read().state == "stopped"
     as_if_on(study, platform.node(), age=5)  # its lock would be seen
     assert not read_driver(study).at_work
 
@@ -110,7 +111,7 @@ def test_whoever_looks_does_not_keep_a_driver_out(study):
     looking.stdout.readline()
     try:
         for _ in range(20):
-            with locked(study):
+            with driver_lock(study):
                 pass
     finally:
         looking.kill()
@@ -119,7 +120,7 @@ def test_whoever_looks_does_not_keep_a_driver_out(study):
 
 def test_a_study_that_has_just_begun(tmp_path, capsys):
     folder = tmp_path / "new"
-    with locked(folder):
+    with driver_lock(folder):
         assert "new: being prepared on " in said(capsys, "status", "new", "--results", tmp_path)
         make_study(folder, 2, 1, trials=0, samples=False)
         (folder / "rows.jsonl").unlink(missing_ok=True)
@@ -129,20 +130,20 @@ def test_a_study_that_has_just_begun(tmp_path, capsys):
 def test_a_torn_row_is_read_when_it_is_whole(study):
     whole = (study / "rows.jsonl").read_bytes()
     (study / "rows.jsonl").write_bytes(whole[:-40])
-    watch = Watch(study)
-    before = watch.look().tally.count()
-    assert watch.look().tally.count() == before
+    watch = StatusReader(study)
+    before = watch.read().tally.count()
+    assert watch.read().tally.count() == before
     (study / "rows.jsonl").write_bytes(whole)
-    assert watch.look().tally.count()[0] == before[0] + 1
+    assert watch.read().tally.count()[0] == before[0] + 1
 
 
 def test_a_study_that_was_extended_is_read_anew(study):
-    watch = Watch(study)
-    assert watch.look().tally.count() == (24, 27)
+    watch = StatusReader(study)
+    assert watch.read().tally.count() == (24, 27)
     manifest = json.loads((study / "manifest.json").read_text())
     manifest["budget"]["trials"] = 12
     (study / "manifest.json").write_text(json.dumps(manifest))
-    assert watch.look().tally.count() == (24, 36)
+    assert watch.read().tally.count() == (24, 36)
 
 
 def test_what_programs_read(study, capsys):
@@ -151,7 +152,7 @@ def test_what_programs_read(study, capsys):
     assert found["state"] == "stopped" and found["trials"] == {"ended": 24, "planned": 27}
     assert {c["variant"]: c["ended"] for c in found["cells"]} == {"mm": 9, "ns": 6, "lsgan": 9}
     assert found["incidents"]["kinds"] == {"oom (halved)": 1, "node_lost (again)": 1}
-    rows = list(read_rows(study))
+    rows = json_rows(study)
     last = {row["trial_id"]: row["train_seconds"] + row["eval_seconds"] for row in rows}
     (cost,) = found["costs"]
     assert cost["worker_hours"] == pytest.approx(sum(last.values()) / 3600) and cost["gpu_hours"] is None
@@ -170,13 +171,13 @@ def test_the_work_that_incidents_cost_is_known_from_logs(study):
     )
     lost = incident(time="2026-01-01T00:12:00+00:00") + incident(time="2026-01-01T00:25:00+00:00")
     (study / "incidents.jsonl").write_text(lost + incident(pack="unknown"))
-    assert Watch(study).look().lost_seconds == 120 + 300
+    assert StatusReader(study).read().lost_seconds == 120 + 300
 
 
 def test_damaged_incidents_are_one_sentence(study, capsys):
     (study / "incidents.jsonl").write_text(incident(trials="all"))
     assert main(["status", str(study)]) == 2
-    assert "incidents.jsonl is damaged: incident.trials is no list" in capsys.readouterr().err
+    assert "incidents.jsonl is damaged: incident.trials: expected array, got str" in capsys.readouterr().err
 
 
 def test_what_a_terminal_would_obey_is_not_printed(study, capsys):
@@ -192,17 +193,17 @@ def test_stop_ends_the_driver_and_says_how_far_it_came(study, driver, capsys):
     output = said(capsys, "stop", study)
     assert f"asked the driver on {platform.node()} (process {driver.pid}) to stop" in output
     assert "stopped: 24 of 27 trials done; `python run_study.py" in output and "` goes on" in output
-    assert driver.wait(10) == 0 and not (study / STOP).exists()
+    assert driver.wait() == 0 and not StudyFolder(study).stop.exists()
 
 
 def test_stop_without_a_driver_changes_nothing(study, capsys):
     assert said(capsys, "stop", study) == "no driver is at work: stopped, 24 of 27 trials done\n"
-    assert not (study / STOP).exists()
+    assert not StudyFolder(study).stop.exists()
 
 
 def test_a_request_to_stop_does_not_reach_the_next_driver(study):
     ask_to_stop(study)
-    with locked(study):
+    with driver_lock(study):
         assert not is_asked_to_stop(study)
         ask_to_stop(study)
     assert not is_asked_to_stop(study)

@@ -49,7 +49,7 @@ def compare(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """Recompute the tables of a study from its rows and compare; exit code 1 if something differs."""
-    from gansweep.report.verify.verify import verify as differences
+    from gansweep.report.verify.verify import verify_study as differences
 
     found = differences(folder_of(options.study, options.results))
     print("\n".join(found or ["sound: the tables follow from the rows, and the rows from the study"]))

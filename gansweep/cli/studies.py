@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gansweep.cli.options import add_results, command, folder_of, names, positive
 
 if TYPE_CHECKING:  # a command imports what it needs: `gansweep report` needs no torch
-    from gansweep.run.driver import Options
+    from gansweep.run.options import Options
     from gansweep.study.study import Study
 
 
@@ -94,7 +94,7 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def _options(options: argparse.Namespace) -> "Options":
-    from gansweep.run.driver import Options
+    from gansweep.run.options import Options
     from gansweep.run.search.storage import storage_url
 
     return Options(
@@ -109,10 +109,10 @@ def _options(options: argparse.Namespace) -> "Options":
 def report(options: argparse.Namespace) -> int:
     """Write the report of a study from its rows, finished or not."""
     from gansweep.report import write_report
-    from gansweep.results.row_file import read_manifest
+    from gansweep.results.records import read_manifest
     from gansweep.results.tables import write_tables
 
     folder = folder_of(options.study, options.results)
-    tables = write_tables(folder, read_manifest(folder)["collapse_above"])
+    tables = write_tables(folder, read_manifest(folder).collapse_above)
     print(write_report(folder, options.format, tables))
     return 0

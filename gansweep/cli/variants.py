@@ -1,15 +1,11 @@
 """Commands about what can be compared: list, check, new-variant, demo, robustness."""
 
 import argparse
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gansweep import contracts
 from gansweep.cli.options import command, positive
-from gansweep.contracts import CONTRACTS, requirement
 from gansweep.errors import unknown
-from gansweep.variants import Published
 
 
 def add(commands: Any) -> None:
@@ -58,7 +54,7 @@ def check(options: argparse.Namespace) -> int:
     """Check that variants keep their contracts: a sentence for each that is broken, and exit code 1."""
     import torch
 
-    from gansweep.cli.variants import verdicts
+    from gansweep.cli.verdicts import verdicts
     from gansweep.variants import VARIANTS
 
     for name in options.names:
@@ -108,26 +104,3 @@ def robustness(options: argparse.Namespace) -> int:
     files = experiments.run(options.experiment, options.dataset, evaluation, options.repeats, options.out)
     print("\n".join(map(str, files)))
     return 0
-
-
-WIDTH = max(map(len, CONTRACTS))
-
-
-def verdicts(variants: Mapping[str, Published]) -> Iterator[tuple[str, bool]]:
-    """Examine variants by name; lines as they come, each with whether it tells of a broken contract."""
-    broken = []
-    for name, published in variants.items():
-        yield f"{name}: {published.label}", False
-        n_kept, seconds = 0, 0.0
-        for verdict in contracts.check(name, published):
-            word = "BROKEN" if verdict.reason else "kept"
-            columns = f"{word:<6}  {verdict.seconds:5.2f} s  {verdict.contract:<{WIDTH}}"
-            yield f"  {columns}  {requirement(verdict.contract)}", bool(verdict.reason)
-            if verdict.reason:
-                yield f"{'':19}{verdict.reason}", True
-            n_kept, seconds = n_kept + (not verdict.reason), seconds + verdict.seconds
-        if n_kept < len(CONTRACTS):
-            broken.append(name)
-        yield f"  {name} keeps {n_kept} of {len(CONTRACTS)} contracts ({seconds:.1f} s)\n", False
-    kept = f"{len(variants) - len(broken)} of {len(variants)} variants keep every contract"
-    yield kept + (f"; not {', '.join(broken)}" if broken else ""), bool(broken)

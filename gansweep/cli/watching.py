@@ -38,12 +38,12 @@ def add(commands: Any) -> None:
 
 def status(options: argparse.Namespace) -> int:
     """Say how a study stands, from its folder alone; it may be running elsewhere."""
-    from gansweep.results.status.status import Watch, study_folder
+    from gansweep.results.status.status import StatusReader, study_folder
 
-    watch = Watch(study_folder(options.study, options.results))
+    watch = StatusReader(study_folder(options.study, options.results))
     if options.watch:
         return _keep_watching(watch, options.json)
-    print(_shown(watch.look(), options.json))
+    print(_shown(watch.read(), options.json))
     return 0
 
 
@@ -55,12 +55,12 @@ def _shown(found: "Status", as_json: bool) -> str:
 
 def _keep_watching(watch: Any, as_json: bool) -> int:
     """Look again and again while the study runs; ctrl-C ends only the watching."""
-    from gansweep.results.status.display import Screen
+    from gansweep.results.status.display import LiveLines
 
-    screen = Screen(sys.stdout)
+    screen = LiveLines(sys.stdout)
     try:
         while True:
-            found = watch.look()
+            found = watch.read()
             if sys.stdout.isatty() and not as_json:
                 screen.draw(list(lines(found, shutil.get_terminal_size().columns)))
             else:
@@ -112,12 +112,12 @@ def _moment(time_of_day: str) -> str:
 
 
 def _failures(found: "Status") -> Iterator[str]:
-    from gansweep.results.status.display import WELL, counted
+    from gansweep.results.status.display import NOT_FAILED, counted
     from gansweep.results.status.status import failures
 
     if not found.tally or not found.tally.failures:
         return
-    yield f"failed: {counted(found.tally.outcomes, skip=WELL)}"
+    yield f"failed: {counted(found.tally.outcomes, skip=NOT_FAILED)}"
     groups = failures(found.tally)
     for group in groups[:SHOWN]:
         first = "" if group.n_trials == 1 else f" and {group.n_trials - 1} more"
@@ -136,7 +136,7 @@ def _incidents(found: "Status") -> Iterator[str]:
     lost = f"; {duration(found.lost_seconds)} of work lost" if found.lost_seconds else ""
     yield f"incidents: {counted(kinds(found.incidents))}{lost}"
     for incident in found.incidents[-LATEST:]:
-        yield f"  {_moment(incident['time'])} {incident_line(incident)}"
+        yield f"  {_moment(incident.time)} {incident_line(incident)}"
 
 
 def _costs(found: "Status") -> Iterator[str]:
@@ -170,12 +170,12 @@ def _wrapped(text: str, width: int) -> list[str]:
 def stop(options: argparse.Namespace) -> int:
     """Ask the driver of a study to stop, wherever it runs; the study goes on later where it stopped."""
     from gansweep.results.lock import ask_to_stop, is_asked_to_stop, read_driver
-    from gansweep.results.status.status import Watch, study_folder
+    from gansweep.results.status.status import StatusReader, study_folder
 
     folder = study_folder(options.study, options.results)
     driver = read_driver(folder)
     if not driver or not driver.at_work:
-        found = Watch(folder).look()
+        found = StatusReader(folder).read()
         print(f"no driver is at work: {found.state}, {_ended(found)}")
         return 0
     ask_to_stop(folder)
@@ -185,7 +185,7 @@ def stop(options: argparse.Namespace) -> int:
         time.sleep(0.5)
         now = read_driver(folder)
         if not now or not now.at_work:
-            found = Watch(folder).look()
+            found = StatusReader(folder).read()
             again = "" if found.state == "done" else f"; `{found.command}` goes on"
             print(f"{found.state}: {_ended(found)}{again}")
             return 0

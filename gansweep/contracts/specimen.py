@@ -19,6 +19,7 @@ from gansweep.data import Dataset
 from gansweep.space import Uniform
 from gansweep.training.member import Member, make_member, searchable
 from gansweep.training.pack import Pack
+from gansweep.training.randomness import Streams
 from gansweep.variants import Published
 from gansweep.variants.base import float_fields
 
@@ -65,6 +66,21 @@ def precision(dtype: torch.dtype) -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(before)
+
+
+class DrawnInDouble(Streams):
+    """The random numbers of a pack in double precision, rounded to that of training."""
+
+    def __init__(self, streams: Streams) -> None:
+        vars(self).update(vars(streams))
+
+    def next(self, round_: int) -> dict[str, Tensor]:
+        with precision(torch.float64):
+            draws = super().next(round_)
+        dtype = torch.get_default_dtype()
+        return {
+            name: value.to(dtype) if value.is_floating_point() else value for name, value in draws.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -117,15 +133,13 @@ class Specimen:
             for i in range(n)
         ]
 
-    def train(
-        self, members: list[Member], rounds: int = N_ROUNDS, dtype: torch.dtype = torch.float64
-    ) -> Trained:
-        """Train members in one pack.
+    def train(self, members: list[Member], rounds: int = N_ROUNDS) -> Trained:
+        """Members trained in one pack.
 
         Raises:
             ContractBroken: the variant's code cannot run in a pack.
         """
-        with precision(dtype), running(self.published.variant, "in a pack"):
+        with precision(torch.float64), running(self.published.variant, "in a pack"):
             pack = Pack(members, self.images, CPU)
             start, halfway, terms = weights(pack), [], {}
             for _ in range(rounds):
@@ -134,22 +148,14 @@ class Specimen:
                     halfway = [pack.state(i) for i in range(len(members))]
             return Trained(pack, start, halfway, weights(pack), terms)
 
-    def train_plainly(
-        self,
-        member: Member,
-        rounds: int = N_ROUNDS,
-        dtype: torch.dtype = torch.float64,
-        drawn: torch.dtype | None = None,
-    ) -> tuple[PlainTrainer, Terms]:
-        """Train a member in plain PyTorch. Returns the trainer and the terms of the last round.
-
-        drawn: the precision of random numbers and initial weights; None takes that of training.
+    def train_plainly(self, member: Member, rounds: int = N_ROUNDS) -> tuple[PlainTrainer, Terms]:
+        """A member trained by plain PyTorch, and the terms of its last round.
 
         Raises:
             ContractBroken: the variant's code fails.
         """
-        with precision(drawn or dtype), running(self.published.variant, "in plain PyTorch"):
-            eager = PlainTrainer(member, self.images, dtype)
+        with precision(torch.float64), running(self.published.variant, "in plain PyTorch"):
+            eager = PlainTrainer(member, self.images, torch.float64)
             terms: Terms = {}
             for _ in range(rounds):
                 terms = eager.round()

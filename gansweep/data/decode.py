@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gansweep.data.base import save_tensors
 from gansweep.errors import UserError
-from gansweep.files import alone, require_writable
+from gansweep.files import file_lock, require_writable
 
 GREY = ("1", "L", "LA")
 
@@ -34,7 +34,7 @@ def decode(paths: Sequence[Path], size: int, root: Path, crop: int | None = None
         if cache.exists():
             return _read(cache)
     cache = caches[0] if _is_writable(caches[0].parent) else caches[1]
-    with alone(cache.parent.with_name(".decoded.lock")):
+    with file_lock(cache.parent.with_name(".decoded.lock")):
         if cache.exists():
             return _read(cache)
         images = _decode_all(paths, size, crop)

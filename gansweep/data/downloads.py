@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from gansweep.errors import UserError
-from gansweep.files import alone
+from gansweep.files import file_lock
 
 ARCHIVES = {".gz", ".zip"}
 
@@ -29,7 +29,7 @@ def download(
     if is_there():
         return
     try:
-        with alone(root / f".{name}.lock"), redirect_stdout(sys.stderr):  # torchvision prints
+        with file_lock(root / f".{name}.lock"), redirect_stdout(sys.stderr):  # torchvision prints
             if not is_there():
                 with tempfile.TemporaryDirectory(dir=root, prefix=f".{name}-") as scratch:
                     _lend(root, Path(scratch), folder)

@@ -2,6 +2,6 @@
 
 from gansweep.evaluation.requirements import check_metrics
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation, Extractor, Manifold
-from gansweep.metrics import METRICS, Metric
+from gansweep.results.metrics import METRICS, Metric
 
 __all__ = ["EXTRACTORS", "METRICS", "Evaluation", "Extractor", "Manifold", "Metric", "check_metrics"]

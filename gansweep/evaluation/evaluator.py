@@ -14,7 +14,7 @@ from gansweep.evaluation.metrics.polygons import Generator
 from gansweep.evaluation.reference import Reference, build_reference
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 from gansweep.evaluation.weights import file_hash, weights_file
-from gansweep.metrics import METRICS
+from gansweep.results.metrics import METRICS
 
 __all__ = ["Evaluation", "Evaluator", "Reference", "build_reference", "finite", "to_uint8"]
 

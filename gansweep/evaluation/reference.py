@@ -22,7 +22,7 @@ from gansweep.evaluation.metrics import features as metrics
 from gansweep.evaluation.metrics.features import Gaussian, square_root
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 from gansweep.evaluation.weights import PUBLISHED, WITHOUT_WEIGHTS, file_hash, weights_file
-from gansweep.files import alone, require_writable
+from gansweep.files import file_lock, require_writable
 
 MIN_REAL = 10
 
@@ -234,7 +234,7 @@ def shared_reference(
         require_writable(folder)
     except UserError:  # the cache is not writable
         return build_reference(dataset, evaluation, device)
-    with alone(folder / f".{file.name}.lock"):
+    with file_lock(folder / f".{file.name}.lock"):
         known = Reference.load(file) if file.exists() else None
         reference = known.completed(evaluation) if known else build_reference(dataset, evaluation, device)
         if reference is not known:

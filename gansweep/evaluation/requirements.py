@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gansweep.errors import UserError
 from gansweep.evaluation.settings import Evaluation
-from gansweep.metrics import METRICS
+from gansweep.results.metrics import METRICS
 
 if TYPE_CHECKING:
     from gansweep.data import Dataset

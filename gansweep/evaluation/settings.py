@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from gansweep.errors import unknown
 from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
-from gansweep.metrics import METRICS, Needs
+from gansweep.results.metrics import METRICS, Needs
+from gansweep.results.study_file import ResolvedStudy
 
 ISC_SPLITS = 10
 KID_SUBSETS = 100
@@ -187,6 +188,11 @@ class Evaluation:
         """Returns the fields as JSON values, without the default precision, which old files do not have."""
         values = asdict(self)
         return {k: v for k, v in values.items() if (k, v) != ("precision", "float32")}
+
+    @classmethod
+    def of(cls, study: ResolvedStudy, dataset: str) -> Self:
+        """Returns how a study measures on a data set."""
+        return cls(**study.evaluation[dataset])
 
     def asks(self, *metrics: str) -> bool:
         """Returns whether one of these metrics is requested."""

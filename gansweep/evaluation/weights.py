@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from gansweep.errors import UserError
-from gansweep.files import alone
+from gansweep.files import file_lock
 
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -68,7 +68,7 @@ def _download(network: Weights) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / network.url.rpartition("/")[2]
     if not path.exists():
         try:
-            with alone(path.with_name(f".{path.name}.lock")):
+            with file_lock(path.with_name(f".{path.name}.lock")):
                 if not path.exists():  # no other process has downloaded it since
                     torch.hub.download_url_to_file(network.url, str(path), network.sha256, progress=False)
         except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash is a RuntimeError

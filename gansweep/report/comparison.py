@@ -14,12 +14,11 @@ from gansweep.errors import UserError
 from gansweep.report import pruned, statistics
 from gansweep.report.statistics import Estimate, Scores
 from gansweep.results import phases, row_file
-from gansweep.results.halving import PRUNED
-from gansweep.results.outlines import FINALISTS, read_outlined
-from gansweep.results.row_file import FAILED
-from gansweep.results.tables import load
+from gansweep.results.records import Finalist, Manifest, read_finalists, read_manifest
+from gansweep.results.row import FAILED, Cell, Outcome, Phase
+from gansweep.results.tables import read_tables
 
-OUTCOMES = ("ok", "collapsed", "diverged", "crashed", "timeout")  # besides pruned
+OUTCOMES = tuple(outcome for outcome in Outcome if outcome != Outcome.PRUNED)
 
 
 @dataclass(frozen=True)
@@ -35,34 +34,34 @@ class Comparison:
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     trials: pd.DataFrame
     evaluations: pd.DataFrame
     reruns: pd.DataFrame
-    finalists: tuple[dict[str, Any], ...] = ()
+    finalists: tuple[Finalist, ...] = ()
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
-        return tuple(self.manifest["datasets"])
+        return tuple(self.manifest.datasets)
 
     @cached_property
     def variants(self) -> tuple[str, ...]:
-        return tuple(self.manifest["variants"])
+        return tuple(self.manifest.variants)
 
     @property
     def is_random_search(self) -> bool:
         """Whether the trials are draws that need no results, which every interval of the report supposes."""
-        return self.manifest["sampler"] in ("random", "qmc")
+        return self.manifest.sampler in ("random", "qmc")
 
     @property
     def is_halved(self) -> bool:
         """Whether the search prunes trials, so that these are no independent draws; see `halved`."""
-        return bool(self.manifest["budget"].get("halving"))
+        return self.manifest.budget.halving is not None
 
     @property
-    def drawn(self) -> str:
+    def unit(self) -> str:
         """What a budget counts: "configuration", or "bracket" or "group" if the search prunes trials."""
-        return pruned.noun(self.manifest["budget"])
+        return pruned.unit_of_budget(self.manifest.budget)
 
     @cached_property
     def finished(self) -> pd.DataFrame:
@@ -86,7 +85,7 @@ class Comparison:
     def replicates(self) -> pd.DataFrame:
         """The finished trials of random configurations on fresh seeds, and those configurations' trials of
         the search, unless it prunes trials: two or more lines for each (dataset, variant, config_id)."""
-        again = self.reruns[(self.reruns["phase"] == phases.REPLICATE) & self.reruns["outcome"].notna()]
+        again = self.reruns[(self.reruns["phase"] == Phase.REPLICATE) & self.reruns["outcome"].notna()]
         key = ["dataset", "variant", "config_id"]
         if self.is_halved:  # the search has the scores of those alone that it found good
             return again.reset_index(drop=True)
@@ -95,7 +94,7 @@ class Comparison:
 
     def selects_on(self, dataset: str) -> str:
         """The images whose FID chooses among checkpoints and configurations: "test" or "validation"."""
-        return str(self.manifest["selection"][dataset])
+        return self.manifest.selection[dataset]
 
     def confirmed_scores(self, dataset: str) -> dict[str, Scores]:
         """The sorted FIDs of each variant's fresh seeds on a data set, to the test images at the checkpoint
@@ -105,18 +104,19 @@ class Comparison:
         return dict(sorted(scores.items(), key=lambda item: (statistics.quantile(item[1], 0.5), item[1][0])))
 
     def _confirmed(self, cell: pd.DataFrame) -> pd.DataFrame:
-        seeds = cell[cell["phase"] == phases.CONFIRM]
+        seeds = cell[cell["phase"] == Phase.CONFIRM]
         if seeds.empty:
             return seeds
-        rows: list[Any] = cell.to_dict("records")
-        chosen = phases.chosen(self.manifest["budget"], rows)
-        return seeds[seeds["trial_number"] == chosen["trial_number"]] if chosen else seeds.iloc[:0]
+        trials: list[Any] = list(cell.itertuples())
+        confirm = self.manifest.budget.confirm
+        winner = phases.winner(confirm, trials) if confirm else None
+        return seeds[seeds["trial_number"] == winner.trial_number] if winner else seeds.iloc[:0]
 
     @cached_property
     def scores(self) -> dict[tuple[str, str], Scores]:
         """The sorted scores of the independent draws of every (dataset, variant): its finished trials, or
         if the search prunes trials its complete groups; empty where there is none."""
-        draws = pruned.draws(self.finished, self.manifest["budget"]) if self.is_halved else self.finished
+        draws = pruned.draws(self.finished, self.manifest.budget) if self.is_halved else self.finished
         groups = {key: group["score"] for key, group in draws.groupby(["dataset", "variant"])}
         return {
             (dataset, variant): np.sort(
@@ -176,10 +176,10 @@ class Comparison:
         return float(scores[0]) if len(scores) else math.inf
 
     def label(self, variant: str) -> str:
-        return str(self.manifest["variants"][variant]["label"])
+        return self.manifest.variants[variant].label
 
     def dataset_label(self, dataset: str) -> str:
-        return str(self.manifest["datasets"][dataset]["label"])
+        return self.manifest.datasets[dataset].label
 
     def labels(self, variants: tuple[str, ...] | list[str]) -> str:
         """The labels as part of a sentence: "A", "A and B", "A, B and C"."""
@@ -201,30 +201,29 @@ def read_comparison(folder: Path, tables: dict[str, pd.DataFrame] | None = None)
     Raises:
         UserError: the folder holds no results, no trial has reported yet, or a file is damaged.
     """
-    manifest = row_file.read_manifest(folder)
-    tables = tables or load(folder, manifest["collapse_above"])
+    manifest = read_manifest(folder)
+    tables = tables or read_tables(folder, manifest.collapse_above)
     if tables["trials"].empty:
         raise UserError(f"{folder} holds no results: no trial has reported yet; run the study first")
     trials = tables["trials"]
-    row_file.require_known(folder, zip(trials["dataset"], trials["variant"], strict=True), manifest)
+    row_file.require_known(folder, map(Cell, trials["dataset"], trials["variant"]), manifest)
     trials = trials.assign(score=_score(trials, "fid_best"), reported=_score(trials, "fid_reported"))
-    search = trials[trials["phase"] == phases.SEARCH]
+    search = trials[trials["phase"] == Phase.SEARCH]
     evaluations = tables["evaluations"]
     for name in ("dataset", "trial_id", "step", "metric_id", "fid"):
         evaluations[name] = evaluations.get(name)  # nothing was measured yet
     mine = evaluations[evaluations["trial_id"].isin(search["trial_id"])]
-    reruns = trials[trials["phase"] != phases.SEARCH]
+    reruns = trials[trials["phase"] != Phase.SEARCH]
     return Comparison(folder, manifest, search, mine, reruns, _read_finalists(folder, manifest))
 
 
-def _read_finalists(folder: Path, manifest: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    file = folder / "finalists.json"
-    entries = read_outlined(file, FINALISTS)["finalists"] if file.exists() else []
-    row_file.require_known(folder, ((entry["dataset"], entry["variant"]) for entry in entries), manifest)
+def _read_finalists(folder: Path, manifest: Manifest) -> tuple[Finalist, ...]:
+    entries = read_finalists(folder)
+    row_file.require_known(folder, (Cell(entry.dataset, entry.variant) for entry in entries), manifest)
     return tuple(entries)
 
 
 def _score(trials: pd.DataFrame, column: str) -> pd.Series:
     measured = pd.to_numeric(trials[column]).astype(float)
     score = measured.where(measured.notna() & ~trials["outcome"].isin(FAILED), math.inf)
-    return score.where(trials["outcome"].notna() & (trials["outcome"] != PRUNED), math.nan)
+    return score.where(trials["outcome"].notna() & (trials["outcome"] != Outcome.PRUNED), math.nan)

@@ -19,7 +19,7 @@ def trial_costs(comparison: Comparison, dataset: str) -> pd.DataFrame:
     the discriminator) and images (real ones seen); a line per variant."""
     here = comparison.finished[comparison.finished["dataset"] == dataset]
     if comparison.is_halved:
-        here = pruned.complete(here, comparison.manifest["budget"])
+        here = pruned.complete(here, comparison.manifest.budget)
     spent = pd.DataFrame(
         {
             "variant": here["variant"],

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from gansweep.errors import unknown
-from gansweep.results import row_file, tables
+from gansweep.results import tables
+from gansweep.results.folder import StudyFolder
+from gansweep.results.records import Manifest, read_manifest
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,11 @@ class Results:
     """What `load` has read from a study's folder.
 
     trials: one line per trial, of all phases. evaluations: one line per measurement. What their columns mean
-    stands in the study's datapackage.json. manifest: the study as it ran, as JSON values.
+    stands in the study's datapackage.json. manifest: the study as it ran.
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     trials: pd.DataFrame
     evaluations: pd.DataFrame
 
@@ -32,7 +33,8 @@ class Results:
         Raises:
             UserError: no trial has reported yet.
         """
-        written, rows = self.folder / "report" / "data" / "summary.parquet", self.folder / "rows.jsonl"
+        files = StudyFolder(self.folder)
+        written, rows = files.summary("parquet"), files.rows
         if written.exists() and written.stat().st_mtime_ns >= rows.stat().st_mtime_ns:
             return pd.read_parquet(written)
         from gansweep.report.comparison import read_comparison
@@ -53,7 +55,7 @@ def load(folder: str | Path) -> Results:
     """
 
     folder = Path(folder)
-    if not (folder / "manifest.json").exists():
+    if not StudyFolder(folder).manifest.exists():
         near = [*folder.parent.glob("*/manifest.json"), *Path("results").glob("*/manifest.json")]
         raise unknown("folder of results", str(folder), {str(file.parent) for file in near})
-    return Results(folder, row_file.read_manifest(folder), **tables.load(folder))
+    return Results(folder, read_manifest(folder), **tables.read_tables(folder))

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 
-from gansweep.metrics import METRICS
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.statistics import Estimate
-from gansweep.results.row_file import FAILED
+from gansweep.results.metrics import METRICS
+from gansweep.results.row import FAILED
 
 
 def metric_text(name: str, value: float) -> str:

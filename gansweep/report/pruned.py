@@ -7,41 +7,48 @@ configurations compete are independent, and what each finds is known: they are t
 """
 
 import math
-from typing import Any
 
 import pandas as pd
 
-from gansweep.results.halving import PRUNED, group, n_started, place
+from gansweep.results.halving import Bracket, group, n_started, place
+from gansweep.results.plan import Budget
+from gansweep.results.row import Outcome
 
 CELL = ["dataset", "variant"]
 
 
-def complete(finished: pd.DataFrame, budget: dict[str, Any]) -> pd.DataFrame:
+def complete(finished: pd.DataFrame, plan: Budget) -> pd.DataFrame:
     """Those finished trials that belong to groups of which all trials have ended, with their `group`."""
-    brackets = group(budget["halving"], budget["evaluations"])
+    brackets = _brackets(plan)
     numbers = [place(int(number), brackets)[0][0] for number in finished["trial_number"]]
     known, size = finished.assign(group=numbers), n_started(brackets)
     return known[known.groupby([*CELL, "group"])["trial_id"].transform("size") == size]
 
 
-def draws(finished: pd.DataFrame, budget: dict[str, Any]) -> pd.DataFrame:
+def draws(finished: pd.DataFrame, plan: Budget) -> pd.DataFrame:
     """A line per complete group: dataset, variant, group, and as score the lowest FID of those of its trials
     that were trained to their end; +inf where all of these failed."""
-    found = complete(finished, budget).groupby([*CELL, "group"], as_index=False)["score"].min()
+    found = complete(finished, plan).groupby([*CELL, "group"], as_index=False)["score"].min()
     return found.assign(score=found["score"].fillna(math.inf))
 
 
-def noun(budget: dict[str, Any]) -> str:
+def _brackets(plan: Budget) -> list[Bracket]:
+    """Returns the brackets of a group, of a search that prunes trials."""
+    assert plan.halving, "the search prunes no trials"
+    return group(plan.halving, plan.evaluations)
+
+
+def unit_of_budget(plan: Budget) -> str:
     """What a budget k counts: "configuration", or with halving "bracket", or "group" of brackets."""
-    if not budget.get("halving"):
+    if not plan.halving:
         return "configuration"
-    return "bracket" if budget["halving"]["brackets"] == 1 else "group"
+    return "bracket" if plan.halving.brackets == 1 else "group"
 
 
-def caution(finished: pd.DataFrame, budget: dict[str, Any]) -> str:
+def caution(finished: pd.DataFrame, plan: Budget) -> str:
     """What a reader of a report must know of a search that prunes trials."""
-    n_pruned, name = int((finished["outcome"] == PRUNED).sum()), noun(budget)
-    size = n_started(group(budget["halving"], budget["evaluations"]))
+    n_pruned, name = int((finished["outcome"] == Outcome.PRUNED).sum()), unit_of_budget(plan)
+    size = n_started(_brackets(plan))
     return (
         f"The search has pruned {n_pruned} of {len(finished)} trials by successive halving, so what their "
         "final FID would be is unknown. They count neither as scores nor as failures. A budget k, and all "

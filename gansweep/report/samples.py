@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from gansweep.metrics import in_strips
 from gansweep.report.comparison import Comparison
 from gansweep.report.text.numbers import fid_text
-from gansweep.results.row_file import slug
+from gansweep.results.metrics import in_strips
+from gansweep.results.row import slug
 
 LOSSLESS_BELOW = 40_000  # pixels: lossy compression blurs the colours of tiny images
 ROWS = 8  # of images, in a grid
@@ -185,8 +185,8 @@ def _rung(comparison: Comparison, dataset_label: str, trial: pd.Series) -> Grid:
 
 def _neighbours(comparison: Comparison, dataset: str, variant: str) -> list[Grid]:
     """The picture of the finalist's samples beside the training images nearest to them."""
-    mine = [e for e in comparison.finalists if (e["dataset"], e["variant"]) == (dataset, variant)]
-    found = [(entry, own_file(comparison.folder, entry.get("neighbours"))) for entry in mine]
+    mine = [e for e in comparison.finalists if (e.dataset, e.variant) == (dataset, variant)]
+    found = [(entry, own_file(comparison.folder, entry.neighbours)) for entry in mine]
     caption = "a sample in each row, then the training images nearest to it in the space of features"
     return [
         Grid(
@@ -194,7 +194,7 @@ def _neighbours(comparison: Comparison, dataset: str, variant: str) -> list[Grid
             caption,
             f"Samples of {comparison.label(variant)} on {comparison.dataset_label(dataset)}, {caption}",
             *_embed(file),
-            trial_id=str(entry["trial_id"]),
+            trial_id=entry.trial_id,
         )
         for entry, file in found
         if file and file.suffix == ".png" and is_readable(file)

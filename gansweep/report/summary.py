@@ -15,9 +15,7 @@ from gansweep.report.figures.base import Cell, Table, draws, fresh_seeds, where
 from gansweep.report.statistics import Scores
 from gansweep.report.text.escaping import readable_csv
 from gansweep.report.text.numbers import fid_text
-from gansweep.results import phases
-from gansweep.results.halving import PRUNED
-from gansweep.results.row_file import FAILED, finite
+from gansweep.results.row import FAILED, Outcome, Phase, finite
 
 BAD = tuple(outcome for outcome in OUTCOMES if outcome != "ok")
 
@@ -59,7 +57,7 @@ def _summary_line(
     return (
         {"dataset": dataset, "variant": variant, "n": len(finished)}
         | {f"n_{outcome}": int((finished["outcome"] == outcome).sum()) for outcome in _outcomes(comparison)}
-        | ({f"n_{comparison.drawn}s": len(scores)} if comparison.is_halved else {})
+        | ({f"n_{comparison.unit}s": len(scores)} if comparison.is_halved else {})
         | {"n_running": int(cell["outcome"].isna().sum())}
         | {"default_fid": finite(float(defaults.iloc[0])) if len(defaults) else None}
         | {"n_default": len(defaults), "best_fid": finite(comparison.best_fid(dataset, variant))}
@@ -72,7 +70,7 @@ def _summary_line(
 
 
 def _outcomes(comparison: Comparison) -> tuple[str, ...]:
-    return (*OUTCOMES, PRUNED) if comparison.is_halved else OUTCOMES
+    return (*OUTCOMES, Outcome.PRUNED) if comparison.is_halved else OUTCOMES
 
 
 def _of(table: pd.DataFrame, dataset: str, variant: str) -> pd.DataFrame:
@@ -131,7 +129,7 @@ def _summary_cells(comparison: Comparison, line: dict[Any, Any], at: str) -> Ite
     """Names of columns and cells; at: the budget, "k" if the data sets differ in it."""
     dataset, variant = line["dataset"], line["variant"]
     cell = {"dataset": dataset, "variant": variant}
-    search = cell | {"phase": phases.SEARCH}
+    search = cell | {"phase": Phase.SEARCH}
     finished, seeds = draws(**cell), fresh_seeds(**cell)
     leads = line["seeds_leading"] if line["seeds"] else line["leading"]
     yield "Data set", Cell(comparison.dataset_label(dataset))
@@ -141,7 +139,7 @@ def _summary_cells(comparison: Comparison, line: dict[Any, Any], at: str) -> Ite
         "Median FID of fresh seeds [95 %]",
         _interval(line, "seeds_median", seeds) if line["seeds"] else Cell("–", value=math.nan),
     )
-    bad = where(**cell, phase=phases.CONFIRM, outcome=BAD)
+    bad = where(**cell, phase=Phase.CONFIRM, outcome=BAD)
     yield "Bad seeds", Cell(f"{line['seeds_bad']} of {line['seeds']}", value=line["seeds_bad"], trials=bad)
     has_budget = line["n"] and not pd.isna(line["k"])
     middle = _interval(line, "median_best_k", finished) if has_budget else Cell("–", value=math.nan)
@@ -156,7 +154,7 @@ def _summary_cells(comparison: Comparison, line: dict[Any, Any], at: str) -> Ite
     yield "Failed, % [95 %]", _share(line, failed) if line["n"] else Cell("–", value=math.nan)
     collapsed = where(**search, is_default=False, outcome="collapsed")
     yield "Collapsed", Cell(str(line["n_collapsed"]), value=line["n_collapsed"], trials=collapsed)
-    n_pruned, pruned = line.get("n_pruned", 0), where(**search, outcome=PRUNED)
+    n_pruned, pruned = line.get("n_pruned", 0), where(**search, outcome=Outcome.PRUNED)
     yield "Pruned", Cell(str(n_pruned), value=n_pruned, trials=pruned)
     yield "Trials", Cell(str(line["n"]), value=line["n"], trials=finished)
     running = where(**search, status="running")

@@ -5,21 +5,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gansweep.results.csv import read_csv
-    from gansweep.results.row_file import Row, read_manifest, read_rows
-    from gansweep.results.tables import load as read_tables
+    from gansweep.results.records import Manifest, read_manifest
+    from gansweep.results.row import Row
+    from gansweep.results.row_file import read_rows
+    from gansweep.results.tables import read_tables
 
-__all__ = ["Row", "read_csv", "read_manifest", "read_rows", "read_tables"]
+__all__ = ["Manifest", "Row", "read_csv", "read_manifest", "read_rows", "read_tables"]
 _HOMES = {
-    "Row": ("row_file", "Row"),
-    "read_csv": ("csv", "read_csv"),
-    "read_manifest": ("row_file", "read_manifest"),
-    "read_rows": ("row_file", "read_rows"),
-    "read_tables": ("tables", "load"),
+    "Manifest": "records",
+    "Row": "row",
+    "read_csv": "csv",
+    "read_manifest": "records",
+    "read_rows": "row_file",
+    "read_tables": "tables",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'gansweep.results' has no attribute {name!r}")
-    module, own_name = _HOMES[name]
-    return getattr(import_module(f"gansweep.results.{module}"), own_name)
+    return getattr(import_module(f"gansweep.results.{_HOMES[name]}"), name)

@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from gansweep.metrics import METRICS
+from gansweep.results.metrics import METRICS
+from gansweep.results.row import Outcome, Phase
 
 Type: TypeAlias = Literal["string", "integer", "number", "boolean", "datetime"]
 
@@ -59,13 +60,11 @@ def _seconds(description: str) -> Column:
     return Column("number", description, required=True, minimum=0)
 
 
-PHASES = ("search", "select", "confirm", "replicate")
 STATUSES = ("running", "completed", "failed")
-OUTCOMES = ("ok", "collapsed", "diverged", "crashed", "timeout")
-PRUNED = "pruned"  # a status and an outcome, of searches that prune trials alone
+OUTCOMES = tuple(outcome for outcome in Outcome if outcome != Outcome.PRUNED)  # pruned: only with halving
 SHARED = {
     "study": _text("name of the study"),
-    "phase": _text("part of the study that the trial belongs to", *PHASES),
+    "phase": _text("part of the study that the trial belongs to", *Phase),
     "dataset": _text("name of the data set"),
     "variant": _text("key of the GAN objective"),
     "trial_id": _text("name of the trial, unique in the study"),
@@ -125,8 +124,8 @@ def columns(name: str, table: pd.DataFrame) -> dict[str, Column]:
 
 
 def _column(name: str, column: str, values: pd.Series) -> Column:
-    if column in ("status", "outcome") and (values == PRUNED).any():  # others need not know of it
-        return replace(KNOWN[name][column], values=(*KNOWN[name][column].values, PRUNED))
+    if column in ("status", "outcome") and (values == Outcome.PRUNED).any():  # others need not know of it
+        return replace(KNOWN[name][column], values=(*KNOWN[name][column].values, Outcome.PRUNED))
     if column in KNOWN[name]:
         return KNOWN[name][column]
     if column.startswith("hp_"):

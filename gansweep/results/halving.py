@@ -13,60 +13,40 @@ with its best evaluation so far, not with its last one, as everywhere in a study
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from gansweep.errors import UserError
-from gansweep.fields import Count, Several, check_fields
-from gansweep.results.row_file import Row
+from gansweep.results.plan import Budget, Halving
+from gansweep.results.row import Row
 
-PRUNED = "pruned"
 DEFAULT = (-1, -1)  # the place of the default, which has no rival
 Bracket: TypeAlias = dict[int, int]  # by the evaluation that ends each stage, how many trials train up to it
 
 
-@dataclass(frozen=True, kw_only=True)
-class Halving:
-    """Of the `size` configurations of a bracket, the best 1/eta go on after `first` evaluations, the best
-    1/eta of these after eta times as many, and so on; the last ones train to their end.
-
-    `brackets` above 1 is Hyperband: beside each bracket are others with fewer configurations, the next one of
-    which begins with the next rung, so that those that learn slowly have a chance.
-    """
-
-    eta: Several = 3
-    first: Count = 1
-    size: Several = 27
-    brackets: Count = 1
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-
-
-def rungs(halving: dict[str, Any], evaluations: int) -> list[int]:
+def rungs(halving: Halving, evaluations: int) -> list[int]:
     """The evaluations at which stages end, the last one of a trial included.
 
-    >>> rungs({"eta": 3, "first": 1}, 10)
+    >>> rungs(Halving(eta=3, first=1), 10)
     [1, 3, 9, 10]
     """
-    found, rung = [], halving["first"]
+    found, rung = [], halving.first
     while rung < evaluations:
         found.append(rung)
-        rung *= halving["eta"]
+        rung *= halving.eta
     return [*found, evaluations]
 
 
-def group(halving: dict[str, Any], evaluations: int) -> list[Bracket]:
+def group(halving: Halving, evaluations: int) -> list[Bracket]:
     """The brackets of a group, of about equal cost.
 
-    >>> group({"eta": 3, "first": 1, "size": 9, "brackets": 3}, 9)
+    >>> group(Halving(eta=3, first=1, size=9, brackets=3), 9)
     [{1: 9, 3: 3, 9: 1}, {3: 5, 9: 1}, {9: 3}]
     """
-    levels, eta = rungs(halving, evaluations), halving["eta"]
+    levels, eta = rungs(halving, evaluations), halving.eta
     sizes = [
-        -(-halving["size"] * len(levels) // (eta**skipped * (len(levels) - skipped)))
-        for skipped in range(min(halving["brackets"], len(levels)))
+        -(-halving.size * len(levels) // (eta**skipped * (len(levels) - skipped)))
+        for skipped in range(min(halving.brackets, len(levels)))
     ]
     return [
         {rung: max(1, size // eta**i) for i, rung in enumerate(levels[skipped:])}
@@ -79,17 +59,17 @@ def n_started(brackets: Iterable[Bracket]) -> int:
     return sum(max(bracket.values()) for bracket in brackets)
 
 
-def check_brackets(halving: dict[str, Any], trials: int, evaluations: int) -> None:
+def check_brackets(halving: Halving, trials: int, evaluations: int) -> None:
     """Raise UserError if a search cannot be divided into groups of brackets."""
     most = len(rungs(halving, evaluations))
     if most < 2:
         raise UserError(
-            f"halving must have first below the study's {evaluations} evaluations, but got {halving['first']}"
+            f"halving must have first below the study's {evaluations} evaluations, but got {halving.first}"
         )
-    if halving["brackets"] > most:
+    if halving.brackets > most:
         raise UserError(
             f"halving must have at most {most} brackets, as many as its evaluations allow, but got "
-            f"{halving['brackets']}"
+            f"{halving.brackets}"
         )
     size = n_started(group(halving, evaluations))
     if trials < 1 + size or (trials - 1) % size:
@@ -100,24 +80,24 @@ def check_brackets(halving: dict[str, Any], trials: int, evaluations: int) -> No
         )
 
 
-def n_completed(study: dict[str, Any]) -> int:
-    """How many trials of a cell's search train to their end, if none fails. study: as resolved."""
-    if not study.get("halving"):
-        return int(study["trials"])
-    brackets = group(study["halving"], study["evaluations"])
-    n_groups = (study["trials"] - 1) // n_started(brackets)
-    return 1 + n_groups * sum(bracket[study["evaluations"]] for bracket in brackets)
+def n_completed(budget: Budget) -> int:
+    """Returns how many trials of a cell's search train to their end, if none fails."""
+    if not budget.halving:
+        return budget.trials
+    brackets = group(budget.halving, budget.evaluations)
+    n_groups = (budget.trials - 1) // n_started(brackets)
+    return 1 + n_groups * sum(bracket[budget.evaluations] for bracket in brackets)
 
 
-def share_left(study: dict[str, Any], number: int, done: float = 0.0) -> float:
+def share_left(budget: Budget, number: int, done: float = 0.0) -> float:
     """The share of its steps that a trial of the search has still before it, expected of its bracket.
 
     done: the share that it has behind it.
     """
-    if not study.get("halving") or number == 0:
+    if not budget.halving or number == 0:
         return 1.0 - done
-    last = study["evaluations"]
-    bracket, start = place(number, group(study["halving"], last))[1], round(done * last)
+    last = budget.evaluations
+    bracket, start = place(number, group(budget.halving, last))[1], round(done * last)
     ahead = [end for end in bracket if end > start]
     if not ahead:
         return 0.0
@@ -137,38 +117,38 @@ def place(number: int, brackets: list[Bracket]) -> tuple[tuple[int, int], Bracke
     return (index, within), brackets[within]
 
 
-class Race:
-    """The trials of a cell's search on their way from rung to rung.
+class HalvingState:
+    """The trials of a cell's search between the rungs.
 
     All of it follows from the numbers of the trials and from their rows, in whatever order the rows of
     different trials come, so a driver that takes over decides as the one before it did.
 
-    until: by number, the evaluation up to which a trial trains for now. out: who goes no further.
+    until: by number, the evaluation at which a trial pauses. pruned: the numbers of the pruned trials.
     """
 
-    def __init__(self, study: dict[str, Any]) -> None:
-        self.last: int = study["evaluations"]
-        self.brackets = group(study["halving"], self.last)
+    def __init__(self, halving: Halving, evaluations: int) -> None:
+        self.last = evaluations
+        self.brackets = group(halving, evaluations)
         self.until: dict[int, int] = {}
         self.fids: dict[int, dict[int, float]] = {}  # by number and step
         self.ended: set[int] = set()
-        self.out: set[int] = set()
+        self.pruned: set[int] = set()
 
-    def enter(self, number: int) -> None:
-        """Take up a trial, once."""
+    def add(self, number: int) -> None:
+        """Add a trial; once is enough."""
         if number not in self.until:
             self.until[number] = min(self._place(number)[1])
             self.fids[number] = {}
 
     def note(self, row: Row) -> None:
         """Take a row of a trial that has entered; twice changes nothing."""
-        number, fid = row["trial_number"], row["metrics"].get("fid")
-        if row["metrics"] and not row["failure"]:
-            self.fids[number][row["step"]] = math.inf if fid is None else fid
-        if row["outcome"] is not None:
+        number, fid = row.trial_number, row.fid
+        if row.metrics and not row.failure:
+            self.fids[number][row.step] = math.inf if fid is None else fid
+        if row.outcome is not None:
             self.ended.add(number)
 
-    def rests(self, number: int) -> bool:
+    def is_paused(self, number: int) -> bool:
         """Whether a trial is measured as far as it trains for now."""
         return len(self.fids[number]) >= self.until[number]
 
@@ -176,9 +156,9 @@ class Race:
         """The lowest rung at which all trials have arrived: who goes on, and who is pruned there; None if
         there is none. To be called until there is none.
         """
-        rung = min((until for n, until in self.until.items() if n not in self.out), default=self.last)
-        here = sorted(n for n, until in self.until.items() if until == rung and n not in self.out)
-        if rung == self.last or any(not self.rests(n) and n not in self.ended for n in here):
+        rung = min((until for n, until in self.until.items() if n not in self.pruned), default=self.last)
+        here = sorted(n for n, until in self.until.items() if until == rung and n not in self.pruned)
+        if rung == self.last or any(not self.is_paused(n) and n not in self.ended for n in here):
             return None
         brackets: dict[tuple[int, int], list[int]] = {}
         for number in here:
@@ -189,12 +169,12 @@ class Race:
         for number in chosen:
             self.until[number] = min(end for end in self._place(number)[1] if end > rung)
         lost = [number for number in here if number not in chosen]
-        self.out.update(lost)
+        self.pruned.update(lost)
         return chosen, [number for number in lost if number not in self.ended]
 
     def _best(self, place: tuple[int, int], members: list[int], rung: int) -> list[int]:
         """The best members of a bracket at a rung, as many as go on; those without a finite FID never do."""
-        scores = {n: min(list(self.fids[n].values())[:rung]) for n in members if self.rests(n)}
+        scores = {n: min(list(self.fids[n].values())[:rung]) for n in members if self.is_paused(n)}
         bracket = self.brackets[place[1]]
         n_kept = bracket[min(end for end in bracket if end > rung)]
         good = [number for number, score in scores.items() if score < math.inf]

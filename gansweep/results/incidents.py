@@ -1,30 +1,21 @@
-"""What went wrong while a study ran, and what was done about it: `incidents.jsonl` in its folder.
+"""`incidents.jsonl`: packs that failed while a study ran, and what was done about them."""
 
-An incident is one JSON object:
-
-    time      UTC, ISO 8601
-    pack      name of the pack that failed
-    trials    ids of its trials that had not ended
-    kind      worker_died, node_lost, oom, hang, Stopped, or the name of the exception that was raised
-    message   its first line
-    action    again (the pack was queued once more), halved (as two packs), ended (its only trial crashed or
-              ran out of time), stopped (the run ended; no trial did)
-"""
-
-import json
 from pathlib import Path
-from typing import Any, TypeAlias
 
-from gansweep.files import patiently
+import msgspec
 
-Incident: TypeAlias = dict[str, Any]
-FILE = "incidents.jsonl"
+from gansweep.errors import UserError
+from gansweep.files import retry_io
+from gansweep.results.decoding import decode
+from gansweep.results.folder import StudyFolder
+from gansweep.results.records import Incident
+from gansweep.results.row import to_json
 
 
-def note_incident(folder: Path, incident: Incident) -> None:
+def append_incident(folder: Path, incident: Incident) -> None:
     """Append an incident."""
-    line = json.dumps(incident) + "\n"
-    patiently(lambda: _append(folder / FILE, line), f"{folder / FILE} cannot be written")
+    path, line = StudyFolder(folder).incidents, f"{to_json(incident)}\n"
+    retry_io(lambda: _append(path, line), f"{path} cannot be written")
 
 
 def _append(path: Path, line: str) -> None:
@@ -33,16 +24,27 @@ def _append(path: Path, line: str) -> None:
 
 
 def read_incidents(folder: Path) -> list[Incident]:
-    """The incidents of a study, oldest first; lines that a crash has torn are passed over."""
-    path = folder / FILE
+    """Returns the incidents of a study, oldest first; lines that a crash has torn are ignored.
+
+    Raises:
+        UserError: a line is a JSON object, but not an incident.
+    """
+    path = StudyFolder(folder).incidents
     if not path.exists():
         return []
     found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
-            incident = json.loads(line)
+            whole = msgspec.json.decode(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(incident, dict):
-            found.append(incident)
+        if isinstance(whole, dict):
+            found.append(_incident(path, line))
     return found
+
+
+def _incident(path: Path, line: bytes) -> Incident:
+    try:
+        return decode(line, Incident, "incident")
+    except UserError as error:
+        raise UserError(f"{path} is {error}; restore it from a copy") from None

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from gansweep.errors import UserError
-from gansweep.files import patiently, require_writable, write_atomically
-from gansweep.results.row_file import now
+from gansweep.files import require_writable, retry_io, write_atomically
+from gansweep.results.folder import StudyFolder
+from gansweep.results.row import now
 
-LOCK, STOP = ".lock", "stop"  # the second asks the driver to end
 BEAT_SECONDS, SILENT_SECONDS = 10.0, 60.0
 PAUSES = (0.1, 0.2, 0.4, 0.8)  # whoever looks at the lock holds it for a moment
 
@@ -38,7 +38,7 @@ class Driver(NamedTuple):
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def driver_lock(folder: Path) -> Iterator[None]:
     """Keep other drivers out of a study's folder, and sign.
 
     Raises:
@@ -46,19 +46,19 @@ def locked(folder: Path) -> Iterator[None]:
         Stopped: the storage is away.
     """
     require_writable(folder)
-    with (folder / LOCK).open("a+", encoding="utf-8") as file:
+    with StudyFolder(folder).lock.open("a+", encoding="utf-8") as file:
         _take(file, folder)
-        _require_silence(folder)
-        (folder / STOP).unlink(missing_ok=True)  # it was meant for a driver that has ended
-        patiently(lambda: _sign(file), f"{folder / LOCK} cannot be written")
+        _require_no_heartbeat(folder)
+        StudyFolder(folder).stop.unlink(missing_ok=True)  # it was meant for a driver that has ended
+        retry_io(lambda: _sign(file), f"{StudyFolder(folder).lock} cannot be written")
         over = threading.Event()
-        threading.Thread(target=_beat, args=(folder / LOCK, over), daemon=True).start()
+        threading.Thread(target=_heartbeat, args=(StudyFolder(folder).lock, over), daemon=True).start()
         try:
             yield
         finally:
             over.set()
             with suppress(OSError):  # storage that is away has been told of
-                (folder / STOP).unlink(missing_ok=True)
+                StudyFolder(folder).stop.unlink(missing_ok=True)
                 file.truncate(0)
 
 
@@ -75,9 +75,9 @@ def _take(file: TextIO, folder: Path) -> None:
             raise UserError(f"{folder} is on storage without locks ({error.strerror}): move it") from None
 
 
-def _require_silence(folder: Path) -> None:
+def _require_no_heartbeat(folder: Path) -> None:
     """Raise UserError if a driver on another machine still touches the lock that it thinks it holds."""
-    path = folder / LOCK
+    path = StudyFolder(folder).lock
     signature, touched = _signature(path), path.stat().st_mtime
     if not signature or signature.host == platform.node() or time.time() - touched > SILENT_SECONDS:
         return
@@ -89,7 +89,7 @@ def _require_silence(folder: Path) -> None:
 
 
 def _busy(folder: Path) -> UserError:
-    who = _signature(folder / LOCK) or Driver(True)
+    who = _signature(StudyFolder(folder).lock) or Driver(True)
     return UserError(f"another process is running this study in {folder}, on {who}: wait for it or stop it")
 
 
@@ -99,7 +99,7 @@ def _sign(file: TextIO) -> None:
     file.flush()
 
 
-def _beat(path: Path, over: threading.Event) -> None:
+def _heartbeat(path: Path, over: threading.Event) -> None:
     while not over.wait(BEAT_SECONDS):
         with suppress(OSError):  # the driver itself tells of storage that is away
             os.utime(path)
@@ -107,7 +107,7 @@ def _beat(path: Path, over: threading.Event) -> None:
 
 def read_driver(folder: Path) -> Driver | None:
     """The driver of a study that is at work, or that ended without a word; None if there is none."""
-    path = folder / LOCK
+    path = StudyFolder(folder).lock
     try:
         held, signature, age = _is_held(path), _signature(path), time.time() - path.stat().st_mtime
     except FileNotFoundError:
@@ -140,9 +140,9 @@ def _signature(path: Path) -> Driver | None:
 
 def ask_to_stop(folder: Path) -> None:
     """Ask the driver that is at work to end; it looks about once a second, while trials run."""
-    write_atomically(folder / STOP, "")
+    write_atomically(StudyFolder(folder).stop, "")
 
 
 def is_asked_to_stop(folder: Path) -> bool:
     """Whether the driver has been asked to end and has not seen it yet."""
-    return (folder / STOP).exists()
+    return StudyFolder(folder).stop.exists()

@@ -4,6 +4,8 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+from gansweep.results.folder import StudyFolder
+
 STARTED = " trials on "  # in the first line of every attempt, which ends with the ids of the trials
 STAMP = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00) (.*)$", re.MULTILINE)
 IDS = re.compile(rf"^\S+ \d+{STARTED}.*?: (.+)$", re.MULTILINE)
@@ -18,7 +20,7 @@ def logs_of(folder: Path, trial: str) -> list[Path]:
     """The logs in which a trial occurs, in the order in which they began."""
     word = re.compile(rf"(?<![\w.@-]){re.escape(trial)}(?![\w.@-])")
     found = []
-    for path in (folder / "logs").glob("*.log"):
+    for path in StudyFolder(folder).logs.glob("*.log"):
         text = read_log(path)
         if word.search(text):
             found.append((text.partition(" ")[0], path.name, path))
@@ -27,7 +29,7 @@ def logs_of(folder: Path, trial: str) -> list[Path]:
 
 def trials_in(folder: Path) -> set[str]:
     """The trials that logs say have begun."""
-    texts = map(read_log, (folder / "logs").glob("*.log"))
+    texts = map(read_log, StudyFolder(folder).logs.glob("*.log"))
     return {trial for text in texts for ids in IDS.findall(text) for trial in ids.split()}
 
 

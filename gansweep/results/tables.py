@@ -8,10 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from gansweep.files import dump_json, write_atomically
-from gansweep.metrics import METRICS
 from gansweep.results import columns, csv
-from gansweep.results.halving import PRUNED
-from gansweep.results.row_file import FAILED, IDENTITY, Row, checked_rows, read_manifest
+from gansweep.results.folder import StudyFolder
+from gansweep.results.metrics import METRICS
+from gansweep.results.records import read_manifest
+from gansweep.results.row import FAILED, IDENTITY, Outcome, Row
+from gansweep.results.row_file import read_rows
 
 
 def _unmeasured() -> dict[str, None]:
@@ -23,16 +25,16 @@ def evaluations_table(rows: Iterable[Row]) -> pd.DataFrame:
     """One line per measurement; key (trial_id, step)."""
     lines = []
     for row in rows:
-        if not row["metrics"]:
+        if not row.metrics:
             continue
         lines.append(
-            {name: row[name] for name in ("study", "phase", "dataset", "variant", "trial_id", "step")}
-            | {"images_seen": row["images_seen"], "metric_id": row["metric_id"], "n_images": row["n_images"]}
+            _fields(row, "study", "phase", "dataset", "variant", "trial_id", "step")
+            | _fields(row, "images_seen", "metric_id", "n_images")
             | _unmeasured()
-            | row["metrics"]
-            | {f"loss_{name}": value for name, value in sorted(row["terms"].items())}
-            | {"train_seconds": row["train_seconds"], "eval_seconds": row["eval_seconds"]}
-            | {"is_final": row["outcome"] is not None}
+            | row.metrics
+            | {f"loss_{name}": value for name, value in sorted(row.terms.items())}
+            | _fields(row, "train_seconds", "eval_seconds")
+            | {"is_final": row.outcome is not None}
         )
     return columns.typed("evaluations", lines)
 
@@ -46,55 +48,68 @@ def trials_table(rows: Iterable[Row], collapse_above: dict[str, float]) -> pd.Da
     """
     by_trial: dict[str, list[Row]] = {}
     for row in rows:
-        by_trial.setdefault(row["trial_id"], []).append(row)
-    histories = sorted(
-        by_trial.values(), key=lambda h: [h[-1][n] for n in ("dataset", "variant", "trial_number")]
-    )
+        by_trial.setdefault(row.trial_id, []).append(row)
+    histories = sorted(by_trial.values(), key=lambda history: (*history[0].cell, history[0].trial_number))
     return columns.typed("trials", [_trial_line(history, collapse_above) for history in histories])
 
 
-def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> Row:
-    last = history[-1]
-    measured = [row for row in history if row["metrics"].get("fid") is not None]
-    best = min(measured, key=lambda row: row["metrics"]["fid"], default=None)
-    outcome = last["outcome"]
-    threshold = collapse_above.get(last["dataset"], math.inf)
-    if outcome == "ok" and (best is None or best["metrics"]["fid"] > threshold):
-        outcome = "collapsed"
-    failure = last["failure"] or {"kind": None, "message": None, "step": None}
-    known = {None: "running", PRUNED: PRUNED} | dict.fromkeys(FAILED, "failed")
-    status = known.get(outcome, "completed")
+def _fields(row: Row, *names: str) -> dict[str, object]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> dict[str, object]:
+    first, last = history[0], history[-1]
+    best = min((row for row in history if row.fid is not None), key=_fid, default=None)
+    fid = best.fid if best else None
+    outcome, failure = last.outcome, last.failure
+    threshold = collapse_above.get(last.dataset, math.inf)
+    if outcome == Outcome.OK and (fid is None or fid > threshold):
+        outcome = Outcome.COLLAPSED
     return (
         {"schema_version": "gansweep.trials/1"}
-        | {name: last[name] for name in IDENTITY}
-        | {"status": status, "outcome": outcome}
-        | {f"failure_{name}": failure[name] for name in ("kind", "message")}
-        | {"failed_step": failure["step"], "metric_id": last["metric_id"], "n_images": last["n_images"]}
+        | _fields(last, *IDENTITY)
+        | {"status": _status(outcome), "outcome": outcome}
+        | {"failure_kind": failure and failure.kind, "failure_message": failure and failure.message}
+        | {"failed_step": failure and failure.step}
+        | _fields(last, "metric_id", "n_images")
         | _unmeasured()
-        | last["metrics"]
-        | {"fid_best": best and best["metrics"]["fid"], "fid_best_step": best and best["step"]}
-        | {"fid_reported": best and best["metrics"].get("test_fid", best["metrics"]["fid"])}
-        | {"steps": last["step"], "steps_planned": last["steps_planned"], "images_seen": last["images_seen"]}
-        | {"train_seconds": last["train_seconds"], "eval_seconds": last["eval_seconds"]}
-        | {"pack": last["pack"], "pack_size": last["pack_size"]}
-        | {"host": last["host"], "device": last["device"]}
-        | ({} if last["gpus"] is None else {"gpus": last["gpus"], "gpu_kind": last["gpu_kind"]})
-        | {"started_at": history[0]["started_at"], "finished_at": last["time"] if outcome else None}
-        | {f"{name}_path": last["files"].get(name) for name in ("sample", "log")}
-        | {f"hp_{name}": value for name, value in sorted(last["hp"].items())}
-        | {"hparams_json": json.dumps(last["hp"], sort_keys=True)}
+        | last.metrics
+        | {"fid_best": fid, "fid_best_step": best and best.step}
+        | {"fid_reported": best and best.metrics.get("test_fid", fid)}
+        | {"steps": last.step}
+        | _fields(last, "steps_planned", "images_seen", "train_seconds", "eval_seconds")
+        | _fields(last, "pack", "pack_size", "host", "device")
+        | ({} if last.gpus is None else _fields(last, "gpus", "gpu_kind"))
+        | {"started_at": first.started_at, "finished_at": last.time if outcome else None}
+        | {f"{name}_path": last.files.get(name) for name in ("sample", "log")}
+        | {f"hp_{name}": value for name, value in sorted(last.hp.items())}
+        | {"hparams_json": json.dumps(last.hp, sort_keys=True)}
     )
 
 
-def load(folder: str | Path, collapse_above: dict[str, float] | None = None) -> dict[str, pd.DataFrame]:
+def _fid(row: Row) -> float:
+    return math.inf if row.fid is None else row.fid
+
+
+def _status(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "running"
+    if outcome == Outcome.PRUNED:
+        return str(outcome)
+    return "failed" if outcome in FAILED else "completed"
+
+
+def read_tables(
+    folder: str | Path, collapse_above: dict[str, float] | None = None
+) -> dict[str, pd.DataFrame]:
     """The tables `trials` and `evaluations` of a study's folder, from its rows.
 
     collapse_above: by data set, the FID above which a trial has collapsed; None takes the manifest's.
     """
     folder = Path(folder)
     if collapse_above is None:
-        collapse_above = read_manifest(folder)["collapse_above"]
-    rows = checked_rows(folder)
+        collapse_above = read_manifest(folder).collapse_above
+    rows = list(read_rows(folder))
     return {"trials": trials_table(rows, collapse_above), "evaluations": evaluations_table(rows)}
 
 
@@ -103,9 +118,9 @@ def write_tables(folder: Path, collapse_above: dict[str, float]) -> dict[str, pd
 
     `datapackage.json` says of what type the columns of the CSV files are and what they mean.
     """
-    tables = load(folder, collapse_above)
+    files, tables = StudyFolder(folder), read_tables(folder, collapse_above)
     for name, table in tables.items():
-        write_atomically(folder / f"{name}.parquet", table.to_parquet(index=False, compression="zstd"))
-        write_atomically(folder / f"{name}.csv", csv.to_csv(table))
-    write_atomically(folder / "datapackage.json", dump_json(csv.datapackage(tables)))
+        write_atomically(files.table(name, "parquet"), table.to_parquet(index=False, compression="zstd"))
+        write_atomically(files.table(name, "csv"), csv.to_csv(table))
+    write_atomically(files.datapackage, dump_json(csv.datapackage(tables)))
     return tables

@@ -1,4 +1,4 @@
-"""What is done about a pack that failed: as few of its trials as possible may fall with it."""
+"""Recovery from failed packs: isolate the failing trial, retry the others."""
 
 import re
 from pathlib import Path
@@ -14,15 +14,15 @@ HUNG = "\nTimeout ("  # the first words of the watchdog of the worker, in the lo
 OUTSIDE = ("Stopped", "UserError", "ModuleNotFoundError", "ImportError")  # no trial is to blame
 
 
-class Failure(NamedTuple):
-    """Why a pack failed. kind: see `gansweep.results.incidents`."""
+class PackFailure(NamedTuple):
+    """Why a pack failed. kind: see `gansweep.results.records.Incident`."""
 
     kind: str
     message: str
 
 
-def answer(failure: Failure, n_members: int, n_times: int) -> Action:
-    """What to do about a pack that has failed.
+def recovery_action(failure: PackFailure, n_members: int, n_times: int) -> Action:
+    """Returns what to do about a pack that has failed.
 
     n_times: how often it has since it last measured anything, this time included.
 
@@ -38,23 +38,23 @@ def answer(failure: Failure, n_members: int, n_times: int) -> Action:
     return "ended" if failure.kind in ("hang", "worker_died") or n_times > 1 else "again"
 
 
-def diagnose(error: str, log: Path) -> Failure:
+def diagnose(error: str, log: Path) -> PackFailure:
     """Why a pack failed: what Python could still raise; else its worker hung, or died, or its node did.
 
     error: the content of Tune's error file.
     """
     last = error.rpartition("Failure # ")[2]
     if any(sign in last for sign in NO_MEMORY):
-        return Failure("oom", _line_with(last, NO_MEMORY))
+        return PackFailure("oom", _line_with(last, NO_MEMORY))
     if "its node has died" in last or "NodeDiedError" in last:
-        return Failure("node_lost", "the node of the worker was lost")
+        return PackFailure("node_lost", "the node of the worker was lost")
     raised = [found for found in RAISED.findall(last) if found[0] != "ActorDiedError"]
     if raised:
         kind, message = raised[-1]
-        return Failure(kind, message[:500])
+        return PackFailure(kind, message[:500])
     if HUNG in _last_attempt(log):
-        return Failure("hang", "it made no progress within the time limit")
-    return Failure("worker_died", "the worker process died")
+        return PackFailure("hang", "it made no progress within the time limit")
+    return PackFailure("worker_died", "the worker process died")
 
 
 def _line_with(text: str, signs: tuple[str, ...]) -> str:

@@ -1,16 +1,13 @@
-"""The best trial of each cell measured once more: the noise and the bias of its FID, its samples' neighbours.
+"""The best trial of each cell measured again: the noise and the bias of its FID, its samples' neighbours.
 
-`finalists.json` holds an entry for each: identity, `draws` (the FID of fresh latents, three times), `sizes`
-and `fids` (by number of images), `fid_infinity` and `slope` (the line through them, see
-`evaluation.infinity.at_infinity`), `neighbours` (a picture, or null). The FIDs are to the images that are
-reported, of the weights after the last step.
+`finalists.json` holds a `gansweep.results.records.Finalist` for each. The FIDs are to the images that are
+reported, of the weights after the last step; `draws` are of three sets of fresh latents.
 """
 
-import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -21,47 +18,49 @@ from gansweep.evaluation.metrics import features as metrics
 from gansweep.evaluation.metrics.fid_infinity import at_infinity, fid_by_size, sizes_for
 from gansweep.files import dump_json, write_atomically
 from gansweep.results import phases
-from gansweep.results.row_file import Row, read_rows
-from gansweep.study import study as studies
+from gansweep.results.folder import StudyFolder
+from gansweep.results.phases import FinishedTrial
+from gansweep.results.records import Finalist, FinalistsFile, read_finalists
+from gansweep.results.row_file import read_rows
+from gansweep.results.study_file import read_study
 from gansweep.training.checkpoints import Checkpoints
+from gansweep.training.samples import grid
 from gansweep.training.trained import load_trained
-from gansweep.training.trainer import grid
 
-FILE = "finalists.json"
 N_DRAWS = 3
 N_SHOWN, N_NEIGHBOURS = 8, 5
 N_CANDIDATES = 10_000  # training images among which neighbours are looked for
 
 
-def entries(folder: Path) -> list[dict[str, Any]]:
-    """The finalists that were measured."""
-    file = folder / FILE
-    return list(json.loads(file.read_text())["finalists"]) if file.exists() else []
+def current(folder: Path) -> list[FinishedTrial]:
+    """Returns the finalists by the rows so far."""
+    return list(phases.finalists(phases.finished_trials(read_rows(folder))).values())
 
 
-def unmeasured(folder: Path) -> list[Row]:
-    """The finalists that are not measured yet and whose generator is kept."""
-    measured = {entry["trial_id"] for entry in entries(folder)}
-    kept = set(Checkpoints(folder).generators()) - measured
-    return [trial for trial in phases.finalists(read_rows(folder)).values() if trial["trial_id"] in kept]
+def unmeasured(folder: Path) -> list[FinishedTrial]:
+    """Returns the finalists that are not measured yet and whose generator was saved."""
+    measured = {entry.trial_id for entry in read_finalists(folder)}
+    saved = set(Checkpoints(folder).generators()) - measured
+    return [trial for trial in current(folder) if trial.trial_id in saved]
 
 
-def keep(folder: Path, entry: dict[str, Any]) -> None:
-    """Add an entry, and drop those of trials that are no finalists any more."""
-    current = {trial["trial_id"] for trial in phases.finalists(read_rows(folder)).values()}
-    kept = [old for old in entries(folder) if old["trial_id"] in current - {entry["trial_id"]}]
-    kept = sorted([*kept, entry], key=lambda one: (one["dataset"], one["variant"]))
-    write_atomically(folder / FILE, dump_json({"schema": "gansweep.finalists/1", "finalists": kept}))
+def save(folder: Path, entry: Finalist) -> None:
+    """Add an entry, and drop those of trials that are not finalists any more."""
+    names = {trial.trial_id for trial in current(folder)} - {entry.trial_id}
+    entries = [*(old for old in read_finalists(folder) if old.trial_id in names), entry]
+    entries.sort(key=lambda one: (one.dataset, one.variant))
+    content = msgspec.to_builtins(FinalistsFile(finalists=entries))
+    write_atomically(StudyFolder(folder).finalists, dump_json(content))
 
 
-def measure(trial: Row, folder: Path, dataset: Dataset, evaluator: Evaluator) -> dict[str, Any]:
+def measure(trial: FinishedTrial, folder: Path, dataset: Dataset, evaluator: Evaluator) -> Finalist:
     """The entry of a finalist; its picture is written to samples/.
 
     Raises:
         UserError: its generator was not kept.
         ValueError: it makes samples that are not finite.
     """
-    trained = load_trained(folder, trial, studies.read(folder), dataset, torch.device(evaluator.device))
+    trained = load_trained(folder, trial, read_study(folder), dataset, torch.device(evaluator.device))
     evaluation, reported = evaluator.evaluation, evaluator.reference.reported
     seeds = [evaluation.seed + 1 + i for i in range(N_DRAWS)]
     draws = [trained.samples(evaluation.n_images, seed)[0] for seed in seeds]
@@ -73,18 +72,22 @@ def measure(trial: Row, folder: Path, dataset: Dataset, evaluator: Evaluator) ->
     fid_infinity, slope = at_infinity(fids, sizes)
     neighbours = None
     if dataset.kind == "image":
-        neighbours = f"samples/neighbours-{trial['trial_id']}.png"
+        neighbours = f"samples/neighbours-{trial.trial_id}.png"
         picture = _neighbours(samples[0][:N_SHOWN], features[0][:N_SHOWN], dataset, evaluator)
         write_atomically(folder / neighbours, picture)
-    return {
-        **{name: trial[name] for name in ("dataset", "variant", "trial_id", "phase", "metric_id")},
-        "draws": [metrics.frechet(metrics.statistics(one), reported) for one in features],
-        "sizes": sizes,
-        "fids": fids,
-        "fid_infinity": fid_infinity,
-        "slope": slope,
-        "neighbours": neighbours,
-    }
+    return Finalist(
+        dataset=trial.dataset,
+        variant=trial.variant,
+        trial_id=trial.trial_id,
+        phase=trial.phase,
+        metric_id=evaluator.reference.metric_id,
+        draws=[metrics.frechet(metrics.statistics(one), reported) for one in features],
+        sizes=sizes,
+        fids=fids,
+        fid_infinity=fid_infinity,
+        slope=slope,
+        neighbours=neighbours,
+    )
 
 
 def _neighbours(samples: Tensor, features: Tensor, dataset: Dataset, evaluator: Evaluator) -> bytes:

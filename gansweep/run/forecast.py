@@ -1,4 +1,4 @@
-"""What a study would do, or still has to do: trials and packs, time on this machine, disk."""
+"""Forecast of a study, or of what is left of it: trials and packs, time on this machine, disk."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,17 +17,21 @@ from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import Reference, shared_reference
 from gansweep.results import phases
 from gansweep.results.halving import share_left
-from gansweep.results.row_file import Row, read_rows
+from gansweep.results.row import Cell, Row
+from gansweep.results.row_file import read_rows
 from gansweep.results.status.display import duration
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.run import ray
-from gansweep.run.driver import Options, check_same_study
+from gansweep.run.driver import check_same_study
+from gansweep.run.options import Options
 from gansweep.run.packing import Packing, Probed, choose_packing, enough
-from gansweep.run.search.search import Cell, Search
-from gansweep.study import study as studies
+from gansweep.run.search.search import Search
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
+from gansweep.training.job import Job, evaluation_rounds
 from gansweep.training.pack import Pack
-from gansweep.training.sizing.probe import Device, most_demanding, try_sizes
-from gansweep.training.trainer import Job, draw_samples, evaluation_rounds, generator_of
+from gansweep.training.samples import draw_samples, member_generator
+from gansweep.training.sizing.probe import Device, largest_member, try_sizes
 
 CALIBRATION_SECONDS = 1.0  # of training, for each cell
 OVERHEAD_SECONDS = 30.0  # Ray's start, tables and report
@@ -57,15 +61,14 @@ def plan(name: str, question: str, study: Study, options: Options) -> str:
     """
     validates = study.evaluation.validates
     datasets = {key: data.load(key, validation=validates) for key in study.datasets}
-    resolved = studies.resolve(name, question, study, datasets)
+    resolved = resolve(name, question, study, datasets)
     folder = options.results / name
     rows = list(read_rows(folder))
     if rows:
         check_same_study(folder, resolved)
-    n_left = phases.n_left(resolved, rows)
+    n_left = phases.n_left(resolved, phases.finished_trials(rows))
     references = {
-        key: shared_reference(dataset, Evaluation(**resolved["evaluation"][key]))
-        for key, dataset in datasets.items()
+        key: shared_reference(dataset, Evaluation.of(resolved, key)) for key, dataset in datasets.items()
     }
     hardware = ray.describe_machine()
     try_here = partial(probe_here, resolved, datasets, references, hardware)
@@ -81,7 +84,7 @@ def plan(name: str, question: str, study: Study, options: Options) -> str:
 
 
 def probe_here(
-    resolved: dict[str, Any],
+    resolved: ResolvedStudy,
     datasets: Mapping[str, Dataset],
     references: Mapping[str, Reference],
     hardware: Mapping[str, Any],
@@ -99,24 +102,24 @@ def probe_here(
         n_cpus / n_gpus,
         1e9 * hardware["gb_per_cpu"] * n_cpus / n_gpus,
     )
-    evaluator = Evaluator(references[name], Evaluation(**resolved["evaluation"][name]), device)
-    member = most_demanding(resolved, datasets[name])
+    evaluator = Evaluator(references[name], Evaluation.of(resolved, name), device)
+    member = largest_member(resolved, datasets[name])
     measured = try_sizes(member, datasets[name], evaluator, device, sizes, partial(enough, device=where))
     return [Probed(where, tuple(measured))]
 
 
 def progress_of(rows: Iterable[Row]) -> dict[str, float]:
     """The share of its steps that each trial has behind it, by trial_id; 1 if it has ended."""
-    return {row["trial_id"]: 1.0 if row["outcome"] else row["step"] / row["steps_planned"] for row in rows}
+    return {row.trial_id: 1.0 if row.outcome else row.step / row.steps_planned for row in rows}
 
 
-def jobs_by_cell(resolved: dict[str, Any], sizes: dict[str, int]) -> dict[Cell, list[Job]]:
+def jobs_by_cell(resolved: ResolvedStudy, sizes: dict[str, int]) -> dict[Cell, list[Job]]:
     """The packs of a study: the very ones of a random search; for a sampler that waits for results, those it
     would ask for if it never learnt any, so about as many."""
     search = Search(resolved, optuna.storages.InMemoryStorage(), Path(), sizes)
     jobs: dict[Cell, list[Job]] = {cell: [] for cell in search.cells}
     while not search.exhausted and (job := search.next_job()):
-        jobs[Cell(job.trials[0]["variant"], job.trials[0]["dataset"])].append(job)
+        jobs[job.cell].append(job)
     return jobs
 
 
@@ -138,25 +141,25 @@ def forecast(
     pack = Pack(largest.members(), dataset.to(device), device)
     update_seconds = _time_updates(pack) / len(largest.trials)
     state = [t for player in pack.state(0)["players"].values() for t in player.values()]
-    evaluation_seconds = _time_evaluation(pack, Evaluation(**study["evaluation"][dataset.name]), reference)
+    evaluation_seconds = _time_evaluation(pack, Evaluation.of(study, dataset.name), reference)
     torch.set_num_threads(threads)
     seconds, left, n_steps, n_evaluations = 0.0, 0.0, 0.0, 0.0
     for job in jobs:
         member = job.members()[0]
-        rounds = evaluation_rounds(study["steps"], member.n_steps, study["evaluations"])
+        rounds = evaluation_rounds(study.steps, member.n_steps, study.evaluations)
         n_updates = rounds[-1] * (member.n_steps + len(pack.moves) - 1)
         own = n_updates * update_seconds + len(rounds) * evaluation_seconds
-        behind = {trial["trial_number"]: done.get(trial["trial_id"], 0.0) for trial in job.trials}
+        behind = {trial.trial_number: done.get(trial.trial_id, 0.0) for trial in job.trials}
         n_left = sum(share_left(study, number, share) for number, share in behind.items() if share < 1)
         seconds, left = seconds + own * len(job.trials), left + own * n_left
         n_steps += rounds[-1] * member.n_steps * n_left
         n_evaluations += len(rounds) * n_left
-    first, n_trials = largest.trials[0], sum(len(job.trials) for job in jobs)
-    unfinished = [job for job in jobs if any(done.get(trial["trial_id"], 0) < 1 for trial in job.trials)]
+    n_trials = sum(len(job.trials) for job in jobs)
+    unfinished = [job for job in jobs if any(done.get(trial.trial_id, 0) < 1 for trial in job.trials)]
     bytes_of_one = sum(tensor.nbytes for tensor in state)
     return Forecast(
-        cell=Cell(first["variant"], first["dataset"]),
-        n_trials=sum(done.get(trial["trial_id"], 0) < 1 for job in jobs for trial in job.trials),
+        cell=largest.cell,
+        n_trials=sum(done.get(trial.trial_id, 0) < 1 for job in jobs for trial in job.trials),
         n_packs=len(unfinished),
         n_steps=round(n_steps),
         n_evaluations=round(n_evaluations),
@@ -184,16 +187,16 @@ def _time_evaluation(pack: Pack, evaluation: Evaluation, reference: Reference) -
     pack.select([0])
     started = time.perf_counter()
     samples, labels, _ = draw_samples(pack, evaluation)
-    evaluator.score(samples[0], labels, generator_of(pack, 0))
+    evaluator.score(samples[0], labels, member_generator(pack, 0))
     return time.perf_counter() - started
 
 
-def _head(resolved: dict[str, Any]) -> list[str]:
-    question = resolved["question"].splitlines()[:1]
-    budget = f"{resolved['steps']:,} steps and {resolved['evaluations']} evaluations a trial"
-    sampler = f"{resolved['sampler']} search, seed {resolved['seed']}"
-    metrics = [f"{e['extractor']} on {e['n_images']:,} images" for e in resolved["evaluation"].values()]
-    return [f"{resolved['name']}: {' '.join(question)}", f"{budget}; {sampler}; FID by {', '.join(metrics)}"]
+def _head(resolved: ResolvedStudy) -> list[str]:
+    question = resolved.question.splitlines()[:1]
+    budget = f"{resolved.steps:,} steps and {resolved.evaluations} evaluations a trial"
+    sampler = f"{resolved.sampler} search, seed {resolved.seed}"
+    metrics = [f"{e['extractor']} on {e['n_images']:,} images" for e in resolved.evaluation.values()]
+    return [f"{resolved.name}: {' '.join(question)}", f"{budget}; {sampler}; FID by {', '.join(metrics)}"]
 
 
 def _table(forecasts: list[Forecast]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The driver's books: what comes from the workers is written, told to the queue and shown."""
+"""Handles the rows that workers send: writes, reports and shows them."""
 
 import math
 import sys
@@ -7,93 +7,101 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from gansweep.errors import Stopped, UserError
-from gansweep.files import patiently
-from gansweep.results.halving import PRUNED
-from gansweep.results.incidents import note_incident
-from gansweep.results.lock import STOP
-from gansweep.results.row_file import Row, RowWriter, blank_row, now, read_rows
-from gansweep.results.status.display import Progress
-from gansweep.run.failures import Failure, answer
-from gansweep.run.search.queue import Queue
-from gansweep.run.trackers.loggers import Logger
+from gansweep.files import retry_io
+from gansweep.results.folder import StudyFolder
+from gansweep.results.incidents import append_incident
+from gansweep.results.records import Incident
+from gansweep.results.row import Cell, Failure, Outcome, Phase, Row, Trial, now
+from gansweep.results.row_file import RowWriter, read_rows
+from gansweep.results.status.display import ProgressDisplay
+from gansweep.results.study_file import ResolvedStudy
+from gansweep.run.failures import PackFailure, recovery_action
+from gansweep.run.search.queue import TrialSource
+from gansweep.run.trackers.base import Tracker
 from gansweep.training.checkpoints import Checkpoints
-from gansweep.training.trainer import Job
+from gansweep.training.job import Job
 from gansweep.variants import VARIANTS
 
-OUTCOMES = {"hang": ("timeout", "time_limit")}  # of a trial whose failure has this kind; else crashed
+# Outcome and kind of failure of a trial, by the kind of failure of its pack; others crash.
+ENDS = {"hang": (Outcome.TIMEOUT, "time_limit")}
 
 
 class Ledger:
-    """Every row is written, told to the queue, shown and logged, in this order: a crash loses none of it.
+    """Writes every row, reports it, shows it and sends it to trackers, in this order: a crash loses none.
 
-    Trials that the queue drops then are ended by rows, before anybody can be given the trials that go on.
+    Trials that are pruned then are ended by rows, before workers can be given the trials that continue.
     """
 
     def __init__(
         self,
         folder: Path,
-        study: dict[str, Any],
+        study: ResolvedStudy,
         writer: RowWriter,
-        queue: Queue,
-        loggers: Iterable[Logger] = (),
+        queue: TrialSource,
+        trackers: Iterable[Tracker] = (),
     ) -> None:
-        self.study, self.writer, self.queue, self.loggers = study, writer, queue, list(loggers)
+        self.study, self.writer, self.queue, self.trackers = study, writer, queue, list(trackers)
         self.folder, self.checkpoints = folder, Checkpoints(folder)
-        self.progress = Progress(study, {name: VARIANTS[name].label for name in study["variants"]})
-        self.scores: dict[str, float] = {}  # the best FID so far of the trials that go on, and of `best`
-        self.best: dict[tuple[str, str, str], str] = {}  # the best finished trial of a cell in a phase
+        self.progress = ProgressDisplay(study, {name: VARIANTS[name].label for name in study.variants})
+        self.scores: dict[str, float] = {}  # the best FID so far of the unfinished trials, and of `best`
+        self.best: dict[tuple[Cell, Phase], str] = {}  # the best finished trial of a cell in a phase
         self.losses: Counter[tuple[tuple[str, ...], int]] = Counter()  # by trials and how far they had come
-        self.looked = time.monotonic()
+        self.checked = time.monotonic()
         for row in read_rows(folder):
             self.progress.note(row, earlier=True)
             self._tidy(row)
 
     def record(self, rows: list[Row]) -> None:
-        """Take rows as they come from a worker; what is known already is passed over."""
+        """Take rows from a worker; those that are known already are ignored."""
         new = self.writer.append(rows)
-        with self.queue.together():
+        with self.queue.batch():
             for row in new:
-                self.queue.tell(row)
+                self.queue.report(row)
         for row in new:
             self.progress.note(row)
             self._tidy(row)
-            for logger in list(self.loggers):
-                self._trying(logger, partial(logger.log, row))
-        if dropped := self.queue.dropped():
-            latest = [self.writer.latest[trial["trial_id"]] for trial in dropped]
-            self.record([_closing(row, PRUNED, None) for row in latest])
+            for tracker in list(self.trackers):
+                self._trying(tracker, partial(tracker.log, row))
+        if pruned := self.queue.take_pruned():
+            latest = [self.writer.latest[trial.trial_id] for trial in pruned]
+            self.record([row.ended(Outcome.PRUNED) for row in latest])
 
     def close(self) -> None:
-        """No more rows come: close the loggers."""
-        for logger in list(self.loggers):
-            self._trying(logger, logger.close)
+        """Close the trackers: there are no more rows."""
+        for tracker in list(self.trackers):
+            self._trying(tracker, tracker.close)
 
-    def _trying(self, logger: Logger, action: Callable[[], None]) -> None:
-        """Switch a logger off that fails: nothing that only watches may stop a study."""
+    def _trying(self, tracker: Tracker, action: Callable[[], None]) -> None:
+        """Run an action of a tracker, and switch it off if it fails: no tracker may stop a study."""
         try:
             action()
         except Exception as error:  # whatever a tracker and its server may raise
-            self.loggers.remove(logger)
-            print(f"logger {logger.name} is switched off: {type(error).__name__}: {error}", file=sys.stderr)
+            self.trackers.remove(tracker)
+            print(f"tracker {tracker.name} is switched off: {type(error).__name__}: {error}", file=sys.stderr)
 
-    def failed(self, job: Job, failure: Failure) -> None:
+    def failed(self, job: Job, failure: PackFailure) -> None:
         """Queue a failed pack once more, as a whole or in halves, or end its only trial.
 
         Raises:
-            Stopped, UserError: no trial is to blame; all go on when the run goes on.
+            Stopped, UserError: no trial is to blame; all continue when the study is resumed.
         """
-        trials = self.queue.going(job)
+        trials = self.queue.unfinished(job)
         if not trials:
             return
-        where = tuple(trial["trial_id"] for trial in trials), sum(map(self._step, trials))
+        where = tuple(trial.trial_id for trial in trials), sum(map(self._step, trials))
         self.losses[where] += 1
-        action = answer(failure, len(trials), self.losses[where])
-        about = {"time": now(), "pack": job.pack, "trials": list(where[0])}
-        incident = about | failure._asdict() | {"action": action}
-        note_incident(self.folder, incident)
+        action = recovery_action(failure, len(trials), self.losses[where])
+        incident = Incident(
+            time=now(),
+            pack=job.pack,
+            trials=list(where[0]),
+            kind=failure.kind,
+            message=failure.message,
+            action=action,
+        )
+        append_incident(self.folder, incident)
         self.progress.incident(incident)
         if action == "stopped":
             raise (Stopped if failure.kind == "Stopped" else UserError)(failure.message)
@@ -104,29 +112,31 @@ class Ledger:
         if failure.kind == "oom":
             self.queue.shrink(job, max(1, len(trials) // 2))
 
-    def _step(self, trial: Row) -> int:
-        """The step at which a trial was last measured."""
-        latest = self.writer.latest.get(trial["trial_id"])
-        return latest["step"] if latest else -1
+    def _step(self, trial: Trial) -> int:
+        """Returns the step at which a trial was last measured."""
+        latest = self.writer.latest.get(trial.trial_id)
+        return latest.step if latest else -1
 
-    def _end(self, trials: list[Row], pack: str, failure: Failure) -> None:
-        outcome, kind = OUTCOMES.get(failure.kind, ("crashed", failure.kind))
+    def _end(self, trials: list[Trial], pack: str, failure: PackFailure) -> None:
+        outcome, kind = ENDS.get(failure.kind, (Outcome.CRASHED, failure.kind))
         rows = []
         for trial in trials:
-            latest = self.writer.latest.get(trial["trial_id"]) or blank_row(trial, self.study, pack)
-            reason = {"kind": kind, "message": failure.message, "step": latest["step"]}
-            rows.append(_closing(latest, outcome, reason))
+            n_images = self.study.n_images(trial.dataset)
+            first = Row.first(trial, pack, self.study.steps, n_images)
+            latest = self.writer.latest.get(trial.trial_id) or first
+            reason = Failure(kind=kind, message=failure.message, step=latest.step)
+            rows.append(latest.ended(outcome, reason))
         self.record(rows)
 
-    def asked_to_stop(self) -> bool:
-        """Whether somebody has asked this driver to end; looks at most once a second."""
-        if time.monotonic() - self.looked < 1:
+    def stop_requested(self) -> bool:
+        """Whether a user has requested this driver to end; checks at most once a second."""
+        if time.monotonic() - self.checked < 1:
             return False
-        self.looked = time.monotonic()
-        file = self.folder / STOP
+        self.checked = time.monotonic()
+        file = StudyFolder(self.folder).stop
         try:
             file.unlink()
-        except OSError:  # it is not there, or the storage is away
+        except OSError:  # it is not there, or the storage is unavailable
             return False
         return True
 
@@ -134,23 +144,16 @@ class Ledger:
         self.progress.draw()
 
     def _tidy(self, row: Row) -> None:
-        """Keep no training state of a finished trial, and of a cell one generator a phase, the best."""
-        trial, cell = row["trial_id"], (row["variant"], row["dataset"], row["phase"])
-        fid = row["metrics"].get("fid")
-        self.scores[trial] = min(self.scores.get(trial, math.inf), math.inf if fid is None else fid)
-        if row["outcome"] is None:
+        """Delete the training states of a finished trial; of each cell and phase keep the best generator."""
+        trial, cell = row.trial_id, (row.cell, row.phase)
+        self.scores[trial] = min(self.scores.get(trial, math.inf), math.inf if row.fid is None else row.fid)
+        if row.outcome is None:
             return
-        patiently(lambda: self.checkpoints.forget_training(trial), "checkpoints cannot be deleted")
+        retry_io(lambda: self.checkpoints.forget_training(trial), "checkpoints cannot be deleted")
         best = self.best.get(cell)
         loser: str | None = trial
-        if row["outcome"] == "ok" and (best is None or self.scores[trial] < self.scores[best]):
+        if row.outcome == Outcome.OK and (best is None or self.scores[trial] < self.scores[best]):
             self.best[cell], loser = trial, best
         if loser:
             self.scores.pop(loser, None)
             self.checkpoints.forget(loser)
-
-
-def _closing(latest: Row, outcome: str, failure: Row | None) -> Row:
-    """The last row of a trial, of which this is the latest."""
-    end = {"metrics": {}, "terms": {}, "outcome": outcome, "failure": failure, "time": now()}
-    return latest | end

@@ -1,19 +1,24 @@
-"""How many members a pack has, and what share of a GPU: chosen once for a data set, and kept for its study.
+"""How many members a pack has, and what share of a GPU: chosen once for a data set, and stored.
 
 On CPUs by a rule, so that a study repeats bit for bit; on GPUs by what packs showed when they were tried.
 """
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from gansweep.data import Dataset
 from gansweep.errors import UserError
+from gansweep.results.folder import StudyFolder
+from gansweep.results.plan import Plan
+from gansweep.results.records import read_manifest
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.training.sizing.estimate import PROCESS_BYTES, host_bytes, member_bytes, pack_size_for
-from gansweep.training.sizing.probe import Device, Measurement, most_demanding
+from gansweep.training.sizing.probe import Device, Measurement, largest_member
 
 SAFE = 0.8  # the share of a memory that may be planned with
 GAIN = 1.1  # by which twice the members must train faster, for a larger pack to be worth it
@@ -57,7 +62,7 @@ Probe = Callable[[Path, str, Sequence[int], Sequence[str]], list[Probed]]
 
 def choose_packing(
     folder: Path,
-    resolved: dict[str, Any],
+    study: ResolvedStudy,
     datasets: Mapping[str, Dataset],
     options: Wishes,
     hardware: Mapping[str, Any],
@@ -65,7 +70,7 @@ def choose_packing(
 ) -> dict[str, Packing]:
     """How the trials of each data set are packed: as the study's manifest has it, else chosen now.
 
-    hardware: see `orchestrate.hardware`. probe: tries packs where they will run.
+    hardware: see `gansweep.run.ray.hardware`. probe: tries packs where they will run.
 
     Raises:
         UserError: no node of the cluster can hold a pack.
@@ -80,14 +85,14 @@ def choose_packing(
         if old and still_holds(old, options, on_gpu, hardware["gpu_kinds"]):
             chosen[name] = old
         elif not on_gpu:
-            chosen[name] = on_cpu(resolved, dataset, options.pack_size, hardware["gb_per_cpu"])
+            chosen[name] = on_cpu(study, dataset, options.pack_size, hardware["gb_per_cpu"])
         elif options.pack_size and wished:
             chosen[name] = Packing(options.pack_size, wished, "as asked for")
         else:
-            sizes = sizes_to_try(resolved, options.pack_size, hardware["most_gpus"])
+            sizes = sizes_to_try(study, options.pack_size, hardware["most_gpus"])
             probed = probe(folder, name, sizes, hardware["gpu_kinds"])
             tried = [choose(one, wished) for one in probed if one.measured]
-            chosen[name] = combine(tried) if tried else untried(resolved, dataset, options, probed[0].failure)
+            chosen[name] = combine(tried) if tried else untried(study, dataset, options, probed[0].failure)
     return chosen
 
 
@@ -104,19 +109,14 @@ def require_room(gpus: float | None, hardware: Mapping[str, Any]) -> None:
 
 def read_packing(folder: Path) -> dict[str, Packing]:
     """What the manifest of a study says of its packs; nothing where there is none."""
-    file = folder / "manifest.json"
-    entries = json.loads(file.read_text()).get("packing", {}) if file.exists() else {}
-    return {name: _from_json(entry) for name, entry in entries.items()}
+    if not StudyFolder(folder).manifest.exists():
+        return {}
+    return {name: msgspec.convert(entry, Packing) for name, entry in read_manifest(folder).packing.items()}
 
 
 def to_json(packing: Mapping[str, Packing]) -> dict[str, Any]:
     """For the manifest: the inverse of `read_packing`."""
     return {name: asdict(entry) for name, entry in packing.items()}
-
-
-def _from_json(entry: dict[str, Any]) -> Packing:
-    measured = tuple(tuple(Measurement(**one) for one in kind) for kind in entry["measured"])
-    return Packing(**entry | {"kinds": tuple(entry["kinds"]), "measured": measured})
 
 
 def still_holds(old: Packing, options: Wishes, on_gpu: bool, kinds: Sequence[str]) -> bool:
@@ -127,13 +127,13 @@ def still_holds(old: Packing, options: Wishes, on_gpu: bool, kinds: Sequence[str
     return same_size and same_share and same_devices
 
 
-def on_cpu(study: dict[str, Any], dataset: Dataset, asked: int | None, gb: float | None) -> Packing:
+def on_cpu(study: ResolvedStudy, dataset: Dataset, asked: int | None, gb: float | None) -> Packing:
     """The packs of a data set on CPUs. gb: 10^9 bytes for each worker, None: unknown."""
     if asked:
         return Packing(asked, 0.0, "as asked for")
-    size = pack_size_for(study["architectures"][dataset.name], dataset.shape, on_gpu=False)
-    member = most_demanding(study, dataset)
-    n_images = study["evaluation"][dataset.name]["n_images"]
+    size = pack_size_for(study.architectures[dataset.name], dataset.shape, on_gpu=False)
+    member = largest_member(study, dataset)
+    n_images = study.n_images(dataset.name)
     own = member_bytes(member, dataset) + host_bytes(member, dataset, n_images)
     memory = 1e9 * (gb or math.inf)
     room = (SAFE * memory - PROCESS_BYTES - dataset.train.nbytes - dataset.test.nbytes) / own
@@ -142,23 +142,19 @@ def on_cpu(study: dict[str, Any], dataset: Dataset, asked: int | None, gb: float
     return Packing(max(1, int(room)), 0.0, f"more would not fit the {gb} GB that a worker has")
 
 
-def untried(study: dict[str, Any], dataset: Dataset, options: Wishes, failure: str) -> Packing:
+def untried(study: ResolvedStudy, dataset: Dataset, options: Wishes, failure: str) -> Packing:
     """The packs of a data set on GPUs where none could be tried."""
-    size = options.pack_size or pack_size_for(study["architectures"][dataset.name], dataset.shape, True)
+    size = options.pack_size or pack_size_for(study.architectures[dataset.name], dataset.shape, True)
     why = f"by the size of the networks: packs could not be tried: {failure}"
     return Packing(size, options.gpus_per_pack or 1.0, why)
 
 
-def sizes_to_try(study: dict[str, Any], asked: int | None, n_gpus: int) -> list[int]:
-    """Powers of two, up to what a cell can fill and what leaves no GPU of the cluster without a pack.
-
-    >>> sizes_to_try({"trials": 20, "variants": ["ns", "vae"], "datasets": ["mnist"]}, None, n_gpus=4)
-    [1, 2, 4, 8]
-    """
+def sizes_to_try(study: Plan, asked: int | None, n_gpus: int) -> list[int]:
+    """Powers of two, up to what a cell can fill and what leaves no GPU of the cluster without a pack."""
     if asked:
         return [asked]
-    n_trials = study["trials"] * len(study["variants"]) * len(study["datasets"])
-    most = max(1, min(study["trials"], n_trials // max(1, n_gpus)))
+    n_trials = study.trials * len(study.cells)
+    most = max(1, min(study.trials, n_trials // max(1, n_gpus)))
     return [2**i for i in range(most.bit_length())]
 
 

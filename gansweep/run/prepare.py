@@ -1,56 +1,66 @@
-"""What workers and reports read, made before anything trains: study, references, manifest."""
+"""Writes what workers and reports read before anything trains: study, references, manifest."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import structs
 
 from gansweep.data import Dataset
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import Reference, describe, shared_reference
 from gansweep.files import dump_json, write_atomically
-from gansweep.results.row_file import reference_file, slug
+from gansweep.results.folder import StudyFolder
+from gansweep.results.records import Manifest, read_manifest
+from gansweep.results.row import slug
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.manifest import manifest_of
 from gansweep.training.member import Member
 from gansweep.training.pack import Pack
-from gansweep.training.trainer import array, draw_samples, grid
+from gansweep.training.samples import array, draw_samples, grid
 from gansweep.variants.base import Variant
 
 
 def prepare(
-    folder: Path, resolved: dict[str, Any], datasets: Mapping[str, Dataset], hardware: dict[str, Any]
-) -> dict[str, Any]:
-    """Write all that workers and reports read, before anything trains; the manifest.
+    folder: Path, study: ResolvedStudy, datasets: Mapping[str, Dataset], hardware: dict[str, Any]
+) -> Manifest:
+    """Write all that workers and reports read. Returns the manifest.
 
     hardware: of the cluster that trains; a report of a study that still runs names it, too.
 
     Raises:
         UserError: an extractor's weights are not to be had.
     """
-    references = {key: prepare_reference(folder, resolved, datasets[key]) for key in datasets}
-    file = folder / "manifest.json"
-    earlier = json.loads(file.read_text()) if file.exists() else {}
-    collapse_above = earlier.get("collapse_above") or {
-        key: untrained_fid(resolved, datasets[key], references[key]) for key in datasets
-    }
-    manifest = manifest_of(resolved, datasets, references, collapse_above) | {"hardware": hardware}
-    manifest["created"] = earlier.get("created", manifest["updated"])
-    manifest["wall_seconds"] = earlier.get("wall_seconds", 0.0)
-    manifest["packing"] = earlier.get("packing", {})
-    write_atomically(folder / "study.json", dump_json(resolved))
-    write_atomically(file, dump_json(manifest))
+    references = {key: prepare_reference(folder, study, datasets[key]) for key in datasets}
+    files = StudyFolder(folder)
+    earlier = read_manifest(folder) if files.manifest.exists() else None
+    collapse_above = (
+        earlier.collapse_above
+        if earlier
+        else {key: untrained_fid(study, datasets[key], references[key]) for key in datasets}
+    )
+    manifest = manifest_of(study, datasets, references, collapse_above, hardware)
+    if earlier:
+        manifest = structs.replace(
+            manifest,
+            created=earlier.created,
+            wall_seconds=earlier.wall_seconds,
+            packing=earlier.packing,
+        )
+    write_atomically(files.study, dump_json(study.to_json()))
+    write_atomically(files.manifest, dump_json(manifest.to_json()))
     return manifest
 
 
-def prepare_reference(folder: Path, resolved: dict[str, Any], dataset: Dataset) -> Reference:
+def prepare_reference(folder: Path, study: ResolvedStudy, dataset: Dataset) -> Reference:
     """The real side of the evaluation, computed once for a study; also a picture of 64 test images."""
-    evaluation = Evaluation(**resolved["evaluation"][dataset.name])
+    evaluation = Evaluation.of(study, dataset.name)
     description = describe(dataset, evaluation)
-    file = reference_file(folder, dataset.name)
+    files = StudyFolder(folder)
+    file = files.reference(dataset.name)
     if file.exists():
         reference = Reference.load(file)
         if reference.description == description:
@@ -60,24 +70,24 @@ def prepare_reference(folder: Path, resolved: dict[str, Any], dataset: Dataset) 
     order = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))
     content = grid(dataset.test[order[:64]]) if dataset.kind == "image" else array(dataset.test[order[:1000]])
     suffix = "png" if dataset.kind == "image" else "npy"
-    write_atomically(folder / "samples" / f"real-{slug(dataset.name)}.{suffix}", content)
+    write_atomically(files.samples / f"real-{slug(dataset.name)}.{suffix}", content)
     return reference
 
 
-def untrained_fid(resolved: dict[str, Any], dataset: Dataset, reference: Reference) -> float:
+def untrained_fid(study: ResolvedStudy, dataset: Dataset, reference: Reference) -> float:
     """Returns the FID of a generator before its first step: a trial that ends above it has collapsed.
 
     No objective has any part in it: the first weights depend on architecture and seed alone.
     """
-    evaluation = Evaluation(**resolved["evaluation"][dataset.name])
+    evaluation = Evaluation.of(study, dataset.name)
     member = Member(
         variant=Variant(),
         trial_id="untrained",
         dataset=dataset.name,
-        architecture=resolved["architectures"][dataset.name],
-        seed=resolved["seed"],
+        architecture=study.architectures[dataset.name],
+        seed=study.seed,
         batch_size=1,
-        conditional=resolved["conditional"],
+        conditional=study.conditional,
     )
     pack = Pack([member], dataset, torch.device("cpu"))
     samples, labels, _ = draw_samples(pack, evaluation)

@@ -5,10 +5,10 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from msgspec import structs
 from torch import Tensor
 
 from gansweep import data
@@ -18,11 +18,14 @@ from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.reference import Reference
 from gansweep.files import require_writable, write_atomically
-from gansweep.results.halving import PRUNED
-from gansweep.results.row_file import IDENTITY, Row, read_rows, reference_file
-from gansweep.study import study as studies
+from gansweep.results.folder import StudyFolder
+from gansweep.results.row import Outcome, Row
+from gansweep.results.row_file import read_rows
+from gansweep.results.study_file import ResolvedStudy, read_study
+from gansweep.training.job import Job
+from gansweep.training.samples import array, grid
 from gansweep.training.trained import load_trained
-from gansweep.training.trainer import Job, Run, array, grid
+from gansweep.training.trainer import Trainer
 
 SAME = 1e-6  # relative differences up to this are rounding
 
@@ -38,10 +41,7 @@ class Repetition:
     def differences(self) -> Iterator[tuple[int, str, float | None, float | None, float]]:
         """(step, metric, before, now, relative difference) of every number of either; inf where only one is
         there."""
-        by_step = [
-            {row["step"]: row["metrics"] for row in rows if row["metrics"]}
-            for rows in (self.before, self.now)
-        ]
+        by_step = [{row.step: row.metrics for row in rows if row.metrics} for rows in (self.before, self.now)]
         for step in sorted(by_step[0].keys() | by_step[1].keys()):
             one, other = (metrics.get(step, {}) for metrics in by_step)
             for name in sorted(one.keys() | other.keys()):
@@ -50,7 +50,7 @@ class Repetition:
     @property
     def largest(self) -> float:
         """The largest relative difference of a number; inf where the outcomes differ."""
-        if self.before[-1]["outcome"] != self.now[-1]["outcome"]:
+        if self.before[-1].outcome != self.now[-1].outcome:
             return math.inf
         return max((difference for *_, difference in self.differences()), default=0.0)
 
@@ -58,8 +58,8 @@ class Repetition:
         """The comparison for people: a line a number, and what it comes to."""
         first, last = self.before[-1], self.now[-1]
         text = [
-            f"trial {first['trial_id']}, in a pack of {self.n_members} (then {first['pack_size']}), on "
-            f"{last['device']} of {last['host']} (then {first['device']} of {first['host']})",
+            f"trial {first.trial_id}, in a pack of {self.n_members} (then {first.pack_size}), on "
+            f"{last.device} of {last.host} (then {first.device} of {first.host})",
             f"{'step':>7}  {'metric':<18} {'then':>12} {'now':>12}  relative difference",
         ]
         for step, name, before, now, difference in self.differences():
@@ -68,13 +68,13 @@ class Repetition:
         return [*text, self._verdict()]
 
     def _verdict(self) -> str:
-        outcomes = [rows[-1]["outcome"] or "unfinished" for rows in (self.before, self.now)]
+        outcomes = [rows[-1].outcome or "unfinished" for rows in (self.before, self.now)]
         if outcomes[0] != outcomes[1]:
             return f"not reproduced: the outcome was {outcomes[0]} and is {outcomes[1]}"
         if self.largest == 0:
             return f"reproduced to the last digit: {outcomes[0]}"
         if self.largest <= SAME:
-            return f"reproduced but for rounding: {outcomes[0]}, no number differs by more than {SAME:g}"
+            return f"reproduced except for rounding: {outcomes[0]}, no number differs by more than {SAME:g}"
         return (
             f"not reproduced to the last digit: the same outcome ({outcomes[0]}), but numbers differ by up "
             f"to {100 * self.largest:.2g} %; another processor, library or pack size rounds differently, and "
@@ -91,28 +91,25 @@ def repeat(folder: Path, trial_id: str, alone: bool) -> Repetition:
     """
     rows = list(read_rows(folder))
     before = rows_of(rows, trial_id)
-    if before[-1]["outcome"] is None:
+    if before[-1].outcome is None:
         raise UserError(f"{trial_id} has not ended: wait for it")
-    study = studies.read(folder)
-    members = {row["trial_id"]: row for row in rows if row["pack"] == before[-1]["pack"]}
-    chosen = [before[0]] if alone else list(members.values())
-    trials = [{name: row[name] for name in (*IDENTITY, "hp")} for row in chosen]
-    is_pruned = before[-1]["outcome"] == PRUNED
-    if is_pruned:  # it goes no further now either
-        until = sum(bool(row["metrics"]) for row in before)
-        trials = [trial | {"until": until} for trial in trials]
-    on_gpu = before[-1]["device"].startswith("cuda") and torch.cuda.is_available()
+    study = read_study(folder)
+    members = {row.trial_id: row.trial for row in rows if row.pack == before[-1].pack}
+    trials = [before[0].trial] if alone else list(members.values())
+    is_pruned = before[-1].outcome == Outcome.PRUNED
+    until = sum(bool(row.metrics) for row in before) if is_pruned else None  # it stops there now, too
+    on_gpu = (before[-1].device or "").startswith("cuda") and torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
-    dataset = _dataset(study, trials[0]["dataset"])
-    evaluation = Evaluation(**study["evaluation"][dataset.name])
-    reference = Reference.load(reference_file(folder, dataset.name))
+    dataset = _dataset(study, trials[0].dataset)
+    evaluation = Evaluation.of(study, dataset.name)
+    reference = Reference.load(StudyFolder(folder).reference(dataset.name))
     torch.set_num_threads(1)  # as a worker has it
     with tempfile.TemporaryDirectory() as scratch:
-        job = Job(before[-1]["pack"], trials, study, Path(scratch))
-        run = Run(job, dataset.to(device), Evaluator(reference, evaluation, device), device)
-        now = [row for rows in run.rows() for row in rows if row["trial_id"] == trial_id]
-    if is_pruned and now[-1]["outcome"] is None:
-        now[-1]["outcome"] = PRUNED
+        job = Job(before[-1].pack, trials, study, Path(scratch), until)
+        run = Trainer(job, dataset.to(device), Evaluator(reference, evaluation, device), device)
+        now = [row for rows in run.rows() for row in rows if row.trial_id == trial_id]
+    if is_pruned and now[-1].outcome is None:
+        now[-1] = structs.replace(now[-1], outcome=Outcome.PRUNED)
     return Repetition(before, now, len(trials))
 
 
@@ -121,11 +118,11 @@ def draw(folder: Path, trial_id: str, n: int, seed: int, out: Path) -> None:
     if it is conditional; or a .npy of vectors [n, d].
 
     Raises:
-        UserError: there is no such trial, its generator was not kept, or `out` is of the wrong kind.
+        UserError: there is no such trial, its generator was not saved, or `out` is of the wrong kind.
     """
     (*_, last) = rows_of(list(read_rows(folder)), trial_id)
-    study = studies.read(folder)
-    dataset = _dataset(study, last["dataset"])
+    study = read_study(folder)
+    dataset = _dataset(study, last.dataset)
     suffix = ".png" if dataset.kind == "image" else ".npy"
     if out.suffix != suffix:
         raise UserError(f"samples of {dataset.name} are written to a {suffix} file, but got {out}")
@@ -149,16 +146,16 @@ def rows_of(rows: list[Row], trial_id: str) -> list[Row]:
     Raises:
         UserError: there are none.
     """
-    mine = [row for row in rows if row["trial_id"] == trial_id]
+    mine = [row for row in rows if row.trial_id == trial_id]
     if not mine:
-        raise unknown("trial", trial_id, dict.fromkeys(row["trial_id"] for row in rows))
+        raise unknown("trial", trial_id, dict.fromkeys(row.trial_id for row in rows))
     return mine
 
 
-def _dataset(study: dict[str, Any], name: str) -> Dataset:
-    evaluation = Evaluation(**study["evaluation"][name])
+def _dataset(study: ResolvedStudy, name: str) -> Dataset:
+    evaluation = Evaluation.of(study, name)
     dataset = data.load(name, validation=evaluation.validates)
-    if dataset.sha256 != study["data_sha256"][name]:
+    if dataset.sha256 != study.data_sha256[name]:
         raise UserError(f"data set {name} in {data.data_root()} is not the one that the study was made with")
     return dataset
 

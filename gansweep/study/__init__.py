@@ -14,7 +14,7 @@ __all__ = ["Confirm", "Halving", "Replicate", "Study"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'gansweep.study' has no attribute {name!r}")
-    from gansweep.results import halving, phases
+    from gansweep.results import plan
     from gansweep.study import study
 
-    return next(getattr(module, name) for module in (study, phases, halving) if hasattr(module, name))
+    return next(getattr(module, name) for module in (study, plan) if hasattr(module, name))

@@ -7,8 +7,8 @@ from pathlib import Path
 import gansweep
 from gansweep.errors import UserError, unknown
 from gansweep.evaluation import Evaluation, Manifold
-from gansweep.results.outlines import is_name
-from gansweep.results.phases import Confirm, Replicate
+from gansweep.results.plan import Confirm, Replicate
+from gansweep.results.row import is_file_name
 from gansweep.study.study import Study
 
 
@@ -25,7 +25,7 @@ def load(name: str) -> tuple[str, str, Study]:
         file = Path(name)
         if not file.exists():
             raise UserError(f"there is no study file {name!r}")
-        if not is_name(file.stem):
+        if not is_file_name(file.stem):
             raise UserError(
                 f"the folder of a study's results is called after its file, whose name may have letters, "
                 f"digits and _ @ + - . only, and begin with no dot; but got {file.name!r}"

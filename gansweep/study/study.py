@@ -1,24 +1,20 @@
 """A study: what is compared, on which data, with how much effort. A Python value; resolved, it is JSON."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any
 
 from gansweep.data import Dataset
 from gansweep.errors import UserError, unknown
-from gansweep.evaluation import Evaluation, check_metrics
-from gansweep.evaluation.extractors import resolve as resolve_extractor
+from gansweep.evaluation import Evaluation
 from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
-from gansweep.networks import ARCHITECTURES, architecture_for, check_fits
+from gansweep.networks import architecture_for, check_fits
 from gansweep.networks.options import CONDITIONALS
-from gansweep.results.halving import Halving, check_brackets
-from gansweep.results.outlines import STUDY, read_outlined
-from gansweep.results.phases import Confirm, Replicate
-from gansweep.results.row_file import slug
-from gansweep.space import INDEPENDENT, SAMPLERS, Choice, Space, Uniform, to_json
-from gansweep.training.member import check_values, possible_variants, searchable
+from gansweep.results.halving import check_brackets
+from gansweep.results.plan import Confirm, Halving, Replicate
+from gansweep.results.row import slug
+from gansweep.space import INDEPENDENT, SAMPLERS, Space
+from gansweep.training.member import check_values, searchable
 from gansweep.training.optimizers import OPTIMIZERS
 from gansweep.training.speed.precision import PRECISIONS
 from gansweep.variants import VARIANTS
@@ -94,7 +90,7 @@ class Study:
                 f"is {self.sampler!r}"
             )
         if self.halving:
-            check_brackets(asdict(self.halving), self.trials, self.evaluations)
+            check_brackets(self.halving, self.trials, self.evaluations)
 
     def architecture_of(self, dataset: Dataset) -> str:
         """The architecture for a data set.
@@ -173,112 +169,3 @@ class Study:
             if name not in known:
                 raise unknown("field of Study", name, known | {"n_images"})
         return replace(self, **changes, evaluation=evaluation)
-
-
-def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
-    """The study as JSON with every default filled in: what workers read and a resumed run is compared with.
-
-    Raises:
-        UserError: a data set for which an architecture, an extractor or a likelihood is not made.
-    """
-    architectures, evaluation = {}, {}
-    for key, dataset in datasets.items():
-        architectures[key] = study.architecture_of(dataset)
-        chosen = resolve_extractor(dataset, study.evaluation)
-        evaluation[key] = replace(study.evaluation, extractor=chosen).to_json()
-        _check_variants(study, dataset)
-        _check_labels(study, architectures[key], dataset)
-    values: dict[str, Any] = {
-        "schema": "gansweep.study/1",
-        "name": name,
-        "question": question,
-        "variants": list(study.variants),
-        "datasets": list(study.datasets),
-        "spaces": {variant: to_json(study.space_of(variant)) for variant in study.variants},
-        "defaults": {variant: _default(study, variant) for variant in study.variants},
-        "architectures": architectures,
-        "evaluation": evaluation,
-        "data_sha256": {key: dataset.sha256 for key, dataset in datasets.items()},
-    }
-    plain = (
-        "trials",
-        "steps",
-        "evaluations",
-        "sampler",
-        "seed",
-        "batch_size",
-        "optimizer",
-        "conditional",
-        "same_configurations",
-        "time_limit_seconds",
-    )
-    values |= {name: getattr(study, name) for name in plain}
-    for name, usual in (("precision", "highest"), ("compile", False)):  # unknown to early versions
-        if getattr(study, name) != usual:
-            values[name] = getattr(study, name)
-    if study.halving:  # studies of early versions have no such field
-        values["halving"] = asdict(study.halving)
-    values["confirm"] = asdict(study.confirm) if study.confirm else None
-    values["replicate"] = asdict(study.replicate) if study.replicate else None
-    resolved: dict[str, Any] = json.loads(json.dumps(values))
-    return resolved
-
-
-def _default(study: Study, variant: str) -> dict[str, Any]:
-    """Trial 0: the published default, with the constants of the study's own space if it has one."""
-    default = dict(VARIANTS[variant].default)
-    if isinstance(study.space, str):
-        return default
-    space = study.space_of(variant)
-    if "lr" in space:
-        default = {name: value for name, value in default.items() if name not in ("g_lr", "d_lr")}
-    elif {"g_lr", "d_lr"} & space.keys() and "lr" in default:
-        lr = default.pop("lr")
-        default = {"g_lr": lr, "d_lr": lr} | default
-    return default | {name: v for name, v in space.items() if not isinstance(v, Uniform | Choice)}
-
-
-def _check_variants(study: Study, dataset: Dataset) -> None:
-    for name in study.variants:
-        for variant in possible_variants(VARIANTS[name], study.space_of(name)):
-            variant.check_data(name, dataset)
-
-
-def _check_labels(study: Study, architecture: str, dataset: Dataset) -> None:
-    for name in study.variants:
-        conditional = study.is_conditional(name)
-        if conditional and not dataset.n_classes:
-            raise UserError(
-                f"{dataset.name} has no labels, which conditional models need, and {name} is one here"
-            )
-        if conditional and not ARCHITECTURES[architecture].takes_labels:
-            raise UserError(
-                f"the generator of architecture {architecture!r} takes no labels, but {name} is conditional "
-                f"here: use {architecture_for(dataset.shape)!r}"
-            )
-        check_metrics(study.evaluation, dataset, conditional)
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """The resolved study of a results folder.
-
-    Raises:
-        UserError: there is none, or it is damaged.
-    """
-    file = folder / "study.json"
-    if not file.exists():
-        raise UserError(f"there are no results in {folder}: {file.name} is missing; run the study first")
-    resolved: dict[str, Any] = read_outlined(file, STUDY)
-    return resolved
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two resolved studies, one sentence part each: `steps: 100 -> 200`."""
-    found = []
-    for name in sorted(old.keys() | new.keys()):
-        a, b = old.get(name), new.get(name)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += differences(a, b, f"{prefix}{name}.")
-        elif a != b:
-            found.append(f"{prefix}{name}: {json.dumps(a)} -> {json.dumps(b)}")
-    return found

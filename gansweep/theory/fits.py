@@ -12,8 +12,8 @@ from gansweep.theory.divergences import DIVERGENCES, divergence, named
 FGAN_MIXTURE = Mixture1D(weights=(0.67, 0.33), means=(2.0, -1.0), sds=(1.415, 0.255))
 """The target of the f-GAN study. Nowozin, Cseke, Tomioka (2016, arXiv:1606.00709) fit a Gaussian to a mixture
 of two and print the best mean, sd and divergence for five divergences, but not the mixture. The mixture here
-was found by solving for those optima and reproduces the fifteen numbers to 4e-4. All its optima of
-`DIVERGENCES` are finite."""
+was found by solving for those optima and reproduces the fifteen numbers to 4e-4. Its optima are finite
+for all `DIVERGENCES`."""
 
 WALL = 1e300  # in place of +inf, because the search subtracts values
 

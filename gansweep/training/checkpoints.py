@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 import torch
 
 from gansweep.data.base import save_tensors
-from gansweep.files import patiently
+from gansweep.files import retry_io
 
 
 class Checkpoints:
@@ -67,7 +67,7 @@ class Checkpoints:
         shutil.rmtree(self.folder / trial_id, ignore_errors=True)
 
     def _write(self, value: dict[str, Any], file: Path) -> None:
-        patiently(lambda: save_tensors(value, file), f"{file} cannot be written")
+        retry_io(lambda: save_tensors(value, file), f"{file} cannot be written")
 
     def _file(self, trial_id: str, rounds: int) -> Path:
         return self.folder / trial_id / f"round-{rounds:07d}.pt"

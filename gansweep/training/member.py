@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hin
 from gansweep.errors import UserError, unknown
 from gansweep.fields import OneOf, Rule, Within, rule_of
 from gansweep.networks.options import NORMS, OUTPUTS
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.space import Choice, Distribution, Scalar, Space, Uniform
 from gansweep.variants import Published
 from gansweep.variants.base import Variant, structure
@@ -17,9 +18,9 @@ Decay: TypeAlias = Annotated[float, Within(0, 1, open=True)]  # at 1, a moving a
 COMMON = ("batch_size", "optimizer", "conditional", "precision", "compile")  # what a study sets for all
 
 
-def common(study: Mapping[str, Any]) -> dict[str, Any]:
-    """What a resolved study sets for all its members; where it says nothing, the defaults of Member hold."""
-    return {name: study[name] for name in COMMON if name in study}
+def common(study: ResolvedStudy) -> dict[str, Any]:
+    """Returns what a study sets for all its members, as fields of `Member`."""
+    return {name: getattr(study, name) for name in COMMON}
 
 
 @dataclass(frozen=True, kw_only=True)

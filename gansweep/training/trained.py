@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +11,14 @@ from gansweep.data import Dataset
 from gansweep.errors import UserError
 from gansweep.networks import ARCHITECTURES, build
 from gansweep.networks.options import Binding
-from gansweep.results.row_file import Row, slug
+from gansweep.results.row import Trial, slug
+from gansweep.results.study_file import ResolvedStudy
 from gansweep.training.binding import options_of, sampling_labels
 from gansweep.training.checkpoints import Checkpoints
+from gansweep.training.job import member_of
 from gansweep.training.member import Member
 from gansweep.training.randomness import latents
 from gansweep.training.sizing.estimate import samples_at_once
-from gansweep.training.trainer import Job
 
 
 @dataclass(frozen=True)
@@ -49,23 +49,23 @@ class Trained:
 
 
 def load_trained(
-    folder: Path, trial: Row, study: dict[str, Any], dataset: Dataset, device: torch.device
+    folder: Path, trial: Trial, study: ResolvedStudy, dataset: Dataset, device: torch.device
 ) -> Trained:
-    """The trained generator of a trial (its identity and hp). study: as resolved.
+    """Returns the trained generator of a trial.
 
     Raises:
         UserError: it was not kept; the message says which were.
     """
     checkpoints = Checkpoints(folder)
-    state = checkpoints.load_generator(trial["trial_id"])
+    state = checkpoints.load_generator(trial.trial_id)
     if state is None:
-        cell = f"{slug(trial['dataset'])}-{trial['variant']}-"
+        cell = f"{slug(trial.dataset)}-{trial.variant}-"
         kept = ", ".join(name for name in checkpoints.generators() if name.startswith(cell))
         raise UserError(
-            f"the generator of {trial['trial_id']} was not kept: in each phase that of the best trial is, "
+            f"the generator of {trial.trial_id} was not saved: each phase saves that of its best trial, "
             f"here {kept or 'none'}"
         )
-    (member,) = Job("", [trial], study, folder).members()
+    member = member_of(trial, study)
     role = {"G": member.variant.networks["G"]}
     network = build(role, member.architecture, dataset.shape, options_of([member], dataset), seed=0)["G"]
     network.load_state_dict(state)

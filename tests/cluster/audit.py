@@ -9,13 +9,13 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
+from rows import json_rows
 
 from gansweep.results import phases
-from gansweep.results.halving import PRUNED
-from gansweep.results.row_file import FAILED, Row, read_rows, slug
+from gansweep.results.row import FAILED, Outcome, Phase, Row, slug
+from gansweep.results.study_file import read_study
 from gansweep.run.search.storage import open_storage
-from gansweep.study import study as studies
-from gansweep.training.trainer import evaluation_rounds
+from gansweep.training.job import evaluation_rounds
 
 METRICS = ("fid", "isc")
 
@@ -64,7 +64,7 @@ def require_sound(
 
 def audit(folder: Path, whole: Path, ends: Mapping[str, str], storage: str | None = None) -> Audit:
     """Every planned trial once, every measurement once, all as in the undisturbed run, and Optuna agrees."""
-    study, rows = studies.read(folder), list(read_rows(folder))
+    study, rows = read_study(folder), json_rows(folder)
     planned = {trial["trial_id"]: trial for trial in plan(study, rows)}
     ended = Counter(row["trial_id"] for row in rows if row["outcome"] is not None)
     outcomes = {row["trial_id"]: row["outcome"] for row in rows if row["outcome"] is not None}
@@ -81,7 +81,7 @@ def audit(folder: Path, whole: Path, ends: Mapping[str, str], storage: str | Non
         + sum((measured - Counter(set(measured))).values()),
         unplanned=len(ended.keys() - planned.keys()) + _others(rows, whole),
         astray=sum(1 for _ in _astray(folder, study, rows, storage)),
-        difference=_difference(rows, list(read_rows(whole))),
+        difference=_difference(rows, json_rows(whole)),
     )
 
 
@@ -108,7 +108,7 @@ def _others(rows: list[Row], whole: Path) -> int:
     """How many trials have another configuration or seed than in the undisturbed run."""
     pairs = [
         {row["trial_id"]: (row["config_id"], row["seed"]) for row in some}
-        for some in (rows, read_rows(whole))
+        for some in (rows, json_rows(whole))
     ]
     return sum(pairs[0][name] != pairs[1].get(name) for name in pairs[0])
 
@@ -129,7 +129,7 @@ def _difference(rows: list[Row], undisturbed: list[Row]) -> float:
 def _astray(folder: Path, study: dict[str, Any], rows: list[Row], url: str | None) -> Iterator[FrozenTrial]:
     """Trials in the Optuna storage that are not what the rows say, or that the search does not have."""
     storage = open_storage(folder, url)
-    search = [row for row in phases.ended(rows) if row["phase"] == phases.SEARCH]
+    search = [row for row in phases.ended(rows) if row["phase"] == Phase.SEARCH]
     by_name = {row["trial_id"]: row for row in search}
     for dataset in study["datasets"]:
         for variant in study["variants"]:
@@ -148,8 +148,8 @@ def _agree(trial: FrozenTrial, row: Row) -> bool:
         return trial.state == (
             optuna.trial.TrialState.COMPLETE if row["outcome"] == "diverged" else optuna.trial.TrialState.FAIL
         )
-    if row["outcome"] == PRUNED:
-        return trial.state == optuna.trial.TrialState.PRUNED
+    if row["outcome"] == Outcome.PRUNED:
+        return trial.state == optuna.trial.TrialState.Outcome.PRUNED
     return trial.state == optuna.trial.TrialState.COMPLETE and trial.value == row["score"]
 
 

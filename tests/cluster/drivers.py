@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from processes import kill_tree, trainers
+from rows import json_rows
 
-from gansweep.results.row_file import Row, read_rows
+from gansweep.results.row import Row
 
 SMALL = '''"""Does it survive?"""
 from gansweep.evaluation import Evaluation
-from gansweep.results.phases import Confirm, Replicate
+from gansweep.results.plan import Confirm, Replicate
 from gansweep.study import Study
 
 STUDY = Study(
@@ -115,7 +116,7 @@ class Driver:
         self.until(lambda: len(self.rows()) >= n, timeout)
 
     def rows(self) -> list[Row]:
-        return list(read_rows(self.folder))
+        return json_rows(self.folder)
 
     def trainers(self) -> list[int]:
         """The processes that train packs in a Ray of its own."""

@@ -50,7 +50,7 @@ class Node:
     log: Path
     process: subprocess.Popen[bytes] | None = None
 
-    def start(self, timeout: float = 120.0) -> None:
+    def start(self, timeout: float = 600.0) -> None:
         """Start the node, or start it again; returns when Ray says that it runs."""
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -127,7 +127,7 @@ class Cluster:
     def close(self) -> None:
         for node in (*self.workers, self.head):
             node.kill()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 300
         while left := mentioning(str(self.folder)):
             for pid in left:
                 kill_tree(pid)

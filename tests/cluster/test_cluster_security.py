@@ -20,7 +20,7 @@ request = urllib.request.Request(url, body.encode() or None, {"Content-Type": "a
 if token:
     request.add_header("Authorization", f"Bearer {token}")
 try:
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         print(answer.status, answer.read().decode())
 except urllib.error.HTTPError as error:
     print(error.code)
@@ -58,7 +58,7 @@ def pair(tmp_path_factory) -> Iterator[tuple[Machine, Machine]]:
         yield head, stranger
 
 
-def on(machine: Machine, command: str, timeout: float = 120.0) -> CompletedProcess[str]:
+def on(machine: Machine, command: str, timeout: float = 300.0) -> CompletedProcess[str]:
     """A command as the user of the cluster gives it: with what the setup has put into ~/.bashrc."""
     return machine.run(f"test -f ~/.bashrc && . ~/.bashrc; {command}", timeout)
 
@@ -118,7 +118,7 @@ def test_a_node_joins_with_the_token_alone(pair):
 
 
 def joins(machine: Machine, head: Machine, variables: str) -> CompletedProcess[str]:
-    return machine.run(f"{variables} timeout 90 ray start --address={head.address}:6379")
+    return machine.run(f"{variables} timeout 240 ray start --address={head.address}:6379")
 
 
 def n_alive(head: Machine) -> int:
@@ -130,7 +130,7 @@ def n_alive(head: Machine) -> int:
 def test_a_driver_runs_with_the_token_alone(pair, address):
     head, _ = pair
     address, mark = address.format(head.address), f"/srv/driver-{len(address)}"
-    drive = f"timeout 90 python -c {shlex.quote(DRIVER)} {address} {mark}"
+    drive = f"timeout 240 python -c {shlex.quote(DRIVER)} {address} {mark}"
     for variables in ("RAY_AUTH_MODE=disabled", f"RAY_AUTH_MODE=token RAY_AUTH_TOKEN={'f' * 64}"):
         assert head.run(f"{variables} {drive}").returncode != 0
         assert head.run(f"test -e {mark}").returncode != 0

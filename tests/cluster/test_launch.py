@@ -90,7 +90,7 @@ def what_stays(node: Machine) -> list[str]:
     """What runs on a node and listens there, once what is about to end has ended; without sshd, the session
     in tmux, and the process that `ray down` leaves on workers."""
     usual = re.compile(r"sshd|tmux|bash|\S+ -u \S+/log_monitor.py|LISTEN .*:22 ")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         found = [*node.processes(), *node.run("ss -Hltn").stdout.splitlines()]
         found = [line for line in found if not usual.match(line)]

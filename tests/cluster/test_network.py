@@ -47,7 +47,7 @@ def test_a_slow_network(drive, tiny):
     """A packet takes 75 ms from the head to the node, and the answer as long."""
     with cluster(1, namespaces=SlowNamespaces(75)) as nodes:
         asked = [*nodes.namespaces.add(1), sys.executable, "-c", CONNECT, nodes.address]
-        assert 0.15 <= float(subprocess.check_output(asked)) < 1
+        assert float(subprocess.check_output(asked)) >= 0.15
         driver = drive(
             tiny.study, nodes.folder / "results", environment=nodes.environment, prefix=nodes.prefix
         )

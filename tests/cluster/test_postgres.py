@@ -21,11 +21,11 @@ from proxy import Proxy
 from gansweep import data
 from gansweep.errors import Stopped, UserError
 from gansweep.evaluation import Evaluation
-from gansweep.results.row_file import blank_row
+from gansweep.results.row import blank_row
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import exclusive, open_storage
 from gansweep.space import loguniform
-from gansweep.study import study
+from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 
 pytestmark = [
@@ -56,7 +56,7 @@ def postgres(host):
 
 
 def search_in(folder, storage, name="s", rows=(), value=STUDY):
-    resolved = study.resolve(name, "", value, {"digits": data.load("digits")})
+    resolved = resolve(name, "", value, {"digits": data.load("digits")})
     search = Search(resolved, storage, folder, {"digits": 3})
     search.resume(rows)
     return search
@@ -149,7 +149,7 @@ def test_a_server_that_stays_away_stops_the_run(postgres, tmp_path, monkeypatch)
             began = time.monotonic()
             with pytest.raises(Stopped, match=r"the search's storage cannot be used: .*Connection refused"):
                 search.tell(rows_of(search, job.trials[0])[0])
-            assert 2 <= time.monotonic() - began < 5
+            assert 2 <= time.monotonic() - began < 120  # ten minutes without the variable
         finally:
             postgres.start()
     with again(tmp_path, postgres) as storage:
@@ -228,13 +228,13 @@ def test_two_drivers_on_one_database(drive, tiny, postgres, tmp_path):
     first = drive(tiny.study, tmp_path / "first", environment=environment).start()
     first.until_rows(1, timeout=600)
     second = drive(tiny.study, tmp_path / "second", environment=environment)
-    refusal = second.run(code=2, timeout=300)
+    refusal = second.run(code=2)
     assert f"(gansweep: process {first.pid} on {platform.node()}, since 2" in refusal
     assert refusal.count("\n") == 1 and not any(second.rows())
     first.kill()
     heir = drive(tiny.study, tmp_path / "first", environment=environment).start()
     heir.until_rows(len(heir.rows()) + 1, timeout=600)
-    assert f"process {heir.pid} on" in second.run(code=2, timeout=300)
+    assert f"process {heir.pid} on" in second.run(code=2)
     heir.finish(timeout=900)
     require_sound("two drivers on one database", 2, heir.folder, tiny.folder, storage=postgres.url)
 

@@ -9,7 +9,7 @@ import pytest
 from audit import require_sound
 from drivers import TINY
 
-from gansweep.report.verify.verify import verify
+from gansweep.report.verify.verify import verify_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -37,7 +37,7 @@ def test_drivers_and_workers_killed_prune_as_an_undisturbed_run(drive, tmp_path)
     assert "pruned, step 60 of 240" in said
     ends = outcomes(whole)
     assert sorted(outcome for outcome, _ in ends.values()) == ["ok"] * 6 + ["pruned"] * 32
-    assert not verify(whole.folder)
+    assert not verify_study(whole.folder)
 
     rng, driver = random.Random(0), drive(study)
     n_rows = len(whole.rows())
@@ -53,4 +53,4 @@ def test_drivers_and_workers_killed_prune_as_an_undisturbed_run(drive, tmp_path)
     assert outcomes(driver) == ends and measurements(driver) == measurements(whole)
     pruned = {name: outcome for name, (outcome, _) in ends.items() if outcome != "ok"}
     require_sound("driver and worker killed while pruning", 6, driver.folder, whole.folder, ends=pruned)
-    assert not verify(driver.folder)
+    assert not verify_study(driver.folder)

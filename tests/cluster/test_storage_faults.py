@@ -61,7 +61,7 @@ def test_a_full_disk_stops_the_study_and_the_same_command_finishes_it(drive, tin
     driver = drive(tiny.study, small_disk / "results", environment=local({"GANSWEEP_PATIENCE": "3"})).start()
     driver.until_rows(3)
     fill(small_disk)
-    said = driver.finish(3, timeout=120)
+    said = driver.finish(3)
     assert "No space left on device: the same command goes on where it stopped" in said
     enlarge(small_disk)
     driver.run()
@@ -114,7 +114,7 @@ def test_a_share_that_goes_away_and_comes_back(drive, tiny, tmp_path, seconds_of
         server.kill()
         time.sleep(10)
         if seconds_of_patience < 10:
-            said = driver.finish(3, timeout=120)
+            said = driver.finish(3)
             assert "the same command goes on where it stopped" in said
     with sharing(source, share):
         if driver.ended:
@@ -144,7 +144,7 @@ def sharing(source: Path, share: Path) -> Iterator[subprocess.Popen]:
         server.wait()
 
 
-def until(condition: Callable[[], object], timeout: float = 30) -> None:
+def until(condition: Callable[[], object], timeout: float = 300) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout:g} s"

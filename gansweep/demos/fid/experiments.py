@@ -14,7 +14,7 @@ from gansweep.errors import UserError, unknown
 from gansweep.evaluation import Evaluation
 from gansweep.files import require_writable
 from gansweep.report.style import style
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 
 @dataclass(frozen=True)

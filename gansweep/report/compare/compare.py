@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from gansweep.errors import UserError
 from gansweep.report import statistics
-from gansweep.report.compare.matching import SEEDS, TRIALS, Cell, common_cells, effort
+from gansweep.report.compare.matching import SEEDS, TRIALS, CommonCell, common_cells, effort
 from gansweep.report.comparison import Comparison, listing, read_comparison
 from gansweep.report.statistics import ALPHA, Effect
 from gansweep.report.text.numbers import fid_text
@@ -46,7 +46,7 @@ def compare_studies(a: Path, b: Path, worse_by: float = 0.0) -> tuple[list[str],
     return lines + [line for text in words for line in wrap(text, WIDTH)], WORSE in verdicts
 
 
-def _effects(cells: list[Cell]) -> dict[str, Effect]:
+def _effects(cells: list[CommonCell]) -> dict[str, Effect]:
     """The effect of the new study on each cell, the p-values adjusted for each other (Holm)."""
     tests = [statistics.improvement(cell.after, cell.before) for cell in cells]
     adjusted = statistics.holm([p for _, p in tests])
@@ -67,7 +67,7 @@ def _verdict(effect: Effect | None, worse_by: float) -> str:
     return WORSE if effect.ratio.low > 1 + worse_by else f"worse, but perhaps by no more than {worse_by:.0%}"
 
 
-def _fields(cell: Cell, effect: Effect | None, verdict: str) -> tuple[str, ...]:
+def _fields(cell: CommonCell, effect: Effect | None, verdict: str) -> tuple[str, ...]:
     """A line of the table."""
     if effect is None:
         return cell.dataset, cell.variant, "–", "–", "–", "–", "–", "–", f"{verdict}: {cell.obstacle}"
@@ -119,7 +119,7 @@ def _headline(before: Comparison, after: Comparison, verdicts: list[str]) -> str
     return f"B = {names[1]} against the baseline A = {names[0]}, {len(verdicts)} cells: {words}."
 
 
-def _method(compared: list[Cell]) -> Iterator[str]:
+def _method(compared: list[CommonCell]) -> Iterator[str]:
     """How to read the table."""
     n = f"{len(compared)} compared cell{'s' * (len(compared) > 1)}"
     yield (
@@ -134,7 +134,7 @@ def _method(compared: list[Cell]) -> Iterator[str]:
         yield "Trials are the first of each search, as many of A as of B, without the default configuration."
 
 
-def _remarks(before: Comparison, after: Comparison, compared: list[Cell]) -> Iterator[str]:
+def _remarks(before: Comparison, after: Comparison, compared: list[CommonCell]) -> Iterator[str]:
     """What a reader must know to trust the table."""
     if TRIALS in {cell.kind for cell in compared}:
         if len(before.confirmed) and len(after.confirmed) and effort(before) != effort(after):
@@ -160,7 +160,7 @@ def _remarks(before: Comparison, after: Comparison, compared: list[Cell]) -> Ite
                 yield f"{kind.capitalize()} only in {letter}: {listing(only)}."
 
 
-def _configurations(study: Comparison, cell: Cell) -> set[str]:
+def _configurations(study: Comparison, cell: CommonCell) -> set[str]:
     mine = (study.finished["dataset"] == cell.dataset) & (study.finished["variant"] == cell.variant)
     return set(study.finished.loc[mine, "config_id"])
 

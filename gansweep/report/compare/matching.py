@@ -1,7 +1,7 @@
 """The cells that two studies have in common, and whether their FIDs may be compared."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,15 @@ import numpy as np
 
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.statistics import Scores
-from gansweep.results.outlines import Maybe, Outline, read_outlined
+from gansweep.results.folder import StudyFolder
+from gansweep.results.study_file import ResolvedStudy, read_study
 
 SEEDS, TRIALS = "seeds", "trials"
-# Of a resolved study: what all its trials have, and what it means that an early version does not say.
-COMMON = {"batch_size": None, "optimizer": None, "conditional": None, "precision": "highest"}
+COMMON = ("batch_size", "optimizer", "conditional", "precision")  # what all trials of a resolved study have
 
 
 @dataclass(frozen=True)
-class Cell:
+class CommonCell:
     """A variant on a data set in both studies: the sorted scores that are compared, or why they cannot be.
 
     kind: "seeds" of the confirmed configuration or "trials" of the search.
@@ -36,7 +36,7 @@ class Cell:
         return f"{self.variant} on {self.dataset}"
 
 
-def common_cells(before: Comparison, after: Comparison) -> Iterator[Cell]:
+def common_cells(before: Comparison, after: Comparison) -> Iterator[CommonCell]:
     """The cells of both studies, by fresh seeds if equal searches went before them, else by trials."""
     for dataset in before.datasets:
         for variant in before.variants:
@@ -45,11 +45,11 @@ def common_cells(before: Comparison, after: Comparison) -> Iterator[Cell]:
                 yield _cell(before, after, dataset, variant, obstacle)
 
 
-def _cell(before: Comparison, after: Comparison, dataset: str, variant: str, obstacle: str) -> Cell:
+def _cell(before: Comparison, after: Comparison, dataset: str, variant: str, obstacle: str) -> CommonCell:
     """The scores to compare: of fresh seeds if the same effort has chosen what they confirm."""
     seeds = [study.confirmed_scores(dataset).get(variant, np.empty(0)) for study in (before, after)]
     if min(map(len, seeds)) > 1 and effort(before) == effort(after):
-        return Cell(dataset, variant, SEEDS, seeds[0], seeds[1], obstacle)
+        return CommonCell(dataset, variant, SEEDS, seeds[0], seeds[1], obstacle)
     n = min(len(study.scores[dataset, variant]) for study in (before, after))
     scores = [_first_trials(study, dataset, variant, n) for study in (before, after)]
     if n < 2:
@@ -57,15 +57,15 @@ def _cell(before: Comparison, after: Comparison, dataset: str, variant: str, obs
     elif before.is_halved or after.is_halved:
         obstacle = obstacle or "trials of a search that prunes some are no independent draws"
     elif not before.is_random_search:
-        obstacle = obstacle or f"trials of the sampler {before.manifest['sampler']} are no independent draws"
-    return Cell(dataset, variant, TRIALS, scores[0], scores[1], obstacle)
+        obstacle = obstacle or f"trials of the sampler {before.manifest.sampler} are no independent draws"
+    return CommonCell(dataset, variant, TRIALS, scores[0], scores[1], obstacle)
 
 
 def effort(study: Comparison) -> tuple[Any, ...]:
     """What has chosen the configuration that is confirmed."""
-    confirm = study.manifest["budget"]["confirm"]
-    budget = study.manifest["budget"]
-    return budget["trials"], budget.get("halving"), confirm["top"], confirm["reruns"]
+    budget = study.manifest.budget
+    chosen_by = (budget.confirm.top, budget.confirm.reruns) if budget.confirm else ()
+    return budget.trials, budget.halving, *chosen_by
 
 
 def _first_trials(study: Comparison, dataset: str, variant: str, n: int) -> Scores:
@@ -82,19 +82,21 @@ def _unlike(before: Comparison, after: Comparison, dataset: str, variant: str) -
         yield f"measured differently: {_measured(before, ids[0], after, ids[1])}"
     if before.selects_on(dataset) != after.selects_on(dataset):
         yield f"other selection: {before.selects_on(dataset)} and {after.selects_on(dataset)}"
-    old, new = ({**m, **m["budget"]} for m in (before.manifest, after.manifest))
+    old, new = before.manifest, after.manifest
     for name in ("sampler", "steps", "evaluations"):
-        if old[name] != new[name]:
-            yield f"other {name}: {old[name]} and {new[name]}"
-    for place, words in (("spaces", "other space"), ("defaults", "other default")):
-        if names := _differing(old[place][variant], new[place][variant]):
-            yield f"{words}: {listing(names)}"
+        values = [getattr(m if name == "sampler" else m.budget, name) for m in (old, new)]
+        if values[0] != values[1]:
+            yield f"other {name}: {values[0]} and {values[1]}"
+    if names := _differing(old.spaces[variant], new.spaces[variant]):
+        yield f"other space: {listing(names)}"
+    if names := _differing(old.defaults[variant], new.defaults[variant]):
+        yield f"other default: {listing(names)}"
     networks = [_used(study, dataset, variant, "architecture") for study in (before, after)]
     if networks[0] != networks[1]:
         yield f"other architecture: {listing(sorted(networks[0]))} and {listing(sorted(networks[1]))}"
     resolved = [_resolved(study.folder) for study in (before, after)]
-    for name, unsaid in COMMON.items() if all(resolved) else ():
-        values = [each.get(name, unsaid) for each in resolved]
+    for name in COMMON if all(resolved) else ():
+        values = [getattr(study, name) for study in resolved]
         if values[0] != values[1]:
             yield f"other {name}: {values[0]} and {values[1]}"
 
@@ -112,18 +114,22 @@ def _measured(before: Comparison, old: set[str], after: Comparison, new: set[str
     """How two ways to measure differ, by what their studies say of them."""
     if len(old) > 1 or len(new) > 1:
         return "one of them has FIDs of several kinds"
-    a, b = (s.manifest["metrics"].get(next(iter(ids)), {}) for s, ids in ((before, old), (after, new)))
-    names = [name for name in _differing(a, b) if name != "floor"]
+    a, b = (_description(study, next(iter(ids))) for study, ids in ((before, old), (after, new)))
+    names = _differing(a, b)
     words = [f"{name} {json.dumps(a.get(name))} and {json.dumps(b.get(name))}" for name in names]
     return "; ".join(words) or f"metric_id {min(old)} and {min(new)}"
 
 
-def _differing(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+def _description(study: Comparison, metric_id: str) -> dict[str, Any]:
+    """Returns how something was measured, as JSON values; nothing if the manifest does not say."""
+    known = study.manifest.metrics.get(metric_id)
+    return known.description() if known else {}
+
+
+def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     return [name for name in sorted(a.keys() | b.keys()) if a.get(name) != b.get(name)]
 
 
-def _resolved(folder: Path) -> dict[str, Any]:
-    """The resolved study; nothing if it was not handed on with the results."""
-    file = folder / "study.json"
-    outline: Outline = {name: Maybe(object) if unsaid else object for name, unsaid in COMMON.items()}
-    return dict(read_outlined(file, outline)) if file.exists() else {}
+def _resolved(folder: Path) -> ResolvedStudy | None:
+    """Returns the resolved study; None if it was not handed on with the results."""
+    return read_study(folder) if StudyFolder(folder).study.exists() else None

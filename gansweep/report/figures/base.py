@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report.comparison import Comparison
 from gansweep.report.style import style
-from gansweep.results import phases
-from gansweep.results.halving import PRUNED
+from gansweep.results.row import Outcome, Phase
 
 DEFAULT_MARKER: dict[str, Any] = {  # marks the default configuration
     "linestyle": "",
@@ -104,12 +103,12 @@ def _quoted(value: str) -> str:
 
 def draws(**fields: str | Iterable[str]) -> str:
     """Of the trials with these values, the finished ones of the search, as `where` writes it: no default."""
-    return where(**fields, phase=phases.SEARCH, is_default=False, status=(*FINISHED, PRUNED))
+    return where(**fields, phase=Phase.SEARCH, is_default=False, status=(*FINISHED, Outcome.PRUNED))
 
 
 def fresh_seeds(**fields: str | Iterable[str]) -> str:
     """Of the trials with these values, the finished ones that confirm a winner, as `where` writes it."""
-    return where(**fields, phase=phases.CONFIRM, status=FINISHED)
+    return where(**fields, phase=Phase.CONFIRM, status=FINISHED)
 
 
 def linked(cells: Iterable[Cell], trials: str) -> tuple[Cell, ...]:

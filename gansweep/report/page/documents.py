@@ -68,7 +68,7 @@ def _write_csv(plots: Sequence[Plot], summary: pd.DataFrame, target: Path) -> Pa
 def markdown_report(comparison: Comparison, plots: Sequence[Plot], summary: pd.DataFrame) -> str:
     """The verdict, the cautions, the summary, and every figure with its words and its table."""
     manifest = comparison.manifest
-    lines = [f"# {markdown(manifest['study'])}", markdown(manifest["question"]), "## Verdict"]
+    lines = [f"# {markdown(manifest.study)}", markdown(manifest.question), "## Verdict"]
     lines += [
         f"**{markdown(heading)}:** {markdown(sentence)}" for heading, sentence in verdict.verdict(comparison)
     ]
@@ -82,7 +82,7 @@ def markdown_report(comparison: Comparison, plots: Sequence[Plot], summary: pd.D
             group = plot.group
             lines.append(f"## {markdown(group or 'Figures')}")
         lines += _markdown_plot(plot)
-    lines += [f"Made by gansweep {markdown(manifest['gansweep'])}, {markdown(manifest['updated'])}."]
+    lines += [f"Made by gansweep {markdown(manifest.gansweep)}, {markdown(manifest.updated)}."]
     return "\n\n".join(lines) + "\n"
 
 

@@ -25,7 +25,7 @@ from gansweep.report.style import style
 from gansweep.report.text import origin, verdict
 from gansweep.report.text.escaping import readable
 from gansweep.report.text.numbers import fid_text
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 SAMPLES, FAILURES = "Samples", "Failures"  # groups of figures that stand with what the page says of them
 
@@ -116,7 +116,7 @@ def render(comparison: Comparison, sections: Sequence[Section], summary: pd.Data
         trials=trials,
         embedding=trial_browser.embedding(trials),
         origin=origin.origin(comparison.manifest),
-        manifest_text=dump_json(comparison.manifest),
+        manifest_text=dump_json(comparison.manifest.to_json()),
     )
 
 

@@ -10,8 +10,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.samples import own_file
 from gansweep.report.summary import all_trials, first_line
 from gansweep.report.text.escaping import readable
-from gansweep.results import phases
-from gansweep.results.row_file import FAILED
+from gansweep.results.row import FAILED, Phase
 
 MOST = 5_000  # trials in a page: more would make it slow to open
 IDENTITY = ("trial_id", "dataset", "variant", "phase", "trial_number", "outcome")
@@ -40,7 +39,7 @@ def trial_browser(comparison: Comparison) -> dict[str, Any]:
     columns = [*IDENTITY, *scores, *hyperparameters, *COST, *DETAILS]
     rows = trials[columns].itertuples(index=False, name=None)
     return {
-        "study": readable(str(comparison.manifest["study"])),
+        "study": readable(comparison.manifest.study),
         "columns": [readable(name) for name in columns],
         "shown": len(columns) - len(DETAILS),
         "rows": [[_value(value) for value in row] for row in rows],
@@ -62,8 +61,8 @@ def embedded(comparison: Comparison, trials: pd.DataFrame) -> pd.DataFrame:
     """
     if len(trials) <= MOST:
         return trials
-    always = trials["phase"].isin([phases.SELECT, phases.CONFIRM]) | trials["is_default"]
-    always |= trials["trial_id"].isin([entry["trial_id"] for entry in comparison.finalists])
+    always = trials["phase"].isin([Phase.SELECT, Phase.CONFIRM]) | trials["is_default"]
+    always |= trials["trial_id"].isin([entry.trial_id for entry in comparison.finalists])
     failed = trials["outcome"].isin(FAILED)
     cell = [trials[name] for name in ("phase", "dataset", "variant")]
     best = trials["score"].mask(failed).groupby(cell).rank(method="first")

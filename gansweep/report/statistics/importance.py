@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gansweep.report.statistics.scores import Estimate, Scores, mid_ranks
+from gansweep.space import Choice, Distribution, Space
 
 if TYPE_CHECKING:
     import optuna
@@ -26,12 +27,12 @@ TREES, TREES_OF_RESAMPLE, DEPTH = 24, 6, 6  # a hundred trials must take about a
 
 
 def importance(
-    configurations: pd.DataFrame, scores: Scores, space: dict[str, Any], method: Method
+    configurations: pd.DataFrame, scores: Scores, space: Space, method: Method
 ) -> dict[str, Estimate] | str:
     """The share of each searched hyperparameter, the largest first, 1 in all; a sentence if data are too few.
 
-    configurations: a line per trial with a column hp_<name> for each distribution of `space`, which is as in
-    the manifest; scores: [N] in the same order, not sorted. "ped_anova" asks which hyperparameters decide
+    configurations: a line per trial with a column hp_<name> for each distribution of `space`; its constants
+    are ignored. scores: [N] in the same order, not sorted. "ped_anova" asks which hyperparameters decide
     whether a trial is among the best quarter, "fanova" which explain the ranks of all trials. Failures are
     ranked last, in a tie: dropping them would hide the hyperparameter that kills. Low and high enclose the
     values of 12 bootstrap resamples and the value itself; they are a range, not a 95 % interval.
@@ -41,14 +42,15 @@ def importance(
     Deviations: log-uniform hyperparameters are given as logarithms, which Optuna's fANOVA would otherwise
     integrate as uniform; its forest has 24 trees of depth 6, and 6 trees in each resample.
     """
-    names = [name for name, values in space.items() if isinstance(values, dict)]
+    searched = {name: values for name, values in space.items() if isinstance(values, Distribution)}
+    names = list(searched)
     generator = np.random.default_rng(0)
     kept = generator.permutation(len(scores))[:MOST_TRIALS]
     scores = scores[kept]
     if refusal := _refusal(len(names), scores):
         return refusal
-    distributions = {name: _distribution(space[name]) for name in names}
-    columns = [_values(space[name], configurations[f"hp_{name}"].iloc[kept]) for name in names]
+    distributions = {name: _distribution(searched[name]) for name in names}
+    columns = [_values(searched[name], configurations[f"hp_{name}"].iloc[kept]) for name in names]
     parameters = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
     good = np.isfinite(scores)
 
@@ -76,26 +78,25 @@ def _refusal(n_searched: int, scores: Scores) -> str | None:
     return None
 
 
-def _distribution(values: dict[str, Any]) -> "BaseDistribution":
+def _distribution(values: Distribution) -> "BaseDistribution":
     """Optuna's distribution of what `_values` gives."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-    ((kind, bounds),) = values.items()
-    if kind == "choice":
-        return CategoricalDistribution(tuple(range(len(bounds))))
-    low, high = np.log10(bounds) if kind == "loguniform" else bounds
+    if isinstance(values, Choice):
+        return CategoricalDistribution(tuple(range(len(values.options))))
+    ends = values.low, values.high
+    low, high = np.log10(ends) if values.log else ends
     return FloatDistribution(float(low), float(high))
 
 
-def _values(values: dict[str, Any], column: pd.Series) -> list[Any]:
+def _values(values: Distribution, column: pd.Series) -> list[Any]:
     """An option's index, a log-uniform float's logarithm, or the float itself."""
-    ((kind, bounds),) = values.items()
-    if kind == "choice":
-        return [bounds.index(value) for value in column]
-    floats = pd.to_numeric(column).to_numpy(float)
-    if kind == "loguniform":
-        floats, bounds = np.log10(floats), np.log10(bounds)
-    return floats.clip(*bounds).tolist()  # a value at a bound stays inside when its logarithm is rounded
+    if isinstance(values, Choice):
+        return [values.options.index(value) for value in column]
+    floats, ends = pd.to_numeric(column).to_numpy(float), np.array([values.low, values.high])
+    if values.log:
+        floats, ends = np.log10(floats), np.log10(ends)
+    return floats.clip(*ends).tolist()  # a value at a bound stays inside when its logarithm is rounded
 
 
 def _resampled(generator: np.random.Generator, good: NDArray[np.bool_]) -> Indices:

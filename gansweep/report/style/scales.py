@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gansweep.report.comparison import Comparison
 from gansweep.report.style import style
+from gansweep.space import Choice, Distribution
 
 BINS, ENOUGH = 6, 4  # at most six bins; a bin speaks from four trials on
 
@@ -64,12 +65,18 @@ def option(value: Any) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
+def scale_of(values: Distribution) -> Scale:
+    """Returns how the values of a distribution are laid out."""
+    if isinstance(values, Choice):
+        return Scale("choice", values.options)
+    return Scale("loguniform" if values.log else "uniform", (values.low, values.high))
+
+
 def searched(comparison: Comparison) -> dict[str, dict[str, Scale]]:
     """The scales of all searched hyperparameters, as [parameter][variant]; the most shared ones first."""
     scales: dict[str, dict[str, Scale]] = {}
     for variant in comparison.variants:
-        for name, distribution in comparison.manifest["spaces"][variant].items():
-            if isinstance(distribution, dict):
-                ((kind, values),) = distribution.items()
-                scales.setdefault(name, {})[variant] = Scale(kind, tuple(values))
+        for name, values in comparison.manifest.space(variant).items():
+            if isinstance(values, Distribution):
+                scales.setdefault(name, {})[variant] = scale_of(values)
     return dict(sorted(scales.items(), key=lambda item: (-len(item[1]), item[0])))

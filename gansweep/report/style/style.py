@@ -18,6 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from gansweep.files import write_atomically
 from gansweep.report.text.escaping import readable_csv
+from gansweep.results.records import Manifest
 
 WIDTH = 6.75  # inches: the text width of a two-column paper
 # Marks stand out 3:1 from white, and any two hues differ by 5 in OKLab (x 100) to colour-blind readers too.
@@ -97,13 +98,13 @@ class Look:
 SLOTS = [(hue, marker) for marker in MARKERS for hue in HUES]
 
 
-def looks(manifest: dict[str, Any]) -> dict[str, Look]:
+def looks(manifest: Manifest) -> dict[str, Look]:
     """The look of every variant of a study, all different as long as there are looks left.
 
     A variant of whose hue and marker another has a claim, or that asks for none of the palette, gets the next
     free one, of its own hue if possible.
     """
-    asked = {name: (v["hue"], v["marker"]) for name, v in sorted(manifest["variants"].items())}
+    asked = {name: (v.hue, v.marker) for name, v in sorted(manifest.variants.items())}
     chosen: dict[str, tuple[str, str]] = {}
     for name, slot in asked.items():
         taken = set(chosen.values())
@@ -111,7 +112,7 @@ def looks(manifest: dict[str, Any]) -> dict[str, Look]:
             free = [s for s in SLOTS if s not in taken and s not in asked.values()] or SLOTS
             slot = min(free, key=lambda s: s[0] != slot[0])
         chosen[name] = slot
-    return {name: Look(manifest["variants"][name]["label"], *slot) for name, slot in chosen.items()}
+    return {name: Look(manifest.variants[name].label, *slot) for name, slot in chosen.items()}
 
 
 def house_style() -> AbstractContextManager[None]:

@@ -7,8 +7,7 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.statistics import MeanRanks
 from gansweep.report.text.numbers import p_text
-from gansweep.results.halving import PRUNED
-from gansweep.results.row_file import FAILED
+from gansweep.results.row import FAILED, Outcome
 
 
 def verdict(comparison: Comparison) -> list[tuple[str, str]]:
@@ -68,7 +67,7 @@ def _on_dataset(comparison: Comparison, dataset: str) -> str:
 
 def _leaders(comparison: Comparison, dataset: str) -> str:
     k, group = comparison.budget(dataset), comparison.leading[dataset]
-    name = comparison.drawn
+    name = comparison.unit
     budget = f"with a budget of {k} {name}s" if k > 1 else f"with a single random {name}"
     others = len(comparison.started(dataset))
     test = f"permutation test of the best of {k}, Holm-adjusted, α = {statistics.ALPHA}"
@@ -87,7 +86,7 @@ def _across(comparison: Comparison) -> list[tuple[str, str]]:
     runs = "fresh seeds"
     if not all(scores.values()) and comparison.is_random_search:
         scores = {name: comparison.started(name) for name in comparison.datasets}
-        runs = f"random {comparison.drawn}s"
+        runs = f"random {comparison.unit}s"
     if min(len(comparison.datasets), len(comparison.variants)) < 2 or not all(scores.values()):
         return []
     found = statistics.critical_difference(scores)
@@ -114,7 +113,7 @@ def _robustness(comparison: Comparison) -> str:
     failed = int(comparison.finished["outcome"].isin(FAILED).sum())
     collapsed = int((comparison.finished["outcome"] == "collapsed").sum())
     low, high = (100 * bound for bound in statistics.wilson(failed, n))
-    n_pruned = int((comparison.finished["outcome"] == PRUNED).sum())
+    n_pruned = int((comparison.finished["outcome"] == Outcome.PRUNED).sum())
     pruned = f"; {n_pruned} were pruned before they could end in any way" if n_pruned else ""
     return (
         f"{failed} of {n} trials failed ({100 * failed / n:.0f} %, 95 % interval {low:.0f} to {high:.0f} "
@@ -142,25 +141,25 @@ def cautions(comparison: Comparison) -> list[str]:
     ]
     if not comparison.is_random_search:
         found.append(
-            f"The sampler is “{comparison.manifest['sampler']}”, not “random”: trials depend on each "
+            f"The sampler is “{comparison.manifest.sampler}”, not “random”: trials depend on each "
             "other, so budget curves, intervals and leading groups would not hold and are left out."
         )
-    elif comparison.manifest["sampler"] == "qmc":
+    elif comparison.manifest.sampler == "qmc":
         found.append(
             "The trials are quasi-random: they cover the space evenly, and intervals are approximate."
         )
     if comparison.is_halved:
-        found.append(halved.caution(comparison.finished, comparison.manifest["budget"]))
-    git = comparison.manifest["git"]
+        found.append(halved.caution(comparison.finished, comparison.manifest.budget))
+    git = comparison.manifest.git
     if git is None:
         found.append("The code was not under version control: the commit that made these results is unknown.")
-    elif git["dirty"]:
-        found.append(f"The code had uncommitted changes on top of commit {git['commit'][:12]}.")
+    elif git.dirty:
+        found.append(f"The code had uncommitted changes on top of commit {git.commit[:12]}.")
     return found
 
 
 def _missing(comparison: Comparison) -> list[str]:
-    planned = int(comparison.manifest["planned_trials"])
+    planned = int(comparison.manifest.planned_trials)
     started = [*comparison.trials["outcome"], *comparison.reruns["outcome"]]
     done = sum(isinstance(outcome, str) for outcome in started)
     running = len(started) - done
@@ -175,7 +174,7 @@ def _missing(comparison: Comparison) -> list[str]:
 def _sizes(comparison: Comparison, dataset: str) -> list[str]:
     """Unequal or small numbers of trials on one data set."""
     label = comparison.dataset_label(dataset)
-    trials = f"{comparison.drawn}s" if comparison.is_halved else "trials"
+    trials = f"{comparison.unit}s" if comparison.is_halved else "trials"
     sizes = {variant: len(comparison.scores[dataset, variant]) for variant in comparison.variants}
     found = []
     if len(set(sizes.values())) > 1:
@@ -196,16 +195,16 @@ def _sizes(comparison: Comparison, dataset: str) -> list[str]:
 
 def _seeds(comparison: Comparison, dataset: str) -> list[str]:
     """Winners on fewer fresh seeds than were asked for, and variants without any."""
-    scores, plan = comparison.confirmed_scores(dataset), comparison.manifest["budget"]["confirm"]
+    scores, plan = comparison.confirmed_scores(dataset), comparison.manifest.budget.confirm
     if not scores or not plan:
         return []
     sizes = {variant: len(scores.get(variant, ())) for variant in comparison.variants}
-    fewer = [f"{comparison.label(name)} ({size})" for name, size in sizes.items() if size < plan["seeds"]]
+    fewer = [f"{comparison.label(name)} ({size})" for name, size in sizes.items() if size < plan.seeds]
     if not fewer:
         return []
     return [
         f"{comparison.dataset_label(dataset)}: {listing(fewer)} finished fewer fresh seeds than the "
-        f"{plan['seeds']} asked for."
+        f"{plan.seeds} asked for."
     ]
 
 

@@ -1,29 +1,26 @@
 """What must hold for the rows of a study: within a row, within a trial, and against the plan."""
 
-import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Any
 
 from gansweep.results import phases
-from gansweep.results.halving import PRUNED, Race
-from gansweep.results.outlines import ROW, misfit
-from gansweep.results.row_file import FAILED, IDENTITY, Row, config_id
-from gansweep.space import Distribution, contains, from_json
+from gansweep.results.halving import HalvingState
+from gansweep.results.phases import FinishedTrial
+from gansweep.results.plan import Budget, Plan
+from gansweep.results.records import Manifest
+from gansweep.results.row import FAILED, IDENTITY, Cell, Outcome, Phase, Row, Trial, config_id
+from gansweep.space import Distribution, contains
 
 NAMED = 5  # of many, how many are named
 
 
-def check_rows(rows: list[Row], manifest: dict[str, Any]) -> list[str]:
+def check_rows(rows: list[Row], manifest: Manifest) -> list[str]:
     """What is wrong with the rows of a study, one sentence each."""
-    wrong = [sentence for number, row in enumerate(rows, 1) for sentence in _check_row(row, number)]
-    if wrong:
-        return wrong  # what follows supposes whole rows
+    wrong: list[str] = []
     trials: dict[str, list[Row]] = {}
     for row in rows:
-        trials.setdefault(row["trial_id"], []).append(row)
+        trials.setdefault(row.trial_id, []).append(row)
     for trial_id, history in trials.items():
         checks = (_check_history(history, manifest), _check_scores(history, manifest))
         wrong += [f"trial {trial_id}: {sentence}" for check in checks for sentence in check]
@@ -33,180 +30,161 @@ def check_rows(rows: list[Row], manifest: dict[str, Any]) -> list[str]:
     return wrong + list(_check_phases(firsts, rows, manifest))
 
 
-def _check_row(row: Any, number: int) -> Iterator[str]:
-    where = f"rows.jsonl, line {number}"
-    if wrong := misfit(row, ROW, "row"):
-        yield f"{where}: {wrong}"
-    else:
-        yield from (f"{where}: {name} is not finite" for name in _not_finite(row))
-
-
-def _not_finite(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _not_finite(value, f"{prefix}{name}.")
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield f"{prefix}{name}"
-
-
-def _check_history(history: list[Row], manifest: dict[str, Any]) -> Iterator[str]:
+def _check_history(history: list[Row], manifest: Manifest) -> Iterator[str]:
     """The rows of one trial, in order: one trial that goes forward and ends once."""
     first, last = history[0], history[-1]
     for name in (*IDENTITY, "hp", "steps_planned", "n_images"):
-        if any(row[name] != first[name] for row in history):
+        if any(getattr(row, name) != getattr(first, name) for row in history):
             yield f"{name} changes from row to row"
-    ends = [row for row in history if row["outcome"] is not None]
+    ends = [row for row in history if row.outcome is not None]
     if len(ends) > 1:
         yield f"it ends {len(ends)} times"
-    elif ends and last["outcome"] is None:
+    elif ends and last.outcome is None:
         yield "it goes on after its end"
-    steps = [row["step"] for row in history if row["metrics"]]
+    steps = [row.step for row in history if row.metrics]
     if repeated := [step for step, count in Counter(steps).items() if count > 1]:
         yield f"step {repeated[0]} is measured {steps.count(repeated[0])} times"
-    if any(a["step"] > b["step"] for a, b in pairwise(history)):
+    if any(a.step > b.step for a, b in pairwise(history)):
         yield "its steps go back"
-    if not 0 <= last["step"] <= last["steps_planned"]:
-        yield f"it is at step {last['step']} of {last['steps_planned']}"
+    if not 0 <= last.step <= last.steps_planned:
+        yield f"it is at step {last.step} of {last.steps_planned}"
     for name in ("train_seconds", "eval_seconds"):
-        if any(a[name] > b[name] for a, b in pairwise(history)) or first[name] < 0:
+        if any(getattr(a, name) > getattr(b, name) for a, b in pairwise(history)) or getattr(first, name) < 0:
             yield f"{name} goes back"
-    n_planned = manifest["budget"]["evaluations"]
+    n_planned = manifest.budget.evaluations
     every_round = [(i + 1) * steps[0] for i in range(len(steps))] if steps else []
-    if last["outcome"] == "ok" and len(steps) != n_planned and steps != every_round:
+    if last.outcome == Outcome.OK and len(steps) != n_planned and steps != every_round:
         yield f"it has {len(steps)} of {n_planned} measurements"
 
 
-def _check_scores(history: list[Row], manifest: dict[str, Any]) -> Iterator[str]:
+def _check_scores(history: list[Row], manifest: Manifest) -> Iterator[str]:
     """What was measured, how, and whether the outcome follows."""
-    for metric_id in sorted({row["metric_id"] for row in history if row["metrics"]}, key=str):
-        known = manifest["metrics"].get(metric_id)
+    for metric_id in sorted({row.metric_id for row in history if row.metrics}, key=str):
+        known = manifest.metrics.get(str(metric_id))
         if known is None:
             yield f"its metric_id {metric_id} is not in the manifest"
-        elif known["dataset"] != history[0]["dataset"] or known["n_images"] != history[0]["n_images"]:
+        elif (known.dataset, known.n_images) != (history[0].dataset, history[0].n_images):
             yield f"its metric_id {metric_id} is of other images than the trial's"
     last = history[-1]
-    measured = any(row["metrics"].get("fid") is not None for row in history)
-    if last["outcome"] not in (None, "ok", PRUNED, *FAILED):
-        yield f"its outcome {last['outcome']!r} is unknown"
-    if last["outcome"] == "ok" and not measured:
+    measured = any(row.fid is not None for row in history)
+    if last.outcome == Outcome.OK and not measured:
         yield "its outcome is ok, but no FID was measured"
-    if (last["failure"] is not None) != (last["outcome"] in FAILED):
-        yield f"its outcome is {last['outcome']}, but its failure is {json.dumps(last['failure'])}"
+    if (last.failure is not None) != (last.outcome in FAILED):
+        yield f"its outcome is {last.outcome}, but its failure is {last.failure and last.failure.kind}"
 
 
-def _check_configuration(row: Row, manifest: dict[str, Any]) -> Iterator[str]:
+def _check_configuration(row: Row, manifest: Manifest) -> Iterator[str]:
     """Whose trial it is, and whether the search could have drawn its hyperparameters."""
     for name in ("study", "sampler", "sampler_seed"):
-        if row[name] != manifest[name]:
-            yield f"its {name} is {row[name]!r}, the manifest's {manifest[name]!r}"
-    if row["steps_planned"] != manifest["budget"]["steps"]:
-        yield f"its steps_planned is {row['steps_planned']}, the manifest's {manifest['budget']['steps']}"
-    if row["dataset"] not in manifest["datasets"] or row["variant"] not in manifest["variants"]:
-        yield f"the manifest has no {row['variant']} on {row['dataset']}"
+        if getattr(row, name) != getattr(manifest, name):
+            yield f"its {name} is {getattr(row, name)!r}, the manifest's {getattr(manifest, name)!r}"
+    if row.steps_planned != manifest.budget.steps:
+        yield f"its steps_planned is {row.steps_planned}, the manifest's {manifest.budget.steps}"
+    if row.dataset not in manifest.datasets or row.variant not in manifest.variants:
+        yield f"the manifest has no {row.variant} on {row.dataset}"
         return
-    if config_id(row["hp"]) != row["config_id"]:
-        yield f"config_id {row['config_id']} is not the hash of its hyperparameters"
-    default = manifest["defaults"][row["variant"]]
-    if row["is_default"]:
-        if row["hp"] != default:
+    if config_id(row.hp) != row.config_id:
+        yield f"config_id {row.config_id} is not the hash of its hyperparameters"
+    default = manifest.defaults[row.variant]
+    if row.is_default:
+        if row.hp != default:
             yield "it counts as the default, but has other hyperparameters"
         return
-    space = from_json(manifest["spaces"][row["variant"]])
-    for name in sorted(row["hp"].keys() | {n for n, v in space.items() if isinstance(v, Distribution)}):
-        values, value = space.get(name, default.get(name)), row["hp"].get(name)
+    space = manifest.space(row.variant)
+    for name in sorted(row.hp.keys() | {n for n, v in space.items() if isinstance(v, Distribution)}):
+        values, value = space.get(name, default.get(name)), row.hp.get(name)
         allowed = contains(values, value) if isinstance(values, Distribution) else value == values
         if not allowed:
             yield f"hyperparameter {name} is {value!r}, which its space does not have"
 
 
-def _check_search(trials: list[Row], manifest: dict[str, Any]) -> Iterator[str]:
+def _check_search(trials: list[Row], manifest: Manifest) -> Iterator[str]:
     """trials: the first row of each. Every number once, with its name, seed and role."""
-    search = [trial for trial in trials if trial["phase"] == phases.SEARCH]
-    numbers = Counter((trial["dataset"], trial["variant"], trial["trial_number"]) for trial in search)
+    search = [trial for trial in trials if trial.phase == Phase.SEARCH]
+    numbers = Counter((trial.dataset, trial.variant, trial.trial_number) for trial in search)
     for (dataset, variant, number), count in numbers.items():
         if count > 1:
             yield f"the search of {variant} on {dataset} has {count} trials of number {number}"
-    n_trials = manifest["budget"]["trials"]
+    n_trials = manifest.budget.trials
     for trial in search:
-        number = trial["trial_number"]
+        number = trial.trial_number
         if not 0 <= number < n_trials:
-            yield f"trial {trial['trial_id']}: its number is {number}, but a search has {n_trials} trials"
-        if trial["trial_id"].rpartition("-")[2].lstrip("0") != str(number or ""):
-            yield f"trial {trial['trial_id']}: its number is {number}"
-        if trial["seed"] != manifest["sampler_seed"] * 100_000 + number:
-            yield f"trial {trial['trial_id']}: its seed is {trial['seed']}, which is not that of its number"
-        if trial["is_default"] != (number == 0):
-            yield f"trial {trial['trial_id']}: number 0, and only it, is the default"
+            yield f"trial {trial.trial_id}: its number is {number}, but a search has {n_trials} trials"
+        if trial.trial_id.rpartition("-")[2].lstrip("0") != str(number or ""):
+            yield f"trial {trial.trial_id}: its number is {number}"
+        if trial.seed != manifest.sampler_seed * 100_000 + number:
+            yield f"trial {trial.trial_id}: its seed is {trial.seed}, which is not that of its number"
+        if trial.is_default != (number == 0):
+            yield f"trial {trial.trial_id}: number 0, and only it, is the default"
 
 
-def _check_pruned(rows: list[Row], manifest: dict[str, Any]) -> Iterator[str]:
+def _check_pruned(rows: list[Row], manifest: Manifest) -> Iterator[str]:
     """Whether those trials were pruned, and only those, that were worse than others at a rung."""
-    ends = {(*_place(row), row["phase"]): row["outcome"] for row in rows if row["outcome"]}
-    pruned = {place for place, outcome in ends.items() if outcome == PRUNED}
-    lost = {(*place, phases.SEARCH) for place in _lost(rows, manifest["budget"])}
+    ends = {(*_place(row), row.phase): row.outcome for row in rows if row.outcome}
+    pruned = {place for place, outcome in ends.items() if outcome == Outcome.PRUNED}
+    lost = {(*place, Phase.SEARCH) for place in _pruned(rows, manifest.budget)}
     lost = {place for place in lost if ends.get(place) not in FAILED}
     for places, words in ((pruned - lost, "pruned, but no"), (lost - pruned, "not pruned, but a")):
         for dataset, variant, number, _ in sorted(places):
             yield f"trial number {number} of {variant} on {dataset} was {words} rung drops it"
 
 
-def _lost(rows: list[Row], budget: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+def _pruned(rows: list[Row], budget: Budget) -> Iterator[tuple[str, str, int]]:
     """Who goes no further in the searches, when all rungs are decided that can be."""
-    races: dict[tuple[str, str], Race] = {}
-    for row in rows if budget.get("halving") else ():
-        if row["phase"] == phases.SEARCH and 0 <= row["trial_number"] < budget["trials"]:
-            cell = row["dataset"], row["variant"]
-            if cell not in races:
-                races[cell] = Race(budget)
-                for number in range(budget["trials"]):
-                    races[cell].enter(number)
-            races[cell].note(row)
-    for cell, race in races.items():
-        while race.decide():
+    cells: dict[Cell, HalvingState] = {}
+    for row in rows if budget.halving else ():
+        if row.phase == Phase.SEARCH and 0 <= row.trial_number < budget.trials and budget.halving:
+            if row.cell not in cells:
+                cells[row.cell] = HalvingState(budget.halving, budget.evaluations)
+                for number in range(budget.trials):
+                    cells[row.cell].add(number)
+            cells[row.cell].note(row)
+    for cell, halving in cells.items():
+        while halving.decide():
             pass
-        yield from ((*cell, number) for number in race.out)
+        yield from ((*cell, number) for number in halving.pruned)
 
 
-def _check_phases(trials: list[Row], rows: list[Row], manifest: dict[str, Any]) -> Iterator[str]:
+def _check_phases(trials: list[Row], rows: list[Row], manifest: Manifest) -> Iterator[str]:
     """What ran on fresh seeds, and what has not run yet. trials: the first row of each."""
-    plan = {"datasets": list(manifest["datasets"]), "variants": list(manifest["variants"])}
-    plan |= {"seed": manifest["sampler_seed"]} | manifest["budget"]
+    plan, finished = manifest.plan, phases.finished_trials(rows)
     after = [phase for stage in phases.stages(plan) for phase in stage]
-    planned = {trial["trial_id"]: trial for phase in after for trial in phases.planned(phase, plan, rows)}
-    originals = {_place(trial): trial for trial in trials if trial["phase"] == phases.SEARCH}
+    planned = {
+        trial.trial_id: trial.seed for phase in after for trial in phases.planned(phase, plan, finished)
+    }
+    originals = {_place(trial): trial for trial in trials if trial.phase == Phase.SEARCH}
     for trial in trials:
-        if trial["phase"] == phases.SEARCH:
+        if trial.phase == Phase.SEARCH:
             continue
         original = originals.get(_place(trial))
-        if trial["phase"] not in after:
-            yield f"trial {trial['trial_id']}: the study has no phase {trial['phase']!r}"
+        if trial.phase not in after:
+            yield f"trial {trial.trial_id}: the study has no phase {trial.phase!r}"
         elif original is None:
-            yield f"trial {trial['trial_id']}: the search has no trial that it repeats"
-        elif trial["hp"] != original["hp"]:
-            yield f"trial {trial['trial_id']}: its hyperparameters are not those of {original['trial_id']}"
+            yield f"trial {trial.trial_id}: the search has no trial that it repeats"
+        elif trial.hp != original.hp:
+            yield f"trial {trial.trial_id}: its hyperparameters are not those of {original.trial_id}"
         # A study whose search was extended keeps fresh seeds of configurations that are not chosen any more.
-        elif trial["seed"] != planned.get(trial["trial_id"], trial)["seed"]:
-            yield f"trial {trial['trial_id']}: its seed is {trial['seed']}, which is not the planned one"
-    yield from _unfinished(plan, rows, after)
+        elif trial.seed != planned.get(trial.trial_id, trial.seed):
+            yield f"trial {trial.trial_id}: its seed is {trial.seed}, which is not the planned one"
+    yield from _unfinished(plan, finished, after)
 
 
-def _place(trial: Row) -> tuple[str, str, int]:
-    return trial["dataset"], trial["variant"], trial["trial_number"]
+def _place(trial: Trial) -> tuple[str, str, int]:
+    return trial.dataset, trial.variant, trial.trial_number
 
 
-def _unfinished(plan: dict[str, Any], rows: list[Row], after: list[str]) -> Iterator[str]:
+def _unfinished(plan: Plan, finished: list[FinishedTrial], after: list[Phase]) -> Iterator[str]:
     """The trials of the plan that have not ended; a phase is planned once those before it are complete."""
-    ended = {_place(row) for row in rows if row["outcome"] and row["phase"] == phases.SEARCH}
+    ended = {_place(trial) for trial in finished if trial.phase == Phase.SEARCH}
     left = {
         f"the search of {variant} on {dataset}": [
-            f"number {i}" for i in range(plan["trials"]) if (dataset, variant, i) not in ended
+            f"number {i}" for i in range(plan.trials) if (dataset, variant, i) not in ended
         ]
-        for dataset in plan["datasets"]
-        for variant in plan["variants"]
+        for dataset, variant in plan.cells
     }
     for phase in after:
         if not any(left.values()):
-            left[f"phase {phase}"] = [trial["trial_id"] for trial in phases.unfinished(phase, plan, rows)]
+            left[f"phase {phase}"] = [trial.trial_id for trial in phases.unfinished(phase, plan, finished)]
     for name, trials in left.items():
         if trials:
             yield f"{name}: {len(trials)} planned trials have not ended: {_some(trials)}"

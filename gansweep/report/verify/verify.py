@@ -17,14 +17,18 @@ from gansweep.report.summary import summary_table
 from gansweep.report.text.escaping import readable_csv
 from gansweep.report.verify.row_checks import check_rows
 from gansweep.results import columns, csv, row_file
-from gansweep.results.outlines import read_outlined
-from gansweep.results.tables import load
+from gansweep.results.decoding import read_record
+from gansweep.results.folder import StudyFolder
+from gansweep.results.records import Manifest, read_manifest
+from gansweep.results.row import config_id
+from gansweep.results.study_file import ResolvedStudy, read_study
+from gansweep.results.tables import read_tables
 
 MOST = 10  # differences that are named for each file
 ROUNDING = 1e-9  # a sum may round differently on another machine
 
 
-def verify(folder: Path) -> list[str]:
+def verify_study(folder: Path) -> list[str]:
     """Recompute every table of a study from its rows, and hold the rows to the plan and to each other.
 
     Returns a sentence for each thing that is wrong; none if the results are sound. A study that has not
@@ -34,7 +38,7 @@ def verify(folder: Path) -> list[str]:
         UserError: the folder holds no results, or its manifest or study are damaged.
     """
     folder = Path(folder)
-    manifest = row_file.read_manifest(folder)
+    manifest = read_manifest(folder)
     wrong = list(_check_manifest(folder, manifest))
     try:
         rows = list(row_file.read_rows(folder))
@@ -49,33 +53,36 @@ def verify(folder: Path) -> list[str]:
         return [*wrong, *(broken or [str(error)])]
 
 
-def _check_manifest(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
+def _check_manifest(folder: Path, manifest: Manifest) -> Iterator[str]:
     """The manifest against its own hashes, the resolved study and the references."""
-    for metric_id, known in manifest["metrics"].items():
-        description = {name: value for name, value in known.items() if name != "floor"}
-        if row_file.config_id(description) != metric_id:  # the hash that makes a metric_id, too
+    files = StudyFolder(folder)
+    for metric_id, known in manifest.metrics.items():
+        description = known.description()
+        if config_id(description) != metric_id:  # the hash that makes a metric_id, too
             yield f"manifest.json: metric {metric_id} is not the hash of its description"
-        dataset = str(known.get("dataset"))
-        if known.get("dataset_sha256") != manifest["datasets"].get(dataset, {}).get("sha256"):
-            yield f"manifest.json: metric {metric_id} is of other data than data set {dataset}"
-        file = row_file.reference_file(folder, dataset)
-        if file.exists() and _reference(file) != {"description": description, "floor": known.get("floor")}:
+        dataset = manifest.datasets.get(known.dataset)
+        if dataset is None or known.dataset_sha256 != dataset.sha256:
+            yield f"manifest.json: metric {metric_id} is of other data than data set {known.dataset}"
+        file = files.reference(known.dataset)
+        if file.exists() and _reference(file) != {"description": description, "floor": known.floor}:
             yield f"{file.relative_to(folder)} is not the reference of metric {metric_id} in manifest.json"
-    if (folder / "study.json").exists():
-        study = read_outlined(folder / "study.json", {"variants": [str], "datasets": [str]})
-        yield from (f"manifest.json and study.json differ in {name}" for name in _unlike(manifest, study))
+    if files.study.exists():
+        names = _differing(manifest, read_study(folder))
+        yield from (f"manifest.json and study.json differ in {name}" for name in names)
 
 
-def _unlike(manifest: dict[str, Any], study: dict[str, Any]) -> Iterator[str]:
-    sums = {name: dataset["sha256"] for name, dataset in manifest["datasets"].items()}
-    here = manifest | manifest["budget"] | {"name": manifest["study"], "seed": manifest["sampler_seed"]}
-    here |= {"data_sha256": sums, "variants": [*manifest["variants"]], "datasets": [*manifest["datasets"]]}
-    names = ("name", "seed", "sampler", "spaces", "defaults", "same_configurations", "data_sha256")
-    for name in (*names, *manifest["budget"]):
-        if here.get(name) != study.get(name):
-            yield name
-    for name in ("variants", "datasets"):
-        if sorted(here[name]) != sorted(study[name]):
+def _differing(manifest: Manifest, study: ResolvedStudy) -> Iterator[str]:
+    """Yields the fields in which a manifest and a study differ."""
+    plan = manifest.plan
+    expected = {name: getattr(plan, name) for name in plan.__struct_fields__}
+    expected |= {name: sorted(expected[name]) for name in ("datasets", "variants")}
+    expected |= {"data_sha256": {name: dataset.sha256 for name, dataset in manifest.datasets.items()}}
+    expected |= {"name": manifest.study}
+    for name in ("sampler", "spaces", "defaults", "same_configurations"):
+        expected[name] = getattr(manifest, name)
+    for name, value in expected.items():
+        found = getattr(study, name)
+        if value != (sorted(found) if name in ("datasets", "variants") else found):
             yield name
 
 
@@ -90,16 +97,16 @@ def _reference(file: Path) -> Any:
         return None
 
 
-def _check_tables(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
-    tables = load(folder, manifest["collapse_above"])
+def _check_tables(folder: Path, manifest: Manifest) -> Iterator[str]:
+    tables = read_tables(folder, manifest.collapse_above)
     for name, table in tables.items():
         yield from columns.violations(name, table)
         for suffix in ("csv", "parquet"):
             yield from _check_file(folder, f"{name}.{suffix}", csv.to_csv(table), columns.KEYS[name])
-    package = folder / "datapackage.json"
+    package = StudyFolder(folder).datapackage
     if not package.exists():
         yield "datapackage.json is missing"
-    elif read_outlined(package, dict).get("resources") != csv.datapackage(tables)["resources"]:
+    elif read_record(package, dict).get("resources") != csv.datapackage(tables)["resources"]:
         yield "datapackage.json does not describe the tables that the rows give"
     summary = readable_csv(summary_table(read_comparison(folder)))
     for suffix in ("csv", "parquet"):

@@ -6,18 +6,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Container, Mapping
-from typing import Any, TextIO
+from typing import TextIO
 
-from gansweep.results.halving import PRUNED
-from gansweep.results.row_file import Row
-from gansweep.results.status.progress import Tally
+from gansweep.results.plan import Plan
+from gansweep.results.records import Incident
+from gansweep.results.row import Outcome, Row
+from gansweep.results.status.progress import StudyProgress
 
 WIDEST_NAME, WIDEST_BAR = 26, 20
-WELL = ("ok", PRUNED)  # the outcomes of trials that did not fail
+NOT_FAILED = (Outcome.OK, Outcome.PRUNED)
 JUDGED_SECONDS = 5.0  # between two estimates of the time that is left
 
 
-class Screen:
+class LiveLines:
     """Lines that are drawn over the ones before, as far as a terminal has room for them."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -34,13 +35,13 @@ class Screen:
         self.n_lines = len(lines)
 
 
-class Progress:
+class ProgressDisplay:
     """Counts trials and keeps the best FID of every cell; draws at most twice a second."""
 
-    def __init__(self, study: dict[str, Any], labels: dict[str, str], stream: TextIO | None = None) -> None:
+    def __init__(self, plan: Plan, labels: dict[str, str], stream: TextIO | None = None) -> None:
         self.labels, self.stream = labels, stream or sys.stdout
-        self.live, self.screen = self.stream.isatty(), Screen(self.stream)
-        self.tally = Tally(study, since=math.floor(time.time()))
+        self.live, self.screen = self.stream.isatty(), LiveLines(self.stream)
+        self.tally = StudyProgress(plan, since=math.floor(time.time()))
         self.incidents: Counter[str] = Counter()  # of this run, by what was done about them
         self.started = self.drawn = time.monotonic()
         self.judged, self.left = 0.0, "no estimate yet"
@@ -48,20 +49,19 @@ class Progress:
     def note(self, row: Row, earlier: bool = False) -> None:
         """Count a row; `earlier`: it is from a run before this one."""
         self.tally.note(row)
-        if row["outcome"] is None or earlier or self.live:
+        if row.outcome is None or earlier or self.live:
             return
-        fid = row["metrics"].get("fid")
-        if fid is not None:
-            shown = f"FID {fid:.2f}"
-        elif row["failure"]:
-            shown = first_line(row["failure"]["message"])
+        if row.fid is not None:
+            shown = f"FID {row.fid:.2f}"
+        elif row.failure:
+            shown = first_line(row.failure.message)
         else:
-            shown = f"step {row['step']:,} of {row['steps_planned']:,}"
-        self._say(f"{self.count()}  {row['trial_id']}  {row['outcome']}, {shown}")
+            shown = f"step {row.step:,} of {row.steps_planned:,}"
+        self._say(f"{self.count()}  {row.trial_id}  {row.outcome}, {shown}")
 
-    def incident(self, incident: Mapping[str, Any]) -> None:
+    def incident(self, incident: Incident) -> None:
         """Count an incident, as incidents.jsonl has it."""
-        self.incidents[incident["kind"]] += 1
+        self.incidents[incident.kind] += 1
         if not self.live:
             self._say(f"{self.count()}  {incident_line(incident)}")
 
@@ -76,9 +76,9 @@ class Progress:
     def table(self, width: int = 80) -> list[str]:
         """One line a cell, and one or two for the whole study."""
         outcomes = self.tally.outcomes
-        trouble = {"failed": counted(outcomes, skip=WELL), "incidents": counted(self.incidents)}
+        trouble = {"failed": counted(outcomes, skip=NOT_FAILED), "incidents": counted(self.incidents)}
         told = [f"{name}: {text}" for name, text in trouble.items() if text]
-        told += [f"pruned: {outcomes[PRUNED]}"] if outcomes[PRUNED] else []
+        told += [f"pruned: {outcomes[Outcome.PRUNED]}"] if outcomes[Outcome.PRUNED] else []
         so_far = duration(time.monotonic() - self.started)
         summary = f"{self.count()} trials, {so_far} so far{self._time_left()}"
         return [*cell_lines(self.tally, self.labels, width), *told, summary]
@@ -100,10 +100,10 @@ class Progress:
         print(text, file=self.stream, flush=True)
 
 
-def cell_lines(tally: Tally, labels: Mapping[str, str], width: int) -> list[str]:
+def cell_lines(tally: StudyProgress, labels: Mapping[str, str], width: int) -> list[str]:
     """A line for each cell: its name, a bar, how many trials have ended, the best FID, how many failed."""
-    several = len(tally.study["datasets"]) > 1
-    names = [f"{labels[v]}{f' on {d}' if several else ''}"[:WIDEST_NAME] for v, d in tally.cells]
+    several = len(tally.plan.datasets) > 1
+    names = [f"{labels[v]}{f' on {d}' if several else ''}"[:WIDEST_NAME] for d, v in tally.cells]
     wide = max(map(len, names))
     digits = max((len(str(tally.planned(cell))) for cell in tally.cells), default=1)
     bar_width = min(WIDEST_BAR, max(4, width - wide - 2 * digits - 36))
@@ -127,12 +127,12 @@ def counted(counts: Counter[str], skip: Container[str] = ()) -> str:
     return ", ".join(f"{n} {name}" for name, n in counts.most_common() if name not in skip)
 
 
-def incident_line(incident: Mapping[str, Any]) -> str:
+def incident_line(incident: Incident) -> str:
     """An incident in words."""
-    n = len(incident["trials"])
+    n = len(incident.trials)
     return (
-        f"{incident['pack']} ({n} trial{'s' if n > 1 else ''}) {incident['kind']}, {incident['action']}: "
-        f"{first_line(incident['message'])}"
+        f"{incident.pack} ({n} trial{'s' if n > 1 else ''}) {incident.kind}, {incident.action}: "
+        f"{first_line(incident.message)}"
     )
 
 

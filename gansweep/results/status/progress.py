@@ -6,26 +6,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
+
+from msgspec import structs
 
 from gansweep.results import phases
 from gansweep.results.halving import share_left
-from gansweep.results.row_file import FAILED, Row
+from gansweep.results.plan import Plan
+from gansweep.results.row import FAILED, Cell, Outcome, Phase, Row, Trial
 from gansweep.results.status.eta import Pace, Report, seconds_left
-
-Cell: TypeAlias = tuple[str, str]  # variant, data set
-IDENTIFYING = ("phase", "dataset", "variant", "trial_id", "trial_number", "is_default")
-
 
 NOTHING = Report(-math.inf, 0.0, 0.0)
 
 
 @dataclass(slots=True)
-class Trial:
-    """How far a trial has come. `identity`: what phases.n_left needs of its rows."""
+class TrialProgress:
+    """How far a trial has come."""
 
-    identity: Row
-    outcome: str | None = None
+    trial: Trial
+    outcome: Outcome | None = None
     best: float = math.inf
     seconds: float = 0.0  # its own share of its pack's time
     done: float = 0.0  # share of its steps
@@ -37,12 +36,6 @@ class Trial:
     def full_seconds(self) -> float:
         """What it takes in all, as far as it is known."""
         return self.seconds if self.outcome or not self.done else self.seconds / self.done
-
-    @property
-    def row(self) -> Row:
-        """What phases.n_left reads of it once it has ended."""
-        fid = self.best if math.isfinite(self.best) else None
-        return self.identity | {"outcome": self.outcome, "metrics": {"fid": fid}}
 
 
 class FailureGroup(NamedTuple):
@@ -63,15 +56,15 @@ class Cost(NamedTuple):
     gpu_hours: float | None
 
 
-class Tally:
-    """study: its cells, budget and seed, as a resolved study has them. since: when its driver began, in
-    seconds since the epoch; nothing without a driver.
+class StudyProgress:
+    """What the rows of a study say of its progress. since: start of its driver, in seconds since the epoch;
+    inf without a driver.
     """
 
-    def __init__(self, study: dict[str, Any], since: float = math.inf) -> None:
-        self.study, self.pace = study, Pace(since)
-        self.cells: list[Cell] = [(v, d) for d in study["datasets"] for v in study["variants"]]
-        self.trials: dict[Cell, dict[str, Trial]] = {cell: {} for cell in self.cells}
+    def __init__(self, plan: Plan, since: float = math.inf) -> None:
+        self.plan, self.pace = plan, Pace(since)
+        self.cells = plan.cells
+        self.trials: dict[Cell, dict[str, TrialProgress]] = {cell: {} for cell in self.cells}
         self.done: Counter[Cell] = Counter()
         self.searched: Counter[Cell] = Counter()  # of the search, how many have ended
         self.failed: Counter[Cell] = Counter()
@@ -82,58 +75,62 @@ class Tally:
         self._left: dict[Cell, tuple[int, int]] = {}  # how many had ended, and how many were left then
 
     def note(self, row: Row) -> None:
-        """Take a row.
+        """Add a row.
 
         Raises:
             KeyError: it is of a cell that the study does not have.
         """
-        cell, name = (row["variant"], row["dataset"]), row["trial_id"]
-        trial = self.trials[cell].get(name)
+        cell = row.cell
+        trial = self.trials[cell].get(row.trial_id)
         if trial is None:
-            trial = self.trials[cell][name] = Trial({key: row[key] for key in IDENTIFYING})
-        self.last_row = row["time"]
+            trial = self.trials[cell][row.trial_id] = TrialProgress(row.trial)
+        self.last_row = row.time
         self._measure(trial, row)
-        fid = row["metrics"].get("fid")
-        if fid is not None:
-            trial.best = min(trial.best, fid)
-            self.best[cell] = min(self.best[cell], fid)
-        if row["outcome"] is not None:
-            self._end(cell, trial, row)
+        if row.fid is not None:
+            trial.best = min(trial.best, row.fid)
+            self.best[cell] = min(self.best[cell], row.fid)
+        if row.outcome is not None:
+            self._end(cell, trial, row, row.outcome)
 
-    def _measure(self, trial: Trial, row: Row) -> None:
+    def _measure(self, trial: TrialProgress, row: Row) -> None:
         """What a row says about time."""
-        time, seconds = _epoch(row["time"]), row["train_seconds"] + row["eval_seconds"]
+        time, seconds = _epoch(row.time), row.train_seconds + row.eval_seconds
         work = max(0.0, seconds - trial.seconds)
         before = max(trial.last.time, self.pace.since)  # a pause between two drivers is no work
-        if trial.last.time < 0 and row["started_at"]:
-            before = max(before, _epoch(row["started_at"]))
+        if trial.last.time < 0 and row.started_at:
+            before = max(before, _epoch(row.started_at))
         span = time - before if math.isfinite(before) else 0.0
-        trial.last = Report(time, max(span, work), work, bool(row["metrics"]))
-        trial.seconds, trial.done = seconds, row["step"] / max(1, row["steps_planned"])
-        trial.device, trial.gpus = row["gpu_kind"] or row["device"], row["gpus"]
+        trial.last = Report(time, max(span, work), work, bool(row.metrics))
+        trial.seconds, trial.done = seconds, row.step / max(1, row.steps_planned)
+        trial.device, trial.gpus = row.gpu_kind or row.device, row.gpus
         self.pace.add(trial.last)
 
-    def _end(self, cell: Cell, trial: Trial, row: Row) -> None:
-        trial.outcome = row["outcome"]
+    def _end(self, cell: Cell, trial: TrialProgress, row: Row, outcome: Outcome) -> None:
+        trial.outcome = outcome
         self.done[cell] += 1
-        self.searched[cell] += row["phase"] == phases.SEARCH
-        self.outcomes[row["outcome"]] += 1
-        if row["outcome"] not in FAILED:
+        self.searched[cell] += row.phase == Phase.SEARCH
+        self.outcomes[outcome] += 1
+        if outcome not in FAILED:
             return
         self.failed[cell] += 1
-        message = (row["failure"]["message"].strip().splitlines() or [""])[0]
-        first = FailureGroup(row["outcome"], message, 0, row["trial_id"], row["files"].get("log"))
+        message = ((row.failure.message if row.failure else "").strip().splitlines() or [""])[0]
+        first = FailureGroup(outcome, message, 0, row.trial_id, row.files.get("log"))
         group = self.failures.get(first[:2], first)
         self.failures[first[:2]] = group._replace(n_trials=group.n_trials + 1)
 
     def left(self, cell: Cell) -> int:
         """How many trials of a cell are still to end, in all phases."""
-        if self.searched[cell] < self.study["trials"]:
-            return max(0, phases.n_planned(self.study) - self.done[cell])
+        if self.searched[cell] < self.plan.trials:
+            return max(0, phases.n_planned(self.plan) - self.done[cell])
         n_ended, n_left = self._left.get(cell, (-1, 0))
         if n_ended != self.done[cell]:
-            study = self.study | {"variants": [cell[0]], "datasets": [cell[1]]}
-            n_left = phases.n_left(study, (t.row for t in self.trials[cell].values() if t.outcome))
+            alone = structs.replace(self.plan, datasets=(cell.dataset,), variants=(cell.variant,))
+            finished = [
+                phases.finished_trial(trial.trial, trial.outcome, trial.best)
+                for trial in self.trials[cell].values()
+                if trial.outcome
+            ]
+            n_left = phases.n_left(alone, finished)
             self._left[cell] = self.done[cell], max(0, n_left)
         return self._left[cell][1]
 
@@ -162,16 +159,16 @@ class Tally:
 
     def _unknown_share(self) -> float:
         """The share of what is left that is of phases of which nothing has run: winners may be cheap."""
-        seen = {trial.identity["phase"] for trial in self._every()}
-        ahead = sum(n for phase, n in phases.n_by_phase(self.study).items() if phase not in seen)
+        seen = {trial.trial.phase for trial in self._every()}
+        ahead = sum(n for phase, n in phases.n_by_phase(self.plan).items() if phase not in seen)
         return min(1.0, ahead * len(self.cells) / max(1, sum(map(self.left, self.cells))))
 
     def _expected_seconds(self, cell: Cell) -> float:
         """What a trial of a cell takes: as those of the cell, of the data set, or of the study that ran."""
-        halved = self.study.get("halving") and self.searched[cell] < self.study["trials"]
+        halved = self.plan.halving and self.searched[cell] < self.plan.trials
         if halved and any(trial.done for trial in self.trials[cell].values()):
             return self._expected_of_halved(cell)
-        for others in ([cell], [c for c in self.cells if c[1] == cell[1]], self.cells):
+        for others in ([cell], [c for c in self.cells if c.dataset == cell.dataset], self.cells):
             known = [t.full_seconds for other in others for t in self.trials[other].values() if t.seconds]
             if known:
                 return fmean(known[-32:])
@@ -179,30 +176,30 @@ class Tally:
 
     def _expected_of_halved(self, cell: Cell) -> float:
         """What a trial takes that has not ended, while the search of its cell prunes trials."""
-        known = {trial.identity["trial_number"]: trial for trial in self.trials[cell].values()}
+        known = {trial.trial.trial_number: trial for trial in self.trials[cell].values()}
         full = sum(trial.seconds for trial in known.values()) / sum(trial.done for trial in known.values())
-        n = self.study["trials"]
-        ahead = full * (phases.n_planned(self.study) - n)
-        ahead += full * sum(share_left(self.study, number) for number in range(n) if number not in known)
+        n = self.plan.trials
+        ahead = full * (phases.n_planned(self.plan) - n)
+        ahead += full * sum(share_left(self.plan, number) for number in range(n) if number not in known)
         for number, trial in known.items():
             if trial.outcome is None:
-                ahead += full * share_left(self.study, number, trial.done) + trial.seconds
+                ahead += full * share_left(self.plan, number, trial.done) + trial.seconds
         return ahead / max(1, self.left(cell))
 
     def costs(self) -> list[Cost]:
         """What has been spent on each kind of device, the trials that have not ended included."""
-        spent: dict[str, list[Trial]] = {}
+        spent: dict[str, list[TrialProgress]] = {}
         for trial in self._every():
             if trial.device is not None:
                 spent.setdefault(trial.device, []).append(trial)
         return [Cost(device, _hours(own), _hours(own, shared=True)) for device, own in sorted(spent.items())]
 
-    def _every(self) -> Iterator[Trial]:
+    def _every(self) -> Iterator[TrialProgress]:
         for trials in self.trials.values():
             yield from trials.values()
 
 
-def _hours(trials: list[Trial], shared: bool = False) -> float | None:
+def _hours(trials: list[TrialProgress], shared: bool = False) -> float | None:
     """The hours of these trials; shared: of the GPUs that they held a share of, None if that is not known."""
     shares = [trial.gpus if shared else 1.0 for trial in trials]
     known = [share for share in shares if share is not None]

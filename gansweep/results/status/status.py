@@ -11,23 +11,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import msgspec
+
 from gansweep.errors import UserError, unknown
-from gansweep.results.incidents import FILE, Incident, read_incidents
-from gansweep.results.lock import LOCK, Driver, read_driver
+from gansweep.results.folder import StudyFolder
+from gansweep.results.incidents import read_incidents
+from gansweep.results.lock import Driver, read_driver
 from gansweep.results.logs import last_progress, logs_of, read_log, trials_in
-from gansweep.results.outlines import INCIDENT, ROW, Outline, misfit
-from gansweep.results.row_file import RowReader, read_manifest, read_rows, require_known
-from gansweep.results.status.progress import FailureGroup, Tally
+from gansweep.results.plan import Plan
+from gansweep.results.records import Incident, Manifest, read_manifest
+from gansweep.results.row_file import RowReader, read_rows, require_known
+from gansweep.results.status.progress import FailureGroup, StudyProgress
 
 State: TypeAlias = Literal["preparing", "running", "stopped", "done"]
-assert isinstance(ROW, dict)
-WATCHED: Outline = {  # of a row, what is quickly checked; the rest is looked at when a Tally cannot take it
-    name: ROW[name]
-    for name in (
-        *("phase", "dataset", "variant", "trial_id", "trial_number", "is_default", "step", "steps_planned"),
-        *("seed", "outcome", "train_seconds", "eval_seconds", "device", "gpus", "gpu_kind"),
-    )
-}
 LATEST = 3  # incidents that are told in full
 DISK_SECONDS, DISK_EVERY_SECONDS = 1.0, 60.0  # how long to look at sizes, how often
 
@@ -40,7 +36,7 @@ class Status:
     state: State
     driver: Driver | None
     command: str | None
-    tally: Tally | None
+    tally: StudyProgress | None
     labels: dict[str, str]
     seconds_left: tuple[float, float] | None
     silent_seconds: float | None  # since the last row
@@ -50,7 +46,7 @@ class Status:
 
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        tally = self.tally
+        tally, latest = self.tally, self.incidents[-LATEST:]
         n_ended, n_planned = tally.count() if tally else (0, None)
         return {
             "schema": "gansweep.status/1",
@@ -65,34 +61,37 @@ class Status:
             "seconds_left": list(self.seconds_left) if self.seconds_left else None,
             "outcomes": dict(tally.outcomes) if tally else {},
             "failures": [group._asdict() for group in failures(tally)] if tally else [],
-            "incidents": {"kinds": dict(kinds(self.incidents)), "latest": self.incidents[-LATEST:]},
+            "incidents": {
+                "kinds": dict(kinds(self.incidents)),
+                "latest": msgspec.to_builtins(latest),
+            },
             "costs": [cost._asdict() for cost in tally.costs()] if tally else [],
             "lost_seconds": self.lost_seconds,
             "disk": dict(zip(("bytes", "is_all"), self.disk, strict=True)),
         }
 
 
-class Watch:
-    """Looks at a study again and again; rows are read once."""
+class StatusReader:
+    """Reads how a study stands, as often as wanted; each row is read once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.rows = folder, RowReader(folder)
-        self.tally: Tally | None = None
-        self.counted: tuple[float, dict[str, Any]] | None = None  # since when, of what study
+        self.tally: StudyProgress | None = None
+        self.counted: tuple[float, Plan] | None = None  # since when, of what plan
         self.lost: tuple[int, float] = (0, 0.0)  # of how many incidents, seconds
         self.disk, self.weighed = (0, False), -math.inf
 
-    def look(self) -> Status:
-        """How the study stands now.
+    def read(self) -> Status:
+        """Returns how the study stands now.
 
         Raises:
             UserError: the folder is damaged.
         """
         driver = read_driver(self.folder)
-        manifest = read_manifest(self.folder) if (self.folder / "manifest.json").exists() else None
+        manifest = read_manifest(self.folder) if StudyFolder(self.folder).manifest.exists() else None
         if manifest:
             self._tally(manifest, driver)
-        incidents, now = checked_incidents(self.folder), time.time()
+        incidents, now = read_incidents(self.folder), time.time()
         if len(incidents) != self.lost[0]:
             self.lost = len(incidents), sum(_lost_seconds(self.folder, incidents))
         if time.monotonic() - self.weighed > DISK_EVERY_SECONDS:
@@ -103,9 +102,9 @@ class Watch:
             folder=self.folder,
             state=_state(self.folder, self.tally, at_work),
             driver=driver,
-            command=manifest["command"] if manifest else None,
+            command=manifest.command if manifest else None,
             tally=self.tally,
-            labels={name: v["label"] for name, v in manifest["variants"].items()} if manifest else {},
+            labels={name: variant.label for name, variant in manifest.variants.items()} if manifest else {},
             seconds_left=self.tally.seconds_left(now) if self.tally and at_work else None,
             silent_seconds=max(0.0, now - _epoch(last)) if last else None,
             incidents=incidents,
@@ -113,71 +112,54 @@ class Watch:
             disk=self.disk,
         )
 
-    def _tally(self, manifest: dict[str, Any], driver: Driver | None) -> None:
+    def _tally(self, manifest: Manifest, driver: Driver | None) -> None:
         """Take the rows that have come; all of them anew when the study was extended or has a new driver."""
         started = _epoch(driver.started) if driver and driver.at_work and driver.started else math.inf
-        budget = {"datasets": list(manifest["datasets"]), "variants": list(manifest["variants"])}
-        budget |= {"seed": manifest["sampler_seed"]} | manifest["budget"]
-        if self.tally is None or (started, budget) != self.counted:
-            self.tally, self.rows = Tally(budget, started), RowReader(self.folder)
-            self.counted = started, budget
-        for row in self.rows.new(WATCHED):
-            try:
-                self.tally.note(row)
-            except (KeyError, TypeError, ValueError, AttributeError):
-                self.rows.require(row, ROW)
-                require_known(self.folder, [(row["dataset"], row["variant"])], manifest)
-                raise
+        plan = manifest.plan
+        if self.tally is None or (started, plan) != self.counted:
+            self.tally, self.rows = StudyProgress(plan, started), RowReader(self.folder)
+            self.counted = started, plan
+        for row in self.rows.new():
+            if row.cell not in self.tally.trials:
+                require_known(self.folder, [row.cell], manifest)
+            self.tally.note(row)
 
 
-def _state(folder: Path, tally: Tally | None, at_work: bool) -> State:
+def _state(folder: Path, tally: StudyProgress | None, at_work: bool) -> State:
     if at_work:
         return "running" if tally else "preparing"
     n_ended, n_planned = tally.count() if tally else (0, None)
-    return "done" if n_ended == n_planned and (folder / "report" / "index.html").exists() else "stopped"
+    return "done" if n_ended == n_planned and StudyFolder(folder).page.exists() else "stopped"
 
 
-def _cells(tally: Tally, labels: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _cells(tally: StudyProgress, labels: dict[str, str]) -> Iterator[dict[str, Any]]:
     for cell in tally.cells:
         best = tally.best[cell]
         yield {
-            **{"variant": cell[0], "dataset": cell[1], "label": labels[cell[0]]},
+            **{"variant": cell.variant, "dataset": cell.dataset, "label": labels[cell.variant]},
             **{"ended": tally.done[cell], "planned": tally.planned(cell), "failed": tally.failed[cell]},
             "best_fid": best if math.isfinite(best) else None,
         }
 
 
-def failures(tally: Tally) -> list[FailureGroup]:
+def failures(tally: StudyProgress) -> list[FailureGroup]:
     """Trials that failed alike, the most first, what may be mended before what diverged."""
     return sorted(tally.failures.values(), key=lambda group: (group.outcome == "diverged", -group.n_trials))
 
 
 def kinds(incidents: list[Incident]) -> Counter[str]:
     """How many incidents of each kind and action."""
-    return Counter(f"{incident['kind']} ({incident['action']})" for incident in incidents)
-
-
-def checked_incidents(folder: Path) -> list[Incident]:
-    """The incidents of a study whose folder may come from somebody else.
-
-    Raises:
-        UserError: one lacks something that an incident has.
-    """
-    incidents = read_incidents(folder)
-    for incident in incidents:
-        if wrong := misfit(incident, INCIDENT, "incident"):
-            raise UserError(f"{folder / FILE} is damaged: {wrong}; restore the file")
-    return incidents
+    return Counter(f"{incident.kind} ({incident.action})" for incident in incidents)
 
 
 def _lost_seconds(folder: Path, incidents: list[Incident]) -> Iterator[float]:
     """What the failures of packs cost: the time of each since its pack last began or reported."""
     for incident in incidents:
-        path = folder / "logs" / f"{incident['pack']}.log"
+        path = StudyFolder(folder).log(incident.pack)
         if path.exists():
-            last = last_progress(read_log(path), before=incident["time"])
+            last = last_progress(read_log(path), before=incident.time)
             if last:
-                yield _epoch(incident["time"]) - last.timestamp()
+                yield _epoch(incident.time) - last.timestamp()
 
 
 def disk_used(folder: Path) -> tuple[int, bool]:
@@ -213,10 +195,15 @@ def study_folder(study: str, results: Path) -> Path:
         UserError: there is none.
     """
     for folder in (results / study, Path(study)):
-        if any((folder / name).exists() for name in ("manifest.json", LOCK)):
+        if _has_begun(folder):
             return folder
-    known = {file.parent.name for name in ("manifest.json", LOCK) for file in results.glob(f"*/{name}")}
+    known = {folder.name for folder in results.glob("*/") if _has_begun(folder)}
     raise unknown(f"study in {results}", study, known)
+
+
+def _has_begun(folder: Path) -> bool:
+    files = StudyFolder(folder)
+    return files.manifest.exists() or files.lock.exists()
 
 
 def logs(folder: Path, trial: str) -> list[Path]:
@@ -228,7 +215,7 @@ def logs(folder: Path, trial: str) -> list[Path]:
     found = logs_of(folder, trial)
     if found:
         return found
-    known = {row["trial_id"]: row["files"].get("log") for row in read_rows(folder)}
+    known = {row.trial_id: row.files.get("log") for row in read_rows(folder)}
     if trial not in known:
         raise unknown("trial", trial, known.keys() | trials_in(folder))
     raise UserError(f"the log of {trial}, {folder / (known[trial] or 'logs')}, is not there any more")

@@ -2,27 +2,29 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import ray
 import torch
 
 from gansweep import data
-from gansweep.results.row_file import Row
+from gansweep.results.phases import FinishedTrial
+from gansweep.results.records import Finalist
 from gansweep.run import finalists
 from gansweep.run.packing import Packing
 from gansweep.run.ray.worker import prepared
 
 
 def measure_finalists(
-    folder: Path, trials: list[Row], packing: Mapping[str, Packing]
-) -> Iterator[tuple[Row, dict[str, Any] | str]]:
-    """Measure trials once more, each in a task with what a pack of its data set asks for; each trial with its
-    entry for finalists.json as soon as there is one, or with why there is none."""
+    folder: Path, trials: list[FinishedTrial], packing: Mapping[str, Packing]
+) -> Iterator[tuple[FinishedTrial, Finalist | str]]:
+    """Measure trials again, each in a task with the resources of a pack of its data set.
+
+    Yields each trial with its entry for finalists.json, or with the reason why there is none.
+    """
     task, root = ray.remote(num_cpus=1)(_measure), str(data.data_root().resolve())
     pending = {}
     for trial in trials:
-        gpus = packing[trial["dataset"]].gpus
+        gpus = packing[trial.dataset].gpus
         device = "cuda" if gpus else "cpu"
         pending[task.options(num_gpus=gpus).remote(trial, folder, root, device)] = trial
     while pending:
@@ -34,7 +36,7 @@ def measure_finalists(
             yield trial, str(getattr(error, "cause", None) or error).strip().splitlines()[-1]
 
 
-def _measure(trial: Row, folder: Path, root: str, device: str) -> dict[str, Any]:
+def _measure(trial: FinishedTrial, folder: Path, root: str, device: str) -> Finalist:
     torch.set_num_threads(1)
-    dataset, evaluator = prepared(trial["dataset"], folder, root, torch.device(device))
+    dataset, evaluator = prepared(trial.dataset, folder, root, torch.device(device))
     return finalists.measure(trial, folder, dataset, evaluator)

@@ -9,11 +9,11 @@ import torch
 
 from gansweep import data
 from gansweep.errors import Stopped, UserError
+from gansweep.results.study_file import read_study
 from gansweep.run.packing import Probed, enough
 from gansweep.run.ray.hardware import KIND, kind_of, resources_of
 from gansweep.run.ray.worker import prepared
-from gansweep.study import study as studies
-from gansweep.training.sizing.probe import Device, most_demanding, try_sizes
+from gansweep.training.sizing.probe import Device, largest_member, try_sizes
 
 
 def probe(
@@ -59,6 +59,6 @@ def _probe(folder: Path, name: str, root: str, sizes: list[int], kind_of_device:
         memory = torch.cuda.get_device_properties(device).total_memory
     where = Device(kind, memory, node["CPU"] / node["GPU"], node["memory"] / node["GPU"])
     dataset, evaluator = prepared(name, folder, root, device)
-    member = most_demanding(studies.read(folder), dataset)
+    member = largest_member(read_study(folder), dataset)
     measured = try_sizes(member, dataset, evaluator, device, sizes, partial(enough, device=where))
     return Probed(where, tuple(measured))

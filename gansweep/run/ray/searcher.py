@@ -1,4 +1,4 @@
-"""What Tune asks and tells: packs go out through its searcher, rows come back through its callback."""
+"""The two ends of Tune: packs go out through its searcher, rows come back through its callback."""
 
 import os
 import signal
@@ -11,25 +11,26 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from gansweep.errors import Stopped, UserError
-from gansweep.results.row_file import Row
-from gansweep.run.failures import Failure, diagnose
-from gansweep.run.search.queue import Queue
-from gansweep.training.trainer import Job
+from gansweep.results.folder import StudyFolder
+from gansweep.results.row import Row
+from gansweep.run.failures import PackFailure, diagnose
+from gansweep.run.search.queue import TrialSource
+from gansweep.training.job import Job
 
 
-class Books(Protocol):
-    """What the driver does with news from the workers. Each may raise Stopped or UserError to end the run."""
+class RunListener(Protocol):
+    """What the driver does with messages from workers. Each may raise Stopped or UserError to end the run."""
 
     def record(self, rows: list[Row]) -> None:
         """Take rows; some may have come before."""
 
-    def failed(self, job: Job, failure: Failure) -> None:
+    def failed(self, job: Job, failure: PackFailure) -> None:
         """Decide about a pack that failed: it is queued again, or its trials end."""
 
     def draw(self) -> None:
         """Show progress; called often."""
 
-    def asked_to_stop(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether the run is to end; called often."""
 
 
@@ -39,20 +40,20 @@ class PackSearcher(Searcher):
     room: how many packs the cluster may hold, at this moment.
     """
 
-    def __init__(self, queue: Queue, room: Callable[[], int]) -> None:
+    def __init__(self, queue: TrialSource, room: Callable[[], int]) -> None:
         super().__init__(metric=None, mode="min")
         self.queue, self.room = queue, room
         self.jobs: dict[str, Job] = {}  # by Tune's trial id
-        self.trouble: Stopped | UserError | None = None  # why the run ends early
+        self.error: Stopped | UserError | None = None  # why the run ends early
 
     def suggest(self, trial_id: str) -> Any:
-        if self.trouble or len(self.jobs) >= self.room():
+        if self.error or len(self.jobs) >= self.room():
             return None
-        with ending(self):
+        with stop_on_error(self):
             job = self.queue.next_job()
             if job is not None:
                 self.jobs[trial_id] = job
-                return {"pack": job.pack, "trials": job.trials}
+                return job.to_config()
             if self.queue.exhausted and not self.jobs:  # FINISHED is final; what is out may be handed back
                 return Searcher.FINISHED
         return None
@@ -75,13 +76,13 @@ class PackSearcher(Searcher):
 
 
 @contextmanager
-def ending(searcher: PackSearcher) -> Iterator[None]:
+def stop_on_error(searcher: PackSearcher) -> Iterator[None]:
     """A block whose Stopped or UserError ends the run through Tune's own way out: Tune stops its workers, and
-    who started the run raises the searcher's `trouble`."""
+    who started the run raises the searcher's `error`."""
     try:
         yield
     except (Stopped, UserError) as error:
-        searcher.trouble = error
+        searcher.error = error
         interrupt()
 
 
@@ -90,29 +91,29 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-class Recorder(tune.Callback):
-    """Passes rows on as they come, tells what failed, and keeps the display alive."""
+class RowCallback(tune.Callback):
+    """Passes on rows and failures of packs, and keeps the display alive."""
 
-    def __init__(self, books: Books, searcher: PackSearcher) -> None:
-        self.books, self.searcher = books, searcher
+    def __init__(self, listener: RunListener, searcher: PackSearcher) -> None:
+        self.listener, self.searcher = listener, searcher
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
-        if not self.searcher.trouble:
-            with ending(self.searcher):
-                self.books.record(result.get("rows", []))
+        if not self.searcher.error:
+            with stop_on_error(self.searcher):
+                self.listener.record(result.get("rows", []))
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        if self.searcher.trouble:
+        if self.searcher.error:
             return
         queue = self.searcher.queue
-        job = Job(trial.config["pack"], trial.config["trials"], queue.study, queue.folder)
-        failure = diagnose(Path(trial.error_file).read_text(), queue.folder / "logs" / f"{job.pack}.log")
-        with ending(self.searcher):
-            self.books.failed(job, failure)
+        job = Job.from_config(trial.config, queue.study, queue.folder)
+        failure = diagnose(Path(trial.error_file).read_text(), StudyFolder(queue.folder).log(job.pack))
+        with stop_on_error(self.searcher):
+            self.listener.failed(job, failure)
 
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
-        self.books.draw()
-        if self.books.asked_to_stop():
+        self.listener.draw()
+        if self.listener.stop_requested():
             interrupt()
 
     def __getstate__(self) -> dict[str, Any]:

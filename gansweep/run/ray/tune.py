@@ -15,16 +15,18 @@ from gansweep import data
 from gansweep.files import patience_seconds
 from gansweep.run.packing import Packing
 from gansweep.run.ray.hardware import describe
-from gansweep.run.ray.searcher import Books, PackSearcher, Recorder
+from gansweep.run.ray.searcher import PackSearcher, RowCallback, RunListener
 from gansweep.run.ray.worker import train_pack, versions
-from gansweep.run.search.queue import Queue
+from gansweep.run.search.queue import TrialSource
 
 # Tune takes a worker that Ray's memory monitor has killed for an error of its own, and ends the whole run.
 for module in (actor_manager, tune_controller):
     module.RayActorError = (RayActorError, OutOfMemoryError)
 
 
-def run(queue: Queue, books: Books, room: Callable[[], int], packing: Mapping[str, Packing]) -> None:
+def run(
+    queue: TrialSource, listener: RunListener, room: Callable[[], int], packing: Mapping[str, Packing]
+) -> None:
     """Run a queue to its end, or until it is interrupted (SIGINT).
 
     room: how many packs the cluster may hold, at any moment.
@@ -55,11 +57,11 @@ def run(queue: Queue, books: Books, room: Callable[[], int], packing: Mapping[st
                 storage_path=scratch,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=0),
-                callbacks=[Recorder(books, searcher)],
+                callbacks=[RowCallback(listener, searcher)],
             ),
         ).fit()
-    if searcher.trouble:
-        raise searcher.trouble
+    if searcher.error:
+        raise searcher.error
 
 
 REFRESH_SECONDS = 2.0

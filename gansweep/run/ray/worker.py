@@ -8,6 +8,7 @@ import socket
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -24,13 +25,16 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import Reference
-from gansweep.files import VARIABLE, patiently
+from gansweep.files import VARIABLE, retry_io
+from gansweep.results.folder import StudyFolder
 from gansweep.results.logs import STARTED
-from gansweep.results.row_file import Row, now, read_rows, reference_file
-from gansweep.study import study as studies
+from gansweep.results.row import Trial, now
+from gansweep.results.row_file import read_rows
+from gansweep.results.study_file import read_study
+from gansweep.training.job import Job
 from gansweep.training.sizing.estimate import free_memory, limit_memory
 from gansweep.training.speed.heap import keep_freed_memory
-from gansweep.training.trainer import Job, Run
+from gansweep.training.trainer import Trainer
 
 
 def versions() -> dict[str, str]:
@@ -43,28 +47,28 @@ def train_pack(config: dict[str, Any]) -> None:
     """What a worker does: train one pack and report its rows."""
     os.environ[VARIABLE] = str(config["patience"])
     folder = Path(config["folder"])
-    log = folder / "logs" / f"{config['pack']}.log"
+    files = StudyFolder(folder)
+    log = files.log(config["pack"])
     try:
         require_same(config["versions"])
         torch.set_num_threads(1)
         keep_freed_memory()
-        patiently(lambda: (folder / "study.json").stat(), f"{folder} cannot be read")
-        trials = going(config["trials"], folder) if log.exists() else config["trials"]
-        if not trials:  # all had ended before the worker was lost
+        retry_io(lambda: files.study.stat(), f"{folder} cannot be read")
+        job = Job.from_config(config, read_study(folder), folder)
+        if log.exists():  # an earlier worker may have ended some of the trials, or all
+            job = replace(job, trials=unfinished(job.trials, folder))
+        if not job.trials:
             return
-        job = Job(config["pack"], trials, studies.read(folder), folder)
-        name, gpus = job.trials[0]["dataset"], gpus_granted()
+        name, gpus = job.cell.dataset, gpus_granted()
         device = torch.device("cuda" if gpus else "cpu")
-        names = " ".join(trial["trial_id"] for trial in job.trials)
+        names = " ".join(trial.trial_id for trial in job.trials)
         _log(log, f"{len(job.trials)}{STARTED}{device} of {socket.gethostname()}: {names}")
         limit_memory(device, gpus)
         dataset, evaluator = prepared(name, folder, config["data_root"], device)
-        with warnings_in(log), watchdog(log, job.study["time_limit_seconds"]) as alive:
-            for rows in Run(job, dataset, evaluator, device, alive, gpus).rows():
+        with warnings_in(log), watchdog(log, job.study.time_limit_seconds) as alive:
+            for rows in Trainer(job, dataset, evaluator, device, alive, gpus).rows():
                 faulthandler.cancel_dump_traceback_later()  # the driver may be slow to listen
-                _log(
-                    log, "".join(f"\n  {row['trial_id']} step {row['step']} {row['metrics']}" for row in rows)
-                )
+                _log(log, "".join(f"\n  {row.trial_id} step {row.step} {row.metrics}" for row in rows))
                 if rows:  # to report takes a turn of the driver, which the worker waits for
                     tune.report({"rows": rows})
                 alive()
@@ -90,11 +94,10 @@ def warnings_in(log: Path) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def going(trials: list[Row], folder: Path) -> list[Row]:
-    """Those trials of a pack that have not ended, by all the rows of the study: asked only of a pack that has
-    been tried before."""
-    ended = {row["trial_id"] for row in read_rows(folder) if row["outcome"] is not None}
-    return [trial for trial in trials if trial["trial_id"] not in ended]
+def unfinished(trials: list[Trial], folder: Path) -> list[Trial]:
+    """Returns the trials that have not ended, by the rows of the study."""
+    ended = {row.trial_id for row in read_rows(folder) if row.outcome is not None}
+    return [trial for trial in trials if trial.trial_id not in ended]
 
 
 def require_same(expected: dict[str, str]) -> None:
@@ -130,18 +133,18 @@ def prepared(name: str, folder: Path, data_root: str, device: torch.device) -> t
     Raises:
         UserError: it is another data set here.
     """
-    study = studies.read(folder)
-    evaluation = Evaluation(**study["evaluation"][name])
+    study = read_study(folder)
+    evaluation = Evaluation.of(study, name)
     dataset = data.load(name, Path(data_root), evaluation.validates)
-    if dataset.sha256 != study["data_sha256"][name]:
+    if dataset.sha256 != study.data_sha256[name]:
         raise UserError(f"data set {name} in {data_root} is not the one that the study began with")
-    reference = Reference.load(reference_file(folder, name))
-    gc.freeze()  # what is here stays: between packs, only what is left of them need be looked at
+    reference = Reference.load(StudyFolder(folder).reference(name))
+    gc.freeze()  # loaded once per process: keep the garbage collector from scanning it
     return dataset.to(device), Evaluator(reference, evaluation, device)
 
 
 def _log(log: Path, text: str) -> None:
-    patiently(lambda: _append(log, f"{now()} {text}\n"), f"{log} cannot be written")
+    retry_io(lambda: _append(log, f"{now()} {text}\n"), f"{log} cannot be written")
 
 
 def _append(log: Path, text: str) -> None:

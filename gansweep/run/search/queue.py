@@ -1,107 +1,151 @@
 """Trials waiting to be handed out in packs."""
 
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from gansweep.results.row_file import Row
-from gansweep.training.member import common, make_member, pack_key
-from gansweep.training.trainer import Job
-from gansweep.variants import VARIANTS
+from gansweep.results.row import Row, Trial
+from gansweep.results.study_file import ResolvedStudy
+from gansweep.training.job import Job, member_of
+from gansweep.training.member import pack_key
+
+
+class TrialSource(Protocol):
+    """Where the packs come from that workers train: what the ledger and Tune's searcher know of it."""
+
+    @property
+    def study(self) -> ResolvedStudy: ...
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is left to hand out."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all trials that were handed out have been reported, and nothing is left."""
+
+    def next_job(self) -> Job | None:
+        """Returns the next pack to train; None if there is none for now. See `exhausted`."""
+
+    def unfinished(self, job: Job) -> list[Trial]:
+        """Returns the trials of a pack that have not been reported as ended."""
+
+    def hand_back(self, job: Job, halved: bool = False) -> None:
+        """Queue the unfinished trials of a pack once more; halved: as two packs."""
+
+    def shrink(self, job: Job, at_most: int) -> None:
+        """Split the waiting packs of a pack's cell that are larger."""
+
+    def batch(self) -> AbstractContextManager[None]:
+        """A block of reports, which are durable when the block ends."""
+
+    def report(self, row: Row) -> None:
+        """Take a row: a score, a trial's end, or both. A repeated report changes nothing."""
+
+    def take_pruned(self) -> list[Trial]:
+        """Returns the trials that were pruned since the last call: each must be ended by a row."""
 
 
 class Queue:
-    """Hands out trials (their identity and hp) in packs, and knows which are out.
+    """Hands out trials in packs. pack_size: by data set, the most trials in a pack.
 
-    pack_size: for each data set, the most trials in a pack.
+    until: the evaluation after which a trial pauses. on_packed: called with every pack that is made.
     """
 
     def __init__(
-        self, study: dict[str, Any], folder: Path, pack_size: dict[str, int], trials: list[Row]
+        self,
+        study: ResolvedStudy,
+        folder: Path,
+        pack_size: Mapping[str, int],
+        trials: list[Trial],
+        until: Callable[[Trial], int | None] = lambda trial: None,
+        on_packed: Callable[[Job], object] = lambda job: None,
     ) -> None:
         self.study, self.folder, self.pack_size = study, folder, pack_size
-        self.out: set[str] = set()  # trials handed out and not yet told
+        self.until, self.on_packed = until, on_packed
+        self.out: set[str] = set()  # ids of the trials that were handed out and not reported as ended
         self.ready = deque(self.packs(trials))
 
     @property
     def exhausted(self) -> bool:
-        """Nothing is left to hand out."""
         return not self.ready
 
+    @property
+    def is_done(self) -> bool:
+        return self.exhausted and not self.out
+
     def next_job(self) -> Job | None:
-        """The next pack to train; None if there is none for now. See `exhausted`."""
         if not self.ready:
             return None
         job = self.ready.popleft()
-        self.out |= {trial["trial_id"] for trial in job.trials}
+        self.out |= {trial.trial_id for trial in job.trials}
         return job
 
-    def going(self, job: Job) -> list[Row]:
-        """Those trials of a job that have not ended."""
-        return [trial for trial in job.trials if trial["trial_id"] in self.out]
+    def unfinished(self, job: Job) -> list[Trial]:
+        return [trial for trial in job.trials if trial.trial_id in self.out]
 
     def hand_back(self, job: Job, halved: bool = False) -> None:
-        """Queue those trials of a job once more that have not ended; halved: as two packs."""
-        trials = self.going(job)
-        self.out -= {trial["trial_id"] for trial in trials}
+        trials = self.unfinished(job)
+        self.out -= {trial.trial_id for trial in trials}
         if halved:
             self.ready.extendleft(self.packs(trials, at_most=-(-len(trials) // 2)))
         elif trials:
             self.ready.appendleft(replace(job, trials=trials))
 
     def shrink(self, job: Job, at_most: int) -> None:
-        """Split the waiting packs of a job's cell that are larger."""
-        cell = _cell(job)
-        for large in [other for other in self.ready if _cell(other) == cell and len(other.trials) > at_most]:
-            self.ready.remove(large)
-            self.ready.extend(self.packs(large.trials, at_most))
+        large = [other for other in self.ready if other.cell == job.cell and len(other.trials) > at_most]
+        for other in large:
+            self.ready.remove(other)
+            self.ready.extend(self.packs(other.trials, at_most))
 
-    def together(self) -> AbstractContextManager[None]:
-        """A block in which rows are told: what it keeps of them is safe when the block ends."""
+    def batch(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def tell(self, row: Row) -> None:
-        """Take a row: a score on the way or a trial's end. Telling twice changes nothing."""
-        if row["outcome"] is not None:
-            self.out.discard(row["trial_id"])
+    def report(self, row: Row) -> None:
+        if row.outcome is not None:
+            self.out.discard(row.trial_id)
 
-    def dropped(self) -> list[Row]:
-        """The trials that have been pruned since the last call: each must be ended by a row."""
+    def take_pruned(self) -> list[Trial]:
         return []
 
-    def packs(self, trials: list[Row], at_most: int | None = None) -> list[Job]:
-        """Trials of equal structure in packs of nearly equal size; `at_most` overrules `pack_size`."""
-        groups: dict[Hashable, list[Row]] = {}
+    def packs(self, trials: list[Trial], at_most: int | None = None) -> list[Job]:
+        """Returns trials of equal structure in packs of nearly equal size. at_most: replaces `pack_size`."""
+        groups: dict[Hashable, list[Trial]] = {}
         for trial in trials:
             groups.setdefault(self._key(trial), []).append(trial)
-        return [
-            Job(pack_name(members[0]), members, self.study, self.folder)
+        jobs = [
+            self._job(members)
             for group in groups.values()
-            for members in _split(group, at_most or self.pack_size[group[0]["dataset"]])
+            for members in _split(group, at_most or self.pack_size[group[0].dataset])
         ]
+        for job in jobs:
+            self.on_packed(job)
+        return jobs
 
-    def _key(self, trial: Row) -> Hashable:
-        own = {name: trial[name] for name in ("trial_id", "dataset", "architecture", "seed")}
-        member = make_member(VARIANTS[trial["variant"]], trial["hp"], **own, **common(self.study))
-        return trial["variant"], trial.get("until"), pack_key(member)
+    def _key(self, trial: Trial) -> Hashable:
+        """Returns what two trials must have in common to train in one pack."""
+        return trial.variant, self.until(trial), pack_key(member_of(trial, self.study))
 
-
-def pack_name(first: Row) -> str:
-    """The name of a pack by its first trial and, if they pause, by where its trials pause."""
-    way = f"-to-{first['until']}" if "until" in first else ""
-    return f"{first['trial_id']}{way}-pack"
-
-
-def _cell(job: Job) -> tuple[str, str]:
-    return job.trials[0]["variant"], job.trials[0]["dataset"]
+    def _job(self, trials: list[Trial]) -> Job:
+        until = self.until(trials[0])
+        return Job(pack_name(trials[0].trial_id, until), trials, self.study, self.folder, until)
 
 
-def _split(trials: list[Row], size: int) -> Iterator[list[Row]]:
-    """Parts of nearly equal length, none longer than `size`."""
+def pack_name(first: str, until: int | None) -> str:
+    """Returns the name of a pack. first: id of its first trial. until: where its trials pause, if they do."""
+    pause = "" if until is None else f"-to-{until}"
+    return f"{first}{pause}-pack"
+
+
+def _split(trials: list[Trial], size: int) -> Iterator[list[Trial]]:
+    """Yields parts of nearly equal length, none longer than `size`."""
     n_parts = -(-len(trials) // size)
     bounds = [len(trials) * i // n_parts for i in range(n_parts + 1)]
     for start, end in pairwise(bounds):

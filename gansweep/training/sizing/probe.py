@@ -15,7 +15,8 @@ from torch.profiler import ProfilerActivity, profile
 from gansweep.data import Dataset
 from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.extractors import extract
-from gansweep.space import Choice, Space, Uniform, from_json
+from gansweep.results.study_file import ResolvedStudy
+from gansweep.space import Choice, Space, Uniform
 from gansweep.training.binding import sampling_labels
 from gansweep.training.member import Member, common, make_member
 from gansweep.training.pack import Pack
@@ -59,7 +60,7 @@ class Measurement:
     host_memory: int = 0
 
 
-def most_demanding(study: dict[str, Any], dataset: Dataset) -> Member:
+def largest_member(study: ResolvedStudy, dataset: Dataset) -> Member:
     """Of the members that a resolved study may train on a data set, the one that needs the most memory."""
     members = [
         make_member(
@@ -67,22 +68,22 @@ def most_demanding(study: dict[str, Any], dataset: Dataset) -> Member:
             hp,
             trial_id="probe",
             dataset=dataset.name,
-            architecture=study["architectures"][dataset.name],
+            architecture=study.architectures[dataset.name],
             seed=0,
             **common(study),
         )
-        for name in study["variants"]
-        for hp in heaviest(study["defaults"][name], from_json(study["spaces"][name]))
+        for name in study.variants
+        for hp in costliest_configurations(study.defaults[name], study.space(name))
     ]
-    n_images = study["evaluation"][dataset.name]["n_images"]
+    n_images = study.n_images(dataset.name)
     return max(members, key=lambda m: member_bytes(m, dataset) + host_bytes(m, dataset, n_images))
 
 
-def heaviest(default: dict[str, Any], space: Space) -> Iterator[dict[str, Any]]:
+def costliest_configurations(default: dict[str, Any], space: Space) -> Iterator[dict[str, Any]]:
     """Configurations of a space with the most work for the networks, one for each norm.
 
     >>> from gansweep.space import choice, loguniform
-    >>> list(heaviest({"lr": 0.1}, {"lr": loguniform(1e-5, 1), "n_critic": choice(1, 5)}))
+    >>> list(costliest_configurations({"lr": 0.1}, {"lr": loguniform(1e-5, 1), "n_critic": choice(1, 5)}))
     [{'lr': 0.1, 'n_critic': 5}]
     """
     most = dict(default)

@@ -17,7 +17,7 @@ from gansweep.report.figures.search.budget import BANDED, budgets, highlighted, 
 from gansweep.report.metrics import metric_interval, metric_text
 from gansweep.report.style import labels, style
 from gansweep.report.style.style import Look
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 MARKED = (1, 10, 100, 1000)  # trials
 
@@ -99,12 +99,12 @@ def cost_plot(comparison: Comparison, dataset: str) -> Plot:
     label = comparison.dataset_label(dataset)
     with style.house_style():
         figure = cost_figure(comparison, dataset, curves) if drawn else None
-    needed = f"two finished {comparison.drawn}s of a variant on {label}, besides the default"
+    needed = f"two finished {comparison.unit}s of a variant on {label}, besides the default"
     return Plot(
         name=f"cost-{slug(dataset)}",
         question=f"What does a good FID cost on {label}?",
         takeaway=_takeaway(comparison, dataset) if drawn else refusal(comparison, needed),
-        caption=f"Median of the lowest FID among k random {comparison.drawn}s, against what they cost: k "
+        caption=f"Median of the lowest FID among k random {comparison.unit}s, against what they cost: k "
         f"times the mean of a {_unit(comparison)}, failed ones included, which cost less as they end early. "
         "Time is training and evaluation; trials of one pack share its time, packs on a GPU that of the GPU. "
         f"Markers: k = 1, 10, 100 and 1000. Bands: exact 95 % intervals of the best {BANDED}; beyond k = "
@@ -141,7 +141,7 @@ def _table(comparison: Comparison, dataset: str) -> Table:
 
 
 def _unit(comparison: Comparison) -> str:
-    return comparison.drawn if comparison.is_halved else "trial"
+    return comparison.unit if comparison.is_halved else "trial"
 
 
 def _takeaway(comparison: Comparison, dataset: str) -> str:

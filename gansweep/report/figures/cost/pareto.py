@@ -160,7 +160,7 @@ def pareto_plot(comparison: Comparison) -> Plot | None:
         name="pareto",
         question="Which variants are worth their price?",
         takeaway=_takeaway(comparison, points) if drawn else refusal(comparison, "random trials"),
-        caption=f"Each point is a search of k random {comparison.drawn}s of a variant, k being the largest "
+        caption=f"Each point is a search of k random {comparison.unit}s of a variant, k being the largest "
         "budget at which every variant can be bounded: across, its expected time in training and "
         "evaluation, failed trials included; up, the median of its lowest FID with the exact 95 % "
         "interval. Grey line and bold names: the Pareto front, the variants than which no other is both "

@@ -19,7 +19,7 @@ from gansweep.report.statistics import Scores
 from gansweep.report.style import style
 from gansweep.report.text.numbers import fid_text, mean_text, range_text
 from gansweep.report.text.verdict import confirmed_sentence
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 COLUMNS = (
     "Variant",

@@ -14,7 +14,7 @@ from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import p_text, range_text
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 HEADS = ("ratio [95 %]", "better in", "Holm p")
 PLACES = (0.44, 0.74, 1.0)  # right edges of the columns, as shares of their panel

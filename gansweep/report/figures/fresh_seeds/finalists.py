@@ -18,7 +18,8 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, linked, where
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
-from gansweep.results.row_file import slug
+from gansweep.results.records import Finalist
+from gansweep.results.row import slug
 
 REPEATABILITY = 1.96 * math.sqrt(2)  # two evaluations differ by less, in sd, in 95 % of cases (ISO 5725)
 COLUMNS = ("Variant", "FID at N", "sd of draws", "N", "FID at ∞", "Difference", "Slope", "Trial")
@@ -26,19 +27,18 @@ COLUMNS = ("Variant", "FID at N", "sd of draws", "N", "FID at ∞", "Difference"
 
 def finalist_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """One line per variant: mean and sd of FID over fresh latents at N images, and what it tends to."""
-    entries = [entry for entry in comparison.finalists if entry["dataset"] == dataset]
-    lines = [_line(comparison, entry) for entry in entries]
-    lines.sort(key=lambda line: (line["fid"], line["variant"]))
-    return pd.DataFrame(lines)
+    entries = [entry for entry in comparison.finalists if entry.dataset == dataset]
+    data = pd.DataFrame([_line(comparison, entry) for entry in entries])
+    return data.sort_values(["fid", "variant"], ignore_index=True) if entries else data
 
 
-def _line(comparison: Comparison, entry: dict[str, Any]) -> dict[str, Any]:
-    draws = np.array(entry["draws"], float)
+def _line(comparison: Comparison, entry: Finalist) -> dict[str, object]:
+    draws = np.array(entry.draws, float)
     sd = float(draws.std(ddof=1)) if len(draws) > 1 else math.nan
     measured = {"fid": float(draws.mean()), "sd": sd, "draws": len(draws)}
-    size = {"n_images": comparison.manifest["metrics"][entry["metric_id"]]["n_images"]}
+    size = {"n_images": comparison.manifest.metrics[entry.metric_id].n_images}
     kept = ("fid_infinity", "slope", "trial_id", "phase", "metric_id")
-    return {"variant": entry["variant"]} | measured | size | {name: entry[name] for name in kept}
+    return {"variant": entry.variant} | measured | size | {name: getattr(entry, name) for name in kept}
 
 
 def noise(data: pd.DataFrame) -> float:
@@ -133,7 +133,7 @@ def finalists_plot(comparison: Comparison, dataset: str) -> Plot | None:
 
 def _floor(comparison: Comparison, data: pd.DataFrame) -> float | None:
     """The FID of training images to those that the finalists are measured against."""
-    floor = comparison.manifest["metrics"][data["metric_id"].iloc[0]]["floor"]
+    floor = comparison.manifest.metrics[data["metric_id"].iloc[0]].floor
     return floor.get("test_fid", floor.get("fid")) if floor else None
 
 

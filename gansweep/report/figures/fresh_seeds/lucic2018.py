@@ -20,7 +20,7 @@ from gansweep.report.lucic2018 import ARCHITECTURE, EXTRACTOR, N_IMAGES, RESULTS
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text, mean_text
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 ENOUGH = 4  # variants for a rank correlation
 PAPER: dict[str, Any] = {"marker": "s", "markersize": 4, "color": style.MUTE, "markerfacecolor": style.PAPER}
@@ -51,11 +51,11 @@ def published_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
 def obstacles(comparison: Comparison, dataset: str) -> list[str]:
     """Why the FIDs of a data set cannot be compared with the paper's; empty if they can."""
     here = comparison.confirmed[comparison.confirmed["dataset"] == dataset]
-    measured = [comparison.manifest["metrics"][name] for name in here["metric_id"].dropna().unique()]
+    measured = [comparison.manifest.metrics[name] for name in here["metric_id"].dropna().unique()]
     found = []
-    if extractors := sorted({metric["extractor"] for metric in measured} - {EXTRACTOR}):
+    if extractors := sorted({metric.extractor for metric in measured} - {EXTRACTOR}):
         found.append(f"features are those of “{listing(extractors)}”, not of Inception")
-    if sizes := sorted({metric["n_images"] for metric in measured} - {N_IMAGES}):
+    if sizes := sorted({metric.n_images for metric in measured} - {N_IMAGES}):
         found.append(f"FID is of {listing([f'{n:,}' for n in sizes])} images, not of {N_IMAGES:,}")
     if architectures := sorted(set(here["architecture"]) - {ARCHITECTURE}):
         found.append(f"the architecture is “{listing(architectures)}”, not “{ARCHITECTURE}”")
@@ -181,7 +181,7 @@ def _order(data: pd.DataFrame) -> str:
 
 
 def _caption(comparison: Comparison, dataset: str, data: pd.DataFrame) -> str:
-    seeds, steps = data["seeds"].max(), comparison.manifest["budget"]["steps"]
+    seeds, steps = data["seeds"].max(), comparison.manifest.budget.steps
     text = (
         f"Here: {seeds} fresh seeds of the configuration that the search chose, {steps:,} steps; the images "
         f"of the {comparison.selects_on(dataset)} set choose checkpoints and configurations. Lucic et al.: "

@@ -15,7 +15,7 @@ from gansweep.report.statistics import Scores
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 FAINTEST, STRONGEST = 0.12, 0.5  # opacity of a cell at 50 and at 100 %
 
@@ -87,7 +87,7 @@ def improvement_plot(comparison: Comparison, dataset: str) -> Plot | None:
         return None
     pairs, label = improvement_data(comparison, dataset), comparison.dataset_label(dataset)
     seeds = bool(comparison.confirmed_scores(dataset))
-    what = "fresh seed" if seeds else f"random {comparison.drawn}"
+    what = "fresh seed" if seeds else f"random {comparison.unit}"
     sizes = sorted({len(values) for values in scores.values()})
     with style.house_style():
         figure = plot_improvement(pairs, style.looks(comparison.manifest)).get_figure(root=True)

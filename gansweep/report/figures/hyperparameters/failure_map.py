@@ -23,7 +23,8 @@ from gansweep.report.figures.hyperparameters.failure_regions import (
 )
 from gansweep.report.style import style
 from gansweep.report.style.scales import ENOUGH, Scale, option
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
+from gansweep.space import Distribution, Scalar
 
 SHOWN = 600  # dots of a panel
 DARKEST = 0.6  # opacity of a cell in which all trials are bad: text stays readable on it
@@ -120,7 +121,7 @@ def failure_figure(comparison: Comparison, dataset: str, cells: pd.DataFrame, po
         plot_failure_strips(mine, scale, order, ax)
         for row, variant in enumerate(order):
             if not (mine["variant"] == variant).any():
-                _say_unused(ax, row, comparison.manifest["spaces"][variant].get(name))
+                _say_unused(ax, row, comparison.manifest.space(variant).get(name))
         ax.set_title(name, fontsize=7.5, fontweight="normal")
     axes[0].set_yticks(range(len(order)), [looks[variant].label for variant in order])
     if len(heights) > 1:
@@ -128,9 +129,9 @@ def failure_figure(comparison: Comparison, dataset: str, cells: pd.DataFrame, po
     return figure
 
 
-def _say_unused(ax: Axes, row: int, constant: Any) -> None:
+def _say_unused(ax: Axes, row: int, constant: Distribution | Scalar | None) -> None:
     text = "not used" if constant is None else f"fixed at {option(constant)}"
-    text = "searched otherwise" if isinstance(constant, dict) else text
+    text = "searched otherwise" if isinstance(constant, Distribution) else text
     where: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "ha": "center", "va": "center_baseline"}
     ax.text(0.5, row, text, fontsize=5.8, color=style.MUTE, **where)
 

@@ -17,7 +17,7 @@ from gansweep.report.figures.base import Cell, Plot, Table, dependence, draws, l
 from gansweep.report.statistics.importance import RESAMPLES_OF_TRIALS, Method, importance
 from gansweep.report.style import style
 from gansweep.report.style.scales import searched
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 LITTLE = 0.1  # a share that a hyperparameter may have by chance
 DARKEST = 0.6  # opacity of a cell of all importance: text stays readable on it
@@ -31,7 +31,7 @@ def importance_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     lines: list[dict[str, Any]] = []
     for variant in comparison.ranked(dataset):
         mine = finished[finished["variant"] == variant]
-        space = comparison.manifest["spaces"][variant]
+        space = comparison.manifest.space(variant)
         for method in METHODS:
             shares = importance(mine, mine["score"].to_numpy(float), space, method)
             line = {"variant": variant, "method": method, "trials": len(mine)}

@@ -19,7 +19,7 @@ from gansweep.report.figures.base import DEFAULT_MARKER, Plot
 from gansweep.report.style import style
 from gansweep.report.style.scales import ENOUGH, Scale, option, searched
 from gansweep.report.style.style import Look
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 STRIP_LOW, STRIP_HEIGHT = 1.05, 0.26  # of a panel's height: the strip of failures above it
 ROW, MARGINS = 1.2, (0.75, 0.1, 0.42, 0.25)  # inches: a variant's row; left, right, top, bottom
@@ -142,7 +142,7 @@ def hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.DataF
                 plot_hyperparameter(mine, users[variant], looks[variant], ax)
                 ax.set_title(name, pad=19, fontsize=7, fontweight="normal")
             else:
-                _say_unused(ax, comparison.manifest["spaces"][variant].get(name))
+                _say_unused(ax, comparison.manifest.space(variant).get(name))
             ax.tick_params(labelbottom=variant == _last(order, users) or len(set(users.values())) > 1)
         _label_row(figure.axes[-len(scales)], looks[variant])
     return figure

@@ -16,7 +16,7 @@ from gansweep.report.metrics import per_trial
 from gansweep.report.statistics import quantile
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
-from gansweep.results.row_file import FAILED, slug
+from gansweep.results.row import FAILED, slug
 
 COLUMNS = 4
 COVERAGE = Group(
@@ -111,7 +111,7 @@ def coverage_plot(comparison: Comparison, dataset: str) -> Plot | None:
     if points.empty:
         return None
     order, curves = order_of(points, "modes"), coverage_data(comparison, dataset)
-    n_modes = int(comparison.manifest["datasets"][dataset]["n_classes"])
+    n_modes = comparison.manifest.datasets[dataset].n_classes
     with style.house_style():
         figure = coverage_figure(curves, n_modes, order, style.looks(comparison.manifest))
     label = comparison.dataset_label(dataset)

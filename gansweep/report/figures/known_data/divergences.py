@@ -15,7 +15,7 @@ from gansweep.report.figures.base import Plot
 from gansweep.report.figures.known_data.fits import FGAN, TARGETS, divergence_of, fits_data, optimum
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 from gansweep.theory import cross_divergences
 
 SAME = 1e-3  # two optima this near, in mean and sd, are one: the divergences rank models alike

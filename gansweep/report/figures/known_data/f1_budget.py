@@ -19,7 +19,7 @@ from gansweep.report.figures.search.budget import BANDED, MARKED, budgets, highl
 from gansweep.report.metrics import per_trial
 from gansweep.report.style import labels, style
 from gansweep.report.style.style import Look
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 NAMES = ("polygon_f1", "polygon_precision", "polygon_recall")
 PANELS = {"f1": "F1", "precision": "precision", "recall": "recall"}

@@ -17,7 +17,7 @@ from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.metrics import measurements
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 from gansweep.theory import DIVERGENCES, FGAN_MIXTURE, Gaussian, Mixture1D, fit_gaussian
 
 COLUMNS = 4

@@ -13,15 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gansweep.metrics import METRICS, compared_with_fid
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.figures.base import Cell, Plot, Table, dependence, linked, where
 from gansweep.report.metrics import measurements
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
-from gansweep.results import phases
-from gansweep.results.row_file import FAILED, slug
+from gansweep.results.metrics import METRICS, compared_with_fid
+from gansweep.results.row import FAILED, Phase, slug
 
 SHOWN = 600  # trials at most, evenly chosen: their intervals need thousands of resamples
 ENOUGH = 8  # trials for a correlation
@@ -166,7 +165,7 @@ def _interval(line: Any) -> str:
 
 
 def _table(comparison: Comparison, dataset: str, data: pd.DataFrame) -> Table:
-    trials = where(dataset=dataset, phase=phases.SEARCH, is_default=False, status="completed")
+    trials = where(dataset=dataset, phase=Phase.SEARCH, is_default=False, status="completed")
     rows = [linked(_cells(comparison, line), trials) for line in data.to_dict("records")]
     columns = (
         "Metric",

@@ -14,7 +14,7 @@ from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text
-from gansweep.results.row_file import FAILED, slug
+from gansweep.results.row import FAILED, slug
 
 COLUMNS = 4
 STOPPING = (

@@ -8,14 +8,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gansweep.metrics import METRICS, Metric, Strips, in_strips
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.figures.base import Cell, Plot, Table, draws, linked, where
 from gansweep.report.metrics import median, metric_interval, metric_text, per_trial
 from gansweep.report.statistics import quantile
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
-from gansweep.results.row_file import FAILED, slug
+from gansweep.results.metrics import METRICS, Metric, Strips, in_strips
+from gansweep.results.row import FAILED, slug
 
 ABOVE, BELOW = -0.12, 0.26  # of a row: where its dots and its median lie
 

@@ -17,7 +17,7 @@ from gansweep.report.figures.base import Plot
 from gansweep.report.samples import chosen, is_readable, last_fid
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 SHOWN = 500  # samples of each trial
 KINDS = 3  # best, median and worst

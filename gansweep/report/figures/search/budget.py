@@ -34,7 +34,7 @@ def budget_data(comparison: Comparison) -> pd.DataFrame:
         for k in budgets(len(scores)):
             lines.append(
                 {"dataset": dataset, "variant": variant, "n": len(scores), "k": k}
-                | _point(scores, k, comparison.manifest["collapse_above"][dataset])
+                | _point(scores, k, comparison.manifest.collapse_above[dataset])
             )
     columns = ["dataset", "variant", "n", "k", "median", "low", "high", "mean"]
     return pd.DataFrame(lines, columns=columns)
@@ -140,7 +140,7 @@ def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
         ax.set_title(
             f"{comparison.dataset_label(dataset)}  (N = {'–'.join(map(str, sizes[:: len(sizes) - 1 or 1]))})"
         )
-        ax.set_xlabel(f"budget k: {comparison.drawn}s tried (log)")
+        ax.set_xlabel(f"budget k: {comparison.unit}s tried (log)")
         ax.set_ylabel("median best FID\n(log; lower is better)")
     for ax in axes[len(shown) :]:
         ax.set_axis_off()
@@ -165,15 +165,15 @@ def budget_plot(comparison: Comparison) -> Plot:
         question="What does tuning effort buy?",
         takeaway=" ".join(_sentence(comparison, dataset) for dataset in comparison.datasets)
         if drawn
-        else refusal(comparison, f"two finished {comparison.drawn}s of a variant, besides the default"),
-        caption=f"Median of the lowest FID among k random {comparison.drawn}s; a failed one counts as worse "
+        else refusal(comparison, f"two finished {comparison.unit}s of a variant, besides the default"),
+        caption=f"Median of the lowest FID among k random {comparison.unit}s; a failed one counts as worse "
         f"than any FID. Bands: exact 95 % intervals of the best {BANDED} (those of all are in the plotted "
         "data), drawn up to k = N/5.3; beyond it the line is thin, "
         "because N trials cannot bound it from below. The default configuration is left out. The plotted "
         "data also hold the unbiased mean, with failures counted as the FID of an untrained generator."
         f"{thinning(curves)}",
         alt=f"Line chart, one panel for each of {len(comparison.datasets)} data sets: median best FID "
-        f"against the number of {comparison.drawn}s tried, for {comparison.labels(comparison.variants)}.",
+        f"against the number of {comparison.unit}s tried, for {comparison.labels(comparison.variants)}.",
         figure=figure,
         data=curves if drawn else curves.iloc[:0],
     )
@@ -184,7 +184,7 @@ def refusal(comparison: Comparison, needed: str) -> str:
     if comparison.is_random_search:
         return f"No curve: it takes {needed}."
     return (
-        f"No curve: the trials of the sampler “{comparison.manifest['sampler']}” depend on each other, so "
+        f"No curve: the trials of the sampler “{comparison.manifest.sampler}” depend on each other, so "
         "they say nothing about the best of k independent ones. Use the sampler “random” for this figure."
     )
 
@@ -199,9 +199,9 @@ def _sentence(comparison: Comparison, dataset: str) -> str:
     then = comparison.at_budget[dataset, first].value
     label, name = comparison.dataset_label(dataset), comparison.label(first)
     if math.isinf(then):
-        return f"{label}: with every variant at least half of the searches of {k} {comparison.drawn}s fail."
+        return f"{label}: with every variant at least half of the searches of {k} {comparison.unit}s fail."
     if k == 1:
-        return f"{label}: {name} has the lowest median FID of a single {comparison.drawn}, {once:.3g}."
+        return f"{label}: {name} has the lowest median FID of a single {comparison.unit}, {once:.3g}."
     start = "a failure" if math.isinf(once) else f"{once:.3g}"
     return (
         f"{label}: {name} has the lowest median at k = {k}; trying {k} instead of one takes it "

@@ -21,7 +21,7 @@ from gansweep.report.figures.search.budget import budgets, limits, refusal, thin
 from gansweep.report.metrics import metric_interval, metric_text
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
-from gansweep.results.row_file import slug
+from gansweep.results.row import slug
 
 COLUMNS = 4
 LUCK = 0.1  # a search is luckier than all but this share, or unluckier
@@ -34,7 +34,7 @@ def budget_each_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
 
     For the mean, an FID above the collapse threshold, or a failure, counts as that threshold.
     """
-    cap, lines = comparison.manifest["collapse_above"][dataset], []
+    cap, lines = comparison.manifest.collapse_above[dataset], []
     for variant, scores in comparison.started(dataset).items():
         for k in budgets(len(scores)):
             if k > statistics.largest_budget(len(scores)):
@@ -97,7 +97,7 @@ def budget_each_figure(comparison: Comparison, dataset: str, curves: pd.DataFram
             ax.set_ylabel("best FID (log)")
         if index + columns >= len(order):
             ax.set_xlabel("budget k (log)")
-    cap = metric_text("fid", comparison.manifest["collapse_above"][dataset])
+    cap = metric_text("fid", comparison.manifest.collapse_above[dataset])
     _add_legend(figure, looks[order[0]].label if len(order) > 1 else "", cap, columns)
     return figure
 
@@ -129,19 +129,19 @@ def budget_each_plot(comparison: Comparison, dataset: str) -> Plot:
     drawn = comparison.is_random_search and not curves.empty
     with style.house_style():
         figure = budget_each_figure(comparison, dataset, curves) if drawn else None
-    label, cap = comparison.dataset_label(dataset), comparison.manifest["collapse_above"][dataset]
+    label, cap = comparison.dataset_label(dataset), comparison.manifest.collapse_above[dataset]
     return Plot(
         name=f"budget-each-{slug(dataset)}",
         question=f"How sure is the budget curve on {label}, and how much is luck?",
         takeaway=_takeaway(comparison, dataset) if drawn else refusal(comparison, _needed(comparison, label)),
         caption="Filled band: the exact 95 % interval of the median best of k, the uncertainty of the curve; "
         "more trials make it narrower. Dashed: between these two lines lies what 8 of 10 searches of k "
-        f"{comparison.drawn}s find, estimated from all trials; more trials do not bring them together, a "
+        f"{comparison.unit}s find, estimated from all trials; more trials do not bring them together, a "
         f"larger k does. Dotted: the unbiased mean, failures and FIDs above {metric_text('fid', cap)} "
         "counting as that, the FID of an untrained generator. Each curve ends at its largest k with a "
-        f"bounded interval, N/5.3 of {_sizes(curves)} {comparison.drawn}s.{thinning(curves)}",
+        f"bounded interval, N/5.3 of {_sizes(curves)} {comparison.unit}s.{thinning(curves)}",
         alt=f"Line charts, one panel per variant: median, mean and spread of the best FID on {label} against "
-        f"the number of {comparison.drawn}s tried.",
+        f"the number of {comparison.unit}s tried.",
         figure=figure,
         data=curves if drawn else curves.iloc[:0],
     )
@@ -149,7 +149,7 @@ def budget_each_plot(comparison: Comparison, dataset: str) -> Plot:
 
 def _needed(comparison: Comparison, label: str) -> str:
     smallest = math.ceil(1 / statistics.largest_budget(1))
-    drawn = f"{smallest} finished {comparison.drawn}s"
+    drawn = f"{smallest} finished {comparison.unit}s"
     return f"{drawn} of a variant on {label}, besides the default, for an interval"
 
 
@@ -163,7 +163,7 @@ def _takeaway(comparison: Comparison, dataset: str) -> str:
     ranking, k = comparison.ranked(dataset), comparison.budget(dataset)
     first, text = ranking[0], partial(metric_text, "fid")
     low, high = statistics.luck_band(comparison.scores[dataset, first], k, LUCK)
-    what = f"A search of {k} {comparison.drawn}s" if k > 1 else f"A single {comparison.drawn}"
+    what = f"A search of {k} {comparison.unit}s" if k > 1 else f"A single {comparison.unit}"
     if math.isinf(low):
         return f"{what} of {comparison.label(first)}, the leader, fails in 9 of 10 cases or more."
     upper = text(high) if math.isfinite(high) else "a failure"

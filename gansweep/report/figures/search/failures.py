@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from gansweep.report.comparison import OUTCOMES
 from gansweep.report.style import style
+from gansweep.results.row import Outcome
 
 BAD: dict[str, dict[str, Any]] = {
     "diverged": {"facecolor": style.DIVERGED},
@@ -53,5 +53,5 @@ def _fits(tick: int, longest: float) -> bool:
 
 
 def _bad_shares(outcomes: pd.Series) -> tuple[float, float, float]:
-    share = {name: 100 * float((outcomes == name).mean()) for name in OUTCOMES}
-    return share["diverged"], share["collapsed"], share["crashed"] + share["timeout"]
+    share = {outcome: 100 * float((outcomes == outcome).mean()) for outcome in Outcome}
+    return share[Outcome.DIVERGED], share[Outcome.COLLAPSED], share[Outcome.CRASHED] + share[Outcome.TIMEOUT]

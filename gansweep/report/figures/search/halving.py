@@ -13,8 +13,7 @@ from gansweep.report.figures.base import Cell, Plot, Table, draws, linked, where
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text
-from gansweep.results.halving import PRUNED
-from gansweep.results.row_file import FAILED, slug
+from gansweep.results.row import FAILED, Outcome, slug
 
 COLUMNS = 4
 
@@ -31,7 +30,7 @@ def halving_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
 def plot_courses(courses: pd.DataFrame, look: Look, ax: Axes | None = None) -> Axes:
     """Draw the FIDs of each trial of one variant: grey those that were pruned or failed."""
     ax = ax or style.new_figure(2.0, 2.4).subplots()
-    dropped = courses["outcome"].isin([PRUNED, *FAILED])
+    dropped = courses["outcome"].isin([Outcome.PRUNED, *FAILED])
     for mine, colour, width in (
         (courses[dropped], style.COLLAPSED, 0.6),
         (courses[~dropped], look.color, 1.2),
@@ -82,7 +81,7 @@ def halving_plot(comparison: Comparison, dataset: str) -> Plot | None:
         takeaway=_takeaway(comparison, dataset),
         caption=f"FID of each trial of the search at its evaluations, without the defaults; a dot ends it. "
         f"Coloured: those that went on to the end; grey: those that were pruned or failed. Within a "
-        f"{'bracket' if comparison.manifest['budget']['halving']['brackets'] == 1 else 'bracket of a group'} "
+        f"{'bracket' if comparison.unit == 'bracket' else 'bracket of a group'} "
         "the trials of lowest FID so far go on. What the others would have come to is not known: the lines "
         "to the right are of chosen trials and do not show how a random configuration learns.",
         alt=f"Line charts, one panel per variant: FID on {label} against training step, a line per trial.",
@@ -101,10 +100,10 @@ def halving_table(comparison: Comparison, dataset: str) -> Table:
         if mine.empty:
             continue
         cell = {"dataset": dataset, "variant": variant}
-        n_pruned = int((mine["outcome"] == PRUNED).sum())
+        n_pruned = int((mine["outcome"] == Outcome.PRUNED).sum())
         n_failed = int(mine["outcome"].isin(FAILED).sum())
         share, best = _share(mine), float(mine["score"].min())
-        pruned = where(**cell, phase="search", outcome=PRUNED)
+        pruned = where(**cell, phase="search", outcome=Outcome.PRUNED)
         failed = where(**cell, phase="search", is_default=False, outcome=FAILED)
         whole = draws(**cell, outcome=("ok", "collapsed"))
         cells = [
@@ -132,7 +131,7 @@ def _share(trials: pd.DataFrame) -> float:
 
 def _takeaway(comparison: Comparison, dataset: str) -> str:
     here = comparison.finished[comparison.finished["dataset"] == dataset]
-    n_pruned = int((here["outcome"] == PRUNED).sum())
+    n_pruned = int((here["outcome"] == Outcome.PRUNED).sum())
     n_whole = int(here["outcome"].isin(["ok", "collapsed"]).sum())
     return (
         f"Of {len(here)} trials {n_pruned} were pruned and {n_whole} trained to their end, with "

@@ -186,7 +186,7 @@ def _share(point: Any, n: int) -> Cell:
 def _refusal(comparison: Comparison) -> str:
     if comparison.is_random_search and not comparison.is_halved:
         return "No profile: no trial has a finite FID."
-    sought = f"the sampler “{comparison.manifest['sampler']}” seeks good configurations"
+    sought = f"the sampler “{comparison.manifest.sampler}” seeks good configurations"
     if comparison.is_halved:
         sought = "the search prunes trials"
     return f"No profile: {sought}, so its trials are no sample of them, and no winner ran on fresh seeds."

@@ -131,7 +131,7 @@ def transfer_figure(comparison: Comparison, pairs: pd.DataFrame) -> Figure:
 
 def transfer_plot(comparison: Comparison) -> Plot | None:
     """How configurations carry over; None where data sets do not share them or none has two results."""
-    if not comparison.manifest["same_configurations"] or len(comparison.datasets) < 2:
+    if not comparison.manifest.same_configurations or len(comparison.datasets) < 2:
         return None
     pairs = transfer_data(comparison)
     if pairs.empty:

@@ -18,8 +18,7 @@ from gansweep.report.figures.search.distribution import overall_order
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
-from gansweep.results import phases
-from gansweep.results.row_file import FAILED
+from gansweep.results.row import FAILED, Phase
 
 COLUMNS = ["dataset", "variant", "configurations", "runs", "failed", "share", "low", "high", "sd_seed"]
 
@@ -147,7 +146,7 @@ def _runs(comparison: Comparison, split: pd.Series, status: str | tuple[str, ...
     cell = {name: str(split[name]) for name in ("dataset", "variant")}
     runs = comparison.replicates
     mine = runs[(runs["dataset"] == cell["dataset"]) & (runs["variant"] == cell["variant"])]
-    both = (phases.SEARCH, phases.REPLICATE)
+    both = (Phase.SEARCH, Phase.REPLICATE)
     return where(**cell, phase=both, is_default=False, status=status, config_id=mine["config_id"].unique())
 
 

@@ -6,11 +6,11 @@ from optuna.storages import BaseStorage
 
 from gansweep.errors import UserError
 from gansweep.run.search.storage.database import open_database, storage_url
-from gansweep.run.search.storage.journal import Journal, JournalKept, together
+from gansweep.run.search.storage.journal import BatchedJournalStorage, Journal, batch
 from gansweep.run.search.storage.lock import exclusive
-from gansweep.run.search.storage.stored import StoredStudy
+from gansweep.run.search.storage.stored import WriteThroughStudy
 
-__all__ = ["BaseStorage", "StoredStudy", "exclusive", "open_storage", "storage_url", "together"]
+__all__ = ["BaseStorage", "WriteThroughStudy", "batch", "exclusive", "open_storage", "storage_url"]
 
 
 def open_storage(folder: Path, url: str | None) -> BaseStorage:
@@ -25,6 +25,6 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
         return open_database(url)
     path = folder.resolve() / "optuna.journal"
     try:
-        return JournalKept(Journal(path))
+        return BatchedJournalStorage(Journal(path))
     except ValueError:
         raise UserError(f"{path} is damaged: restore it, or rename the study to begin anew") from None

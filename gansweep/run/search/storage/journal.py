@@ -13,12 +13,12 @@ from typing import Any
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-from gansweep.files import patiently
+from gansweep.files import retry_io
 
 LIVING_SECONDS = 1.0  # a living program holds the file's lock for milliseconds
 
 
-class JournalKept(JournalStorage):
+class BatchedJournalStorage(JournalStorage):
     """A search kept in a journal."""
 
     def __init__(self, journal: "Journal") -> None:
@@ -26,12 +26,12 @@ class JournalKept(JournalStorage):
         super().__init__(journal)
 
 
-def together(storage: BaseStorage) -> AbstractContextManager[None]:
+def batch(storage: BaseStorage) -> AbstractContextManager[None]:
     """A block whose changes reach a journal together, when it ends: one wait for the disk instead of many.
 
     A database takes each by itself.
     """
-    return storage.journal.together() if isinstance(storage, JournalKept) else nullcontext()
+    return storage.journal.batch() if isinstance(storage, BatchedJournalStorage) else nullcontext()
 
 
 class Journal(JournalFileBackend):
@@ -48,12 +48,12 @@ class Journal(JournalFileBackend):
         self._read_before: deque[tuple[int, int]] = deque()  # parts that were read before they were written
         self._waiting: list[dict[str, Any]] | None = None  # what is to be written together
         self._unread: deque[str] = deque()  # of it
-        self._break_lock_of_the_dead()
+        self._remove_stale_lock()
         with self._locked() as file:
             _cut_torn_line(file)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def batch(self) -> Iterator[None]:
         """A block whose logs are appended when it ends, all of them or none.
 
         Raises:
@@ -70,7 +70,7 @@ class Journal(JournalFileBackend):
                 logs, self._waiting = self._waiting, None
                 if logs:
                     what = f"{self._file_path} cannot be written"
-                    self._read_before.append(patiently(lambda: _append(file, _lines(logs)), what))
+                    self._read_before.append(retry_io(lambda: _append(file, _lines(logs)), what))
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append all of the logs or, with an OSError, none of them."""
@@ -105,7 +105,7 @@ class Journal(JournalFileBackend):
         finally:
             self._link.unlink(missing_ok=True)  # Optuna's own release renames it, which a full disk forbids
 
-    def _break_lock_of_the_dead(self) -> None:
+    def _remove_stale_lock(self) -> None:
         """Remove the lock of a driver that was killed while writing. Optuna would wait for it for half a
         minute; or for ever if the folder has moved since, because the lock is a link to the file."""
         before = self._holder()

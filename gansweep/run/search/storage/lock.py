@@ -13,8 +13,8 @@ from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import Connection, Engine, event, text
 
 from gansweep.errors import Stopped, UserError
-from gansweep.files import patiently
-from gansweep.results.row_file import now, slug
+from gansweep.files import retry_io
+from gansweep.results.row import now, slug
 
 LOOK_SECONDS = 3.0  # how often a driver makes sure that its lock is held
 DRIVER_LOST = {  # a driver whose machine vanishes without a word loses its lock within a minute
@@ -88,7 +88,7 @@ class AdvisoryLock:
         self.connection: Connection | None = None
         self.lost = ""  # to whom
         self._turn, self._end = threading.Lock(), threading.Event()
-        patiently(self._hold, "the search's storage cannot be used")
+        retry_io(self._hold, "the search's storage cannot be used")
         if self.lost:
             raise UserError(self.lost)
         self._keeper = threading.Thread(target=self._keep, daemon=True, name="storage-lock")

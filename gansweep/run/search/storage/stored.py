@@ -12,21 +12,21 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gansweep.errors import UserError
-from gansweep.files import patiently
+from gansweep.files import retry_io
 
 Result = TypeVar("Result")
-FINGERPRINT, SETTLED = "study", "settled"  # attributes of the study in the storage
+FINGERPRINT, COMMITTED = "study", "settled"  # attributes of the study in the storage
 SAMPLER = "sampler"  # attribute of a trial: what its sampler had noted about the study
 
 
-class StoredStudy:
+class WriteThroughStudy:
     """An Optuna study in a storage, which is read once, when it is opened.
 
     Samplers work on the copy in memory, `study`. A trial is written when all is known that it begins with, in
     one operation; so is each of its scores, and its end. What was interrupted is tried again, with a look at
     what the storage has: nothing is lost, nothing doubled.
 
-    settled: the trials below this number may have been handed out.
+    committed: the trials below this number may have been handed out.
 
     Raises:
         UserError: the storage has another study of this name.
@@ -40,8 +40,8 @@ class StoredStudy:
             storage=self.memory, study_name=name, direction="minimize", pruner=optuna.pruners.NopPruner()
         )
         self.ids: list[int] = []  # those that the trials have in the storage
-        self.settled = 0
-        for trial in self._patiently(self._open):
+        self.committed = 0
+        for trial in self._retry(self._open):
             self.ids.append(trial._trial_id)
             self.study.add_trial(trial)
             for key, value in trial.system_attrs.get(SAMPLER, {}).items():
@@ -52,7 +52,7 @@ class StoredStudy:
         trial = self.study.ask()
         if trial.number < len(self.ids):
             stored = self.ids[trial.number]
-            self._patiently(lambda: self.storage.set_trial_state_values(stored, TrialState.RUNNING))
+            self._retry(lambda: self.storage.set_trial_state_values(stored, TrialState.RUNNING))
         return trial
 
     def trial(self, number: int) -> FrozenTrial:
@@ -69,10 +69,10 @@ class StoredStudy:
         if self.trial(number).user_attrs.get(key) == value:
             return
         if number < len(self.ids):
-            self._patiently(lambda: self.storage.set_trial_user_attr(self.ids[number], key, value))
+            self._retry(lambda: self.storage.set_trial_user_attr(self.ids[number], key, value))
         self.memory.set_trial_user_attr(self._memory_id(number), key, value)
 
-    def settle(self) -> None:
+    def commit(self) -> None:
         """Record the trials that were asked for; they may be handed out from now on.
 
         Raises:
@@ -81,11 +81,11 @@ class StoredStudy:
         for trial in self.study.get_trials(deepcopy=False)[len(self.ids) :]:
             self._record(trial)
         n_trials = len(self.ids)
-        if n_trials and self._patiently(self._last_number) != n_trials - 1:
+        if n_trials and self._retry(self._last_number) != n_trials - 1:
             raise UserError(f"another program has added trials to {self.name} in the search's storage")
-        if self.settled != n_trials:
-            self._patiently(lambda: self.storage.set_study_user_attr(self.id, SETTLED, n_trials))
-            self.settled = n_trials
+        if self.committed != n_trials:
+            self._retry(lambda: self.storage.set_study_user_attr(self.id, COMMITTED, n_trials))
+            self.committed = n_trials
 
     def score(self, number: int, step: int, value: float) -> None:
         """Note a score of a trial on its way."""
@@ -123,12 +123,12 @@ class StoredStudy:
                 "rename the study, or give another storage"
             )
         if FINGERPRINT not in study.user_attrs:
-            study.set_user_attr(SETTLED, 0)
+            study.set_user_attr(COMMITTED, 0)
             with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
                 study.set_metric_names(["FID"])  # what optuna-dashboard writes beside values
             study.set_user_attr(FINGERPRINT, self.fingerprint)
         trials = study.get_trials(deepcopy=False)
-        self.settled = study.user_attrs.get(SETTLED, len(trials))
+        self.committed = study.user_attrs.get(COMMITTED, len(trials))
         return trials
 
     def _record(self, trial: FrozenTrial) -> None:
@@ -141,7 +141,7 @@ class StoredStudy:
             if len(self.ids) == trial.number:
                 self.ids.append(self.storage.create_new_trial(self.id, trial))
 
-        self._patiently(create)
+        self._retry(create)
 
     def _last_number(self) -> int:
         return self.storage.get_trial_number_from_id(self.ids[-1])
@@ -155,7 +155,7 @@ class StoredStudy:
     def _unless_finished(self, action: Callable[[], object]) -> None:
         """Change a trial, which an earlier try may have ended without a word."""
         with suppress(UpdateFinishedTrialError):
-            self._patiently(action)
+            self._retry(action)
 
-    def _patiently(self, action: Callable[[], Result]) -> Result:
-        return patiently(action, "the search's storage cannot be used")
+    def _retry(self, action: Callable[[], Result]) -> Result:
+        return retry_io(action, "the search's storage cannot be used")

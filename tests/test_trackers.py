@@ -7,52 +7,33 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from rows import a_row, a_study, json_rows, manifest_values
 
 from gansweep.errors import UserError
 from gansweep.files import dump_json, write_atomically
-from gansweep.results.row_file import RowWriter, blank_row, config_id, finite, read_rows
-from gansweep.run.trackers import loggers
-from gansweep.run.trackers.loggers import open_loggers
+from gansweep.results.row_file import RowWriter
+from gansweep.run.trackers import base, open_trackers
 
-STUDY = {
-    "name": "tiny study",
-    "variants": ["ns"],
-    "datasets": ["folder:/x"],
-    "trials": 3,
-    "steps": 100,
-    "confirm": None,
-    "replicate": None,
-    "evaluation": {"folder:/x": {"n_images": 200, "metrics": ["fid", "kid"]}},
-}
+STUDY = a_study(
+    ("folder:/x",),
+    name="tiny study",
+    trials=3,
+    evaluation={"folder:/x": {"n_images": 200, "metrics": ["fid", "kid"]}},
+)
 HP = {"lr": 0.25, "n_critic": 5, "d_norm": "none", "spectral": True}
 
 
 @pytest.fixture
 def folder(tmp_path):
-    write_atomically(tmp_path / "manifest.json", dump_json({"created": "2026-01-01T00:00:00+00:00"}))
+    write_atomically(tmp_path / "manifest.json", dump_json(manifest_values()))
     return tmp_path
 
 
 def row(number=0, step=50, fid=None, outcome=None, failure=None):
-    trial = {
-        "study": STUDY["name"],
-        "phase": "search",
-        "dataset": "folder:/x",
-        "variant": "ns",
-        "architecture": "conv8",
-        "trial_id": f"folder__x-ns-{number:04d}",
-        "trial_number": number,
-        "config_id": config_id(HP),
-        "seed": number,
-        "sampler": "random",
-        "sampler_seed": 0,
-        "is_default": number == 0,
-        "hp": HP,
-    }
-    measured = {} if fid is None else {"fid": finite(fid), "kid": None}
-    known = {"step": step, "metrics": measured, "outcome": outcome, "failure": failure, "metric_id": "abc"}
-    terms = {} if fid is None else {"generator_fake": fid / 10}
-    return blank_row(trial, STUDY, "pack") | known | {"terms": terms, "train_seconds": step / 10}
+    names = {"study": STUDY.name, "dataset": "folder:/x", "trial_id": f"folder__x-ns-{number:04d}"}
+    metrics, terms = ({}, {}) if fid is None else ({"fid": fid, "kid": None}, {"generator_fake": fid / 10})
+    end = {"outcome": outcome, "failure": failure, "train_seconds": step / 10}
+    return a_row(number, hp=HP, step=step, metrics=metrics, terms=terms, **names, **end)
 
 
 FAILURE = {"kind": "nan_loss", "message": "a loss is not finite", "step": 70}
@@ -64,20 +45,20 @@ FIDS = {0: {50: 8.0, 100: 7.0}, 1: {50: 9.0}, 2: {50: 6.0}}
 def study_in_two_drivers(folder, name):
     """The rows of a study whose driver was stopped between the first and the second half."""
     for rows in (FIRST, SECOND):
-        ledger = make_ledger(folder, open_loggers((name,), STUDY, folder))
+        ledger = make_ledger(folder, open_trackers((name,), STUDY, folder))
         ledger.record(rows)
         ledger.record(rows)  # as a worker does that goes on from a checkpoint
         ledger.close()
-        assert ledger.loggers, "the logger was switched off"
+        assert ledger.trackers, "the tracker was switched off"
 
 
 def log_in_two_parts(folder, name):
     """The same without the driver's books, whose imports take long."""
     for rows in (FIRST, SECOND):
-        (logger,) = open_loggers((name,), STUDY, folder)
+        (tracker,) = open_trackers((name,), STUDY, folder)
         for each in rows:
-            logger.log(each)
-        logger.close()
+            tracker.log(each)
+        tracker.close()
 
 
 def make_ledger(folder, opened):
@@ -120,13 +101,13 @@ def read_events(folder: Path) -> dict[str, list[tuple[int, object]]]:
 
 
 def test_tensorboard_lets_go_of_writers(folder, monkeypatch):
-    monkeypatch.setattr(loggers, "MOST_OPEN", 2)
-    (logger,) = open_loggers(("tensorboard",), STUDY, folder)
+    monkeypatch.setattr(base, "MAX_OPEN", 2)
+    (tracker,) = open_trackers(("tensorboard",), STUDY, folder)
     for step in (50, 100):
         for number in range(5):
-            logger.log(row(number, step, 5.0, "ok" if step == 100 else None))
-            assert len(logger.runs) <= 2
-    assert not logger.runs
+            tracker.log(row(number, step, 5.0, "ok" if step == 100 else None))
+            assert len(tracker.runs) <= 2
+    assert not tracker.runs
     for number in range(5):
         events = read_events(folder / "tensorboard" / "folder__x" / "ns" / f"folder__x-ns-{number:04d}")
         assert events["metrics/fid"] == [(50, 5.0), (100, 5.0)]
@@ -156,11 +137,11 @@ def test_mlflow(folder, monkeypatch):
 def test_wandb(folder):
     pytest.importorskip("wandb")
     script = (
-        "import sys; from pathlib import Path; sys.path.insert(0, 'tests'); import test_loggers; "
-        f"test_loggers.log_in_two_parts(Path({str(folder)!r}), 'wandb')"
+        "import sys; from pathlib import Path; sys.path.insert(0, 'tests'); import test_trackers; "
+        f"test_trackers.log_in_two_parts(Path({str(folder)!r}), 'wandb')"
     )
     # In a process of its own: a service of wandb lives as long as the process that began it.
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=100)
+    subprocess.run([sys.executable, "-c", script], check=True)
     runs = defaultdict(list)
     for file in sorted((folder / "wandb").glob("offline-run-*/*.wandb")):
         run = read_wandb(file)
@@ -205,15 +186,16 @@ def test_a_study_begun_anew_has_runs_of_its_own(folder):
     pytest.importorskip("mlflow")
     study_in_two_drivers(folder, "mlflow")
     (folder / "rows.jsonl").unlink()
-    write_atomically(folder / "manifest.json", dump_json({"created": "2026-02-02T00:00:00+00:00"}))
-    (logger,) = open_loggers(("mlflow",), STUDY, folder)
-    assert not logger.begun
-    logger.log(row(2, 50, 6.0))
-    assert len(logger.begun) == 1 and len(logger.client.search_runs([logger.experiment])) == 4
+    restarted = manifest_values(created="2026-02-02T00:00:00+00:00")
+    write_atomically(folder / "manifest.json", dump_json(restarted))
+    (tracker,) = open_trackers(("mlflow",), STUDY, folder)
+    assert not tracker.begun
+    tracker.log(row(2, 50, 6.0))
+    assert len(tracker.begun) == 1 and len(tracker.client.search_runs([tracker.experiment])) == 4
 
 
 class Broken:
-    """A logger whose server is gone after the first row."""
+    """A tracker whose server is gone after the first row."""
 
     name = "broken"
 
@@ -229,31 +211,31 @@ class Broken:
         raise AssertionError("it was switched off")
 
 
-def test_a_logger_that_fails_is_switched_off_and_stops_nothing(folder, capsys):
+def test_a_tracker_that_fails_is_switched_off_and_stops_nothing(folder, capsys):
     broken = Broken()
-    ledger = make_ledger(folder, [broken, *open_loggers(("tensorboard",), STUDY, folder)])
+    ledger = make_ledger(folder, [broken, *open_trackers(("tensorboard",), STUDY, folder)])
     ledger.record(FIRST)
     ledger.record(SECOND)
     ledger.close()
-    assert len(broken.rows) == 2 and len(list(read_rows(folder))) == 5
-    assert capsys.readouterr().err == "logger broken is switched off: ConnectionError: no answer\n"
+    assert len(broken.rows) == 2 and len(json_rows(folder)) == 5
+    assert capsys.readouterr().err == "tracker broken is switched off: ConnectionError: no answer\n"
     assert len(list((folder / "tensorboard").glob("*/*/*"))) == 3
 
 
 def test_a_row_is_on_disk_before_it_is_logged(folder):
     class Reader(Broken):
         def log(self, row):
-            self.rows.append([r["step"] for r in read_rows(folder)])
+            self.rows.append([r["step"] for r in json_rows(folder)])
 
     reader = Reader()
     make_ledger(folder, [reader]).record([row(0, 50, 8.0)])
     assert reader.rows == [[50]]
 
 
-def test_names_of_loggers(folder, monkeypatch):
-    with pytest.raises(UserError, match="unknown logger 'tensorbord'; did you mean 'tensorboard'"):
-        open_loggers(("tensorbord",), STUDY, folder)
-    assert open_loggers((), STUDY, folder) == []
+def test_names_of_trackers(folder, monkeypatch):
+    with pytest.raises(UserError, match="unknown tracker 'tensorbord'; did you mean 'tensorboard'"):
+        open_trackers(("tensorbord",), STUDY, folder)
+    assert open_trackers((), STUDY, folder) == []
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(UserError, match=r"^logger 'wandb' needs the package wandb: pip install wandb$"):
-        open_loggers(("wandb",), STUDY, folder)
+    with pytest.raises(UserError, match=r"^tracker 'wandb' needs the package wandb: pip install wandb$"):
+        open_trackers(("wandb",), STUDY, folder)

@@ -1,0 +1,63 @@
+"""JSON as typed records, checked while it is read: what is wrong becomes one sentence."""
+
+import json
+import re
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from gansweep.errors import UserError
+
+Record = TypeVar("Record")
+PLACE = re.compile(r"^(.*?)(?: - at `\$?(.*)`)?$", re.DOTALL)
+
+
+def decode(
+    content: bytes, kind: type[Record], name: str, decoder: msgspec.json.Decoder[Record] | None = None
+) -> Record:
+    """Returns a JSON value as a record. name: of the record, for the message. decoder: for many of a kind.
+
+    Raises:
+        UserError: it is not JSON, or not such a record: says where and why.
+    """
+    try:
+        return _decode(content, decoder or msgspec.json.Decoder(kind))
+    except msgspec.ValidationError as error:
+        raise UserError(f"damaged: {first_error(error, name)}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"damaged: it is not JSON ({error})") from None
+    except UserError as error:
+        raise UserError(f"damaged: {error}") from None
+
+
+def _decode(content: bytes, decoder: msgspec.json.Decoder[Record]) -> Record:
+    try:
+        return decoder.decode(content)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:  # msgspec refuses lone surrogates, which texts of the system may contain
+        return msgspec.convert(json.loads(content, parse_constant=_refuse), decoder.type)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number of JSON")
+
+
+def first_error(error: msgspec.ValidationError, name: str) -> str:
+    """Returns the first thing that is wrong with a record: `manifest.git.dirty: expected bool, got int`."""
+    found = PLACE.match(str(error))
+    what, place = found.groups() if found else (str(error), "")
+    return f"{name}{place or ''}: {what[:1].lower()}{what[1:]}".replace("`", "")
+
+
+def read_record(file: Path, kind: type[Record]) -> Record:
+    """Returns the record that a file holds.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        return decode(file.read_bytes(), kind, file.stem)
+    except UserError as error:
+        raise UserError(f"{file} is {error}; restore it from a copy") from None

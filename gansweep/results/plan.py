@@ -1,0 +1,82 @@
+"""How much a study trains: the budget of its search, and what follows the search."""
+
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from gansweep.fields import Count, Several, check_fields
+from gansweep.results.row import Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Halving:
+    """Of the `size` configurations of a bracket, the best 1/eta go on after `first` evaluations, the best
+    1/eta of these after eta times as many, and so on; the last ones train to their end.
+
+    `brackets` above 1 is Hyperband: beside each bracket are others with fewer configurations, the next one of
+    which begins with the next rung, so that those that learn slowly have a chance.
+    """
+
+    eta: Several = 3
+    first: Count = 1
+    size: Several = 27
+    brackets: Count = 1
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirm:
+    """The best `top` configurations of each cell are run on `reruns` fresh seeds, and the one with the lowest
+    median on `seeds` more. With `top` 1 the search alone chooses.
+
+    Lucic et al. (2018) have top=1 and seeds=50. Of 100 configurations the luckiest is rarely the best: five
+    candidates and five seeds each cost little and choose better.
+    """
+
+    top: Count = 5
+    reruns: Count = 5
+    seeds: Several = 30
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicate:
+    """`configurations` random ones of each search, each run on `seeds` fresh seeds."""
+
+    configurations: Several = 20
+    seeds: Several = 3
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+class Budget(Struct, frozen=True, kw_only=True):
+    """What each cell may spend."""
+
+    trials: int  # of its search
+    steps: int  # of a trial
+    evaluations: int  # of a trial
+    confirm: Confirm | None
+    replicate: Replicate | None
+    halving: Halving | None = None
+
+
+class Plan(Budget, frozen=True, kw_only=True):
+    """The cells of a study, the budget of each, and the seed of the search."""
+
+    datasets: tuple[str, ...]
+    variants: tuple[str, ...]
+    seed: int
+
+    @property
+    def cells(self) -> list[Cell]:
+        return [Cell(dataset, variant) for dataset in self.datasets for variant in self.variants]
+
+
+def budget_of(plan: Budget) -> Budget:
+    """Returns the budget alone of a plan."""
+    return Budget(**{name: getattr(plan, name) for name in Budget.__struct_fields__})

@@ -1,0 +1,198 @@
+"""The JSON files of a study's folder besides rows and study: manifest, incidents, finalists.
+
+The names of the fields are those of the JSON objects, which are written with sorted keys.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from gansweep.errors import UserError
+from gansweep.results.decoding import read_record
+from gansweep.results.folder import StudyFolder
+from gansweep.results.plan import Budget, Plan
+from gansweep.results.row import FileName, Integer, require_time
+from gansweep.results.study_file import StoredSpace, space_of
+from gansweep.space import Scalar, Space
+
+
+class Git(Struct, frozen=True):
+    """The checkout that a study ran from."""
+
+    commit: str
+    dirty: bool
+
+
+class DatasetRecord(Struct, frozen=True, kw_only=True):
+    """A data set as the manifest describes it."""
+
+    label: str
+    n_train: int
+    n_test: int
+    n_validation: int = 0
+    n_classes: int = 0
+    shape: list[int]
+    preprocessing: str
+    sha256: str
+
+
+class MetricRecord(Struct, frozen=True, kw_only=True):
+    """How a metric was measured: its hash is the `metric_id` of rows. UNSET: absent in the file."""
+
+    dataset: str
+    dataset_sha256: str | UnsetType = UNSET
+    extractor: str
+    split: str
+    n_images: int
+    n_real: int
+    n_test: int | UnsetType = UNSET
+    resize: str | UnsetType = UNSET
+    precision: str | UnsetType = UNSET
+    settings: dict[str, float | int] | UnsetType = UNSET
+    torch_fidelity: str | UnsetType = UNSET
+    weights_sha256: str | UnsetType | None = UNSET
+    manifold: dict[str, float | int] | UnsetType = UNSET
+    second: dict[str, str | None] | UnsetType = UNSET
+    floor: dict[str, float] | None  # FIDs of the training images, which no generator need beat
+
+    def description(self) -> dict[str, Any]:
+        """Returns what the `metric_id` is the hash of."""
+        return {name: value for name, value in msgspec.to_builtins(self).items() if name != "floor"}
+
+
+class VariantRecord(Struct, frozen=True, kw_only=True):
+    """A variant: what it is, where it was published, how figures draw it."""
+
+    label: str
+    family: str = ""
+    settings: dict[str, Scalar | None] = {}
+    source: str
+    deviations: list[str]
+    hue: str
+    marker: str
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """All that a reader needs to judge the rows of a study."""
+
+    schema: str = "gansweep.manifest/1"
+    created: str
+    updated: str
+    wall_seconds: float
+    study: str
+    question: str
+    command: str
+    gansweep: str
+    git: Git | None
+    python: str
+    platform: str
+    packages: dict[str, str]
+    hardware: dict[str, Any]
+    packing: dict[str, dict[str, Any]] = {}  # by data set: the fields of a `Packing`
+    datasets: dict[str, DatasetRecord]
+    metrics: dict[str, MetricRecord]  # by metric_id
+    collapse_above: dict[str, float]  # by data set: FID of an untrained generator
+    variants: dict[str, VariantRecord]
+    spaces: dict[str, StoredSpace]
+    defaults: dict[str, dict[str, Scalar]]
+    selection: dict[str, str]  # by data set: the images whose FID selects, "test" or "validation"
+    same_configurations: bool
+    budget: Budget
+    sampler: str
+    sampler_seed: Integer
+    planned_trials: Integer
+
+    def __post_init__(self) -> None:
+        require_time(self.created)
+        require_time(self.updated)
+        for place in ("collapse_above", "selection"):
+            self._require_all(place, self.datasets)
+        for place in ("spaces", "defaults"):
+            self._require_all(place, self.variants)
+
+    def _require_all(self, place: str, names: dict[str, Any]) -> None:
+        if missing := names.keys() - getattr(self, place).keys():
+            raise ValueError(f"{place} has no entry for {min(missing)}")
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(
+            **{name: getattr(self.budget, name) for name in Budget.__struct_fields__},
+            datasets=tuple(self.datasets),
+            variants=tuple(self.variants),
+            seed=self.sampler_seed,
+        )
+
+    def space(self, variant: str) -> Space:
+        """Returns the search space of a variant."""
+        return space_of(self.spaces[variant])
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the content of manifest.json."""
+        values: dict[str, Any] = msgspec.to_builtins(self)
+        if self.budget.halving is None:
+            del values["budget"]["halving"]
+        return values
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """A pack that failed, and what was done about it."""
+
+    time: str
+    pack: FileName
+    trials: list[str]  # ids of its trials that had not ended
+    kind: str  # worker_died, node_lost, oom, hang, Stopped, or the name of the exception that was raised
+    message: str
+    # again: the pack was queued once more; halved: as two packs; ended: its only trial crashed or ran out of
+    # time; stopped: the run ended, no trial did
+    action: str
+
+    def __post_init__(self) -> None:
+        require_time(self.time)
+
+
+class Finalist(Struct, frozen=True, kw_only=True):
+    """The best trial of a cell, measured again with the weights after its last step."""
+
+    dataset: str
+    variant: str
+    trial_id: str
+    phase: str
+    metric_id: str
+    draws: list[float]  # the FID of fresh latents
+    sizes: list[int]  # numbers of images
+    fids: list[float]  # the FID of so many
+    fid_infinity: float  # of infinitely many, see `gansweep.evaluation.metrics.fid_infinity`
+    slope: float
+    neighbours: str | None  # a picture of the training images that are most similar to samples
+
+
+class FinalistsFile(Struct, frozen=True, kw_only=True):
+    """The content of finalists.json."""
+
+    schema: str = "gansweep.finalists/1"
+    finalists: list[Finalist]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Returns the manifest of a study.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    file = StudyFolder(folder).manifest
+    if not file.exists():
+        raise UserError(f"{folder} holds no results: {file.name} is missing; run the study first")
+    return read_record(file, Manifest)
+
+
+def read_finalists(folder: Path) -> list[Finalist]:
+    """Returns the finalists that were measured; none if there is no file.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    file = StudyFolder(folder).finalists
+    return read_record(file, FinalistsFile).finalists if file.exists() else []

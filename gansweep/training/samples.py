@@ -1,0 +1,63 @@
+"""Samples of a pack of generators: drawn, and as pictures and arrays."""
+
+import io
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.functional import to_pil_image
+from torchvision.utils import make_grid
+
+from gansweep.evaluation import Evaluation
+from gansweep.evaluation.evaluator import quantised
+from gansweep.evaluation.metrics.polygons import Generator
+from gansweep.training.binding import sampling_labels
+from gansweep.training.pack import Pack
+from gansweep.training.randomness import latents
+
+
+def member_generator(pack: Pack, i: int) -> Generator:
+    """Returns the generator of member i for metrics that search among its samples."""
+    return Generator(pack.generate(i), pack.z_dim, pack.prior)
+
+
+def draw_samples(pack: Pack, evaluation: Evaluation) -> tuple[Tensor, Tensor | None, list[bool]]:
+    """Samples [P, S, ...] on the CPU, uint8 if they are images; the labels [S] that they were asked for, if
+    they are conditional; and whether each member's are all finite.
+
+    All members of all packs are given the same latents and labels.
+    """
+    generator = torch.Generator().manual_seed(evaluation.seed)
+    z = latents((evaluation.n_images, pack.z_dim), pack.prior, generator)
+    y = None
+    if pack.members[0].is_conditional:
+        y = sampling_labels(pack.dataset, evaluation.n_images, evaluation.seed)
+    chunks, is_finite = [], torch.ones(len(pack), dtype=torch.bool, device=pack.device)
+    for chunk in pack.samples(z, y):
+        is_finite &= (chunk.flatten(1) * 0).sum(1) == 0  # NaN and inf times 0 are NaN; faster than isfinite
+        chunks.append((quantised(chunk) if pack.dataset.kind == "image" else chunk).cpu())
+    return torch.cat(chunks, 1), y, is_finite.tolist()
+
+
+def by_class(samples: Tensor, labels: Tensor) -> Tensor:
+    """The first eight samples of each class in turn, of ten classes at most; blank where there are fewer."""
+    rows = []
+    for label in labels.unique()[:10]:
+        some = samples[labels == label][:8]
+        rows.append(torch.cat([some, some.new_full((8 - len(some), *some.shape[1:]), 255)]))
+    return torch.cat(rows)
+
+
+def array(samples: Tensor) -> bytes:
+    """Samples as the content of a .npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, samples.numpy(), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def grid(images: Tensor, columns: int = 8) -> bytes:
+    """A PNG of images [S, C, H, W] uint8 in rows of so many columns, one pixel apart."""
+    picture = to_pil_image(make_grid(images, nrow=columns, padding=1, pad_value=255))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
