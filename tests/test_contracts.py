@@ -421,9 +421,8 @@ class NoMeans(Adam):
 @pytest.mark.parametrize("optimizer", [RatesOfAnother, Coarse, NoMeans])
 def test_a_pack_that_steps_wrongly_in_single_precision_breaks_its_contract(optimizer, monkeypatch):
     monkeypatch.setitem(OPTIMIZERS, "adam", optimizer)
-    with pytest.raises(
-        ContractBroken, match=r"member 0, in float32 against float64, ends .* off; at most 0\.001 is"
-    ):
+    off = r"member 0, in float32 against float64, ends .* off; at most 0\.001 is"
+    with pytest.raises(ContractBroken, match=off):
         CONTRACTS["in single precision"](Specimen("specimen", published(Sound())))
 
 

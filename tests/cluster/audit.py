@@ -9,11 +9,12 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
-from rows import json_rows
 
 from gansweep.results import phases
+from gansweep.results.phases import FinishedTrial
 from gansweep.results.row import FAILED, Outcome, Phase, Row, slug
-from gansweep.results.study_file import read_study
+from gansweep.results.row_file import read_rows
+from gansweep.results.study_file import ResolvedStudy, read_study
 from gansweep.run.search.storage import open_storage
 from gansweep.training.job import evaluation_rounds
 
@@ -64,11 +65,11 @@ def require_sound(
 
 def audit(folder: Path, whole: Path, ends: Mapping[str, str], storage: str | None = None) -> Audit:
     """Every planned trial once, every measurement once, all as in the undisturbed run, and Optuna agrees."""
-    study, rows = read_study(folder), json_rows(folder)
-    planned = {trial["trial_id"]: trial for trial in plan(study, rows)}
-    ended = Counter(row["trial_id"] for row in rows if row["outcome"] is not None)
-    outcomes = {row["trial_id"]: row["outcome"] for row in rows if row["outcome"] is not None}
-    measured = Counter((row["trial_id"], row["step"]) for row in rows if row["metrics"])
+    study, rows = read_study(folder), list(read_rows(folder))
+    planned = dict(plan(study, rows))
+    ended = Counter(row.trial_id for row in rows if row.outcome is not None)
+    outcomes = {row.trial_id: row.outcome for row in rows if row.outcome is not None}
+    measured = Counter((row.trial_id, row.step) for row in rows if row.metrics)
     due = {
         (name, step) for name, trial in planned.items() if name not in ends for step in steps_of(trial, study)
     }
@@ -81,34 +82,34 @@ def audit(folder: Path, whole: Path, ends: Mapping[str, str], storage: str | Non
         + sum((measured - Counter(set(measured))).values()),
         unplanned=len(ended.keys() - planned.keys()) + _others(rows, whole),
         astray=sum(1 for _ in _astray(folder, study, rows, storage)),
-        difference=_difference(rows, json_rows(whole)),
+        difference=_difference(rows, list(read_rows(whole))),
     )
 
 
-def plan(study: dict[str, Any], rows: list[Row]) -> Iterator[Row]:
-    """The trials that a study has: those of the search by number, those of its phases from the rows."""
-    for dataset in study["datasets"]:
-        for variant in study["variants"]:
-            for number in range(study["trials"]):
-                name = f"{slug(dataset)}-{variant}-{number:04d}"
-                found = next((row for row in rows if row["trial_id"] == name), None)
-                yield found or {"trial_id": name, "variant": variant, "hp": study["defaults"][variant]}
+def plan(study: ResolvedStudy, rows: list[Row]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The trials that a study has, and their hyperparameters: those of the search by number, those of its
+    phases from the rows."""
+    known = {row.trial_id: row.hp for row in rows}
+    for dataset, variant in study.cells:
+        for number in range(study.trials):
+            name = f"{slug(dataset)}-{variant}-{number:04d}"
+            yield name, known.get(name, study.defaults[variant])
     for stage in phases.stages(study):
         for phase in stage:
-            yield from phases.planned(phase, study, rows)
+            for trial in phases.planned(phase, study, phases.finished_trials(rows)):
+                yield trial.trial_id, trial.hp
 
 
-def steps_of(trial: Row, study: dict[str, Any]) -> list[int]:
+def steps_of(hp: dict[str, Any], study: ResolvedStudy) -> list[int]:
     """When a trial is measured."""
-    n = trial["hp"].get("n_critic", 1)
-    return [n * rounds for rounds in evaluation_rounds(study["steps"], n, study["evaluations"])]
+    n = int(hp.get("n_critic", 1))
+    return [n * rounds for rounds in evaluation_rounds(study.steps, n, study.evaluations)]
 
 
 def _others(rows: list[Row], whole: Path) -> int:
     """How many trials have another configuration or seed than in the undisturbed run."""
     pairs = [
-        {row["trial_id"]: (row["config_id"], row["seed"]) for row in some}
-        for some in (rows, json_rows(whole))
+        {row.trial_id: (row.config_id, row.seed) for row in some} for some in (rows, list(read_rows(whole)))
     ]
     return sum(pairs[0][name] != pairs[1].get(name) for name in pairs[0])
 
@@ -118,7 +119,7 @@ def _difference(rows: list[Row], undisturbed: list[Row]) -> float:
     furthest = 0.0
     for metric in METRICS:
         ours, theirs = (
-            {(r["trial_id"], r["step"]): r["metrics"][metric] for r in some if metric in r["metrics"]}
+            {(r.trial_id, r.step): r.metrics[metric] for r in some if metric in r.metrics}
             for some in (rows, undisturbed)
         )
         apart = max((abs(ours[key] - theirs[key]) for key in ours.keys() & theirs.keys()), default=math.inf)
@@ -126,31 +127,29 @@ def _difference(rows: list[Row], undisturbed: list[Row]) -> float:
     return furthest
 
 
-def _astray(folder: Path, study: dict[str, Any], rows: list[Row], url: str | None) -> Iterator[FrozenTrial]:
+def _astray(folder: Path, study: ResolvedStudy, rows: list[Row], url: str | None) -> Iterator[FrozenTrial]:
     """Trials in the Optuna storage that are not what the rows say, or that the search does not have."""
     storage = open_storage(folder, url)
-    search = [row for row in phases.ended(rows) if row["phase"] == Phase.SEARCH]
-    by_name = {row["trial_id"]: row for row in search}
-    for dataset in study["datasets"]:
-        for variant in study["variants"]:
-            name = f"{study['name']}/{variant}@{dataset}"
-            trials = optuna.load_study(storage=storage, study_name=name).get_trials(deepcopy=False)
-            yield from trials[study["trials"] :]
-            for trial in trials:
-                row = by_name.get(f"{slug(dataset)}-{variant}-{trial.number:04d}")
-                if row is None or not _agree(trial, row):
-                    yield trial
+    finished = phases.finished_trials(rows)
+    by_name = {trial.trial_id: trial for trial in finished if trial.phase == Phase.SEARCH}
+    for dataset, variant in study.cells:
+        name = f"{study.name}/{variant}@{dataset}"
+        trials = optuna.load_study(storage=storage, study_name=name).get_trials(deepcopy=False)
+        yield from trials[study.trials :]
+        for trial in trials:
+            ended = by_name.get(f"{slug(dataset)}-{variant}-{trial.number:04d}")
+            if ended is None or not _agree(trial, ended):
+                yield trial
 
 
-def _agree(trial: FrozenTrial, row: Row) -> bool:
+def _agree(trial: FrozenTrial, ended: FinishedTrial) -> bool:
     """Whether Optuna's state and value of a trial are those of its rows."""
-    if row["outcome"] in FAILED:
-        return trial.state == (
-            optuna.trial.TrialState.COMPLETE if row["outcome"] == "diverged" else optuna.trial.TrialState.FAIL
-        )
-    if row["outcome"] == Outcome.PRUNED:
-        return trial.state == optuna.trial.TrialState.Outcome.PRUNED
-    return trial.state == optuna.trial.TrialState.COMPLETE and trial.value == row["score"]
+    states = optuna.trial.TrialState
+    if ended.outcome in FAILED:
+        return trial.state == (states.COMPLETE if ended.outcome == Outcome.DIVERGED else states.FAIL)
+    if ended.outcome == Outcome.PRUNED:
+        return trial.state == states.PRUNED
+    return trial.state == states.COMPLETE and trial.value == ended.score
 
 
 def table() -> list[str]:

@@ -8,16 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from processes import kill_tree, trainers
 from rows import json_rows
 
-from gansweep.results.row import Row
-
 SMALL = '''"""Does it survive?"""
-from gansweep.evaluation import Evaluation
-from gansweep.results.plan import Confirm, Replicate
-from gansweep.study import Study
+from gansweep import Confirm, Evaluation, Replicate, Study
 
 STUDY = Study(
     variants=("ns", "wgan_gp", "vae"),
@@ -115,7 +112,7 @@ class Driver:
     def until_rows(self, n: int, timeout: float = 300.0) -> None:
         self.until(lambda: len(self.rows()) >= n, timeout)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[dict[str, Any]]:
         return json_rows(self.folder)
 
     def trainers(self) -> list[int]:

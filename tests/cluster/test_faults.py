@@ -99,7 +99,7 @@ def test_a_worker_killed_goes_on_from_its_checkpoint(drive, tiny):
     driver.finish()
     require_sound("worker killed -9", 2, driver.folder, tiny.folder)
     incidents = read_incidents(driver.folder)
-    assert {(one["kind"], one["action"]) for one in incidents} <= {("worker_died", "again")}
+    assert {(one.kind, one.action) for one in incidents} <= {("worker_died", "again")}
 
 
 def test_an_interrupted_driver_says_how_to_go_on(drive, tiny):
@@ -122,7 +122,7 @@ def test_a_node_killed_in_the_middle_of_a_pack(drive, tiny):
         nodes.workers[0].kill()
         driver.finish()
         require_sound("node killed -9", 1, driver.folder, tiny.folder)
-        assert {one["kind"] for one in read_incidents(driver.folder)} <= {"node_lost", "worker_died"}
+        assert {one.kind for one in read_incidents(driver.folder)} <= {"node_lost", "worker_died"}
 
 
 def test_the_head_killed(drive, tiny, tmp_path):
@@ -178,7 +178,7 @@ def test_a_pack_out_of_memory_is_halved(drive, trapped):
     driver.until_rows(3)
     driver.trainer()
     limited: set[int] = set()
-    while not any(one["kind"] == "oom" for one in read_incidents(driver.folder)):
+    while not any(one.kind == "oom" for one in read_incidents(driver.folder)):
         assert not driver.ended, driver.finish()
         for worker in set(driver.trainers()) - limited:
             limit = virtual_memory(worker) + (3 << 29)
@@ -186,7 +186,7 @@ def test_a_pack_out_of_memory_is_halved(drive, trapped):
             limited.add(worker)
         time.sleep(0.1)
     driver.finish()
-    assert {(one["kind"], one["action"]) for one in read_incidents(driver.folder)} == {("oom", "halved")}
+    assert {(one.kind, one.action) for one in read_incidents(driver.folder)} == {("oom", "halved")}
     require_sound("worker out of memory", len(limited), driver.folder, trapped.folder, tolerance=HALVED)
 
 
@@ -204,8 +204,8 @@ def test_one_member_hangs_and_one_raises(drive, trapped):
     ends = {"digits-hanging_gan-0002": "timeout", "digits-raising_gan-0002": "crashed"}
     require_sound("a member hangs, one raises", 2, driver.folder, trapped.folder, tolerance=HALVED, ends=ends)
     incidents = read_incidents(driver.folder)
-    assert {one["action"] for one in incidents if one["kind"] == "hang"} == {"halved", "ended"}
-    assert {one["kind"] for one in incidents} == {"hang", "ArithmeticError"}
+    assert {one.action for one in incidents if one.kind == "hang"} == {"halved", "ended"}
+    assert {one.kind for one in incidents} == {"hang", "ArithmeticError"}
     assert "stepped on the trap" in said
 
 
@@ -247,4 +247,4 @@ def test_a_worker_that_ray_kills_since_its_node_is_short_of_memory(drive, tiny):
         require_sound(
             "Ray kills a worker, node out of memory", 1, driver.folder, tiny.folder, tolerance=HALVED
         )
-        assert {one["kind"] for one in read_incidents(driver.folder)} <= {"oom", "worker_died"}
+        assert {one.kind for one in read_incidents(driver.folder)} <= {"oom", "worker_died"}

@@ -143,13 +143,13 @@ def test_every_trial_has_ended_once_on_the_worker(story):
     rows = [json.loads(line) for line in (results.folder / "rows.jsonl").read_text().splitlines()]
     ends = {row["trial_id"]: row["outcome"] for row in rows if row["outcome"] is not None}
     assert sum(row["outcome"] is not None for row in rows) == len(ends) == len(results.trials)
-    assert len(ends) == results.manifest["planned_trials"] and set(ends.values()) == {"ok"}
+    assert len(ends) == results.manifest.planned_trials and set(ends.values()) == {"ok"}
     assert {row["host"] for row in rows} == {"worker"}
 
 
 def test_status_counts_from_afar(story):
     status = story.said["status"]
-    n = gansweep.load(story.results / "quickstart-smoke").manifest["planned_trials"]
+    n = gansweep.load(story.results / "quickstart-smoke").manifest.planned_trials
     assert status.returncode == 0 and re.search(rf"\b{n}\b", status.stdout), whole(status)
 
 

@@ -70,4 +70,4 @@ def test_nodes_cut_off_for_a_while(drive, tiny):
             nodes.namespaces.cut(number, off=False)
         driver.finish()
         require_sound("node cut off for 4 s, another for 25 s", 2, driver.folder, tiny.folder)
-        assert {one["kind"] for one in read_incidents(driver.folder)} <= {"node_lost", "worker_died"}
+        assert {one.kind for one in read_incidents(driver.folder)} <= {"node_lost", "worker_died"}

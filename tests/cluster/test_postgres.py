@@ -17,11 +17,12 @@ from audit import require_sound
 from drivers import local
 from postgres import MISSING, PASSWORD, server
 from proxy import Proxy
+from rows import row_of
 
 from gansweep import data
 from gansweep.errors import Stopped, UserError
 from gansweep.evaluation import Evaluation
-from gansweep.results.row import blank_row
+from gansweep.results.row import Outcome
 from gansweep.run.search.search import Search
 from gansweep.run.search.storage import exclusive, open_storage
 from gansweep.space import loguniform
@@ -64,15 +65,18 @@ def search_in(folder, storage, name="s", rows=(), value=STUDY):
 
 def rows_of(search, trial):
     """A measurement on the way, and the end."""
-    row = blank_row(trial, search.study, "pack") | {"metrics": {"fid": 1e3 * trial["hp"]["lr"]}}
-    return [row | {"step": 5, "metrics": {"fid": 7.0}}, row | {"step": 10, "outcome": "ok"}]
+    end = {"step": 10, "metrics": {"fid": 1e3 * trial.hp["lr"]}, "outcome": Outcome.OK}
+    return [
+        row_of(trial, search.study, step=5, metrics={"fid": 7.0}),
+        row_of(trial, search.study, **end),
+    ]
 
 
 def run_all(search):
     while job := search.next_job():
         for trial in job.trials:
             for row in rows_of(search, trial):
-                search.tell(row)
+                search.report(row)
 
 
 def stored(url, name="s"):
@@ -125,7 +129,7 @@ def test_a_server_away_for_seconds(postgres, tmp_path):
             back.start()
             for trial in search.next_job().trials:
                 for row in rows_of(search, trial):
-                    search.tell(row)
+                    search.report(row)
             back.join()
         run_all(search)
         with pytest.raises(UserError, match="another driver"), again(tmp_path, postgres):
@@ -148,7 +152,7 @@ def test_a_server_that_stays_away_stops_the_run(postgres, tmp_path, monkeypatch)
         try:
             began = time.monotonic()
             with pytest.raises(Stopped, match=r"the search's storage cannot be used: .*Connection refused"):
-                search.tell(rows_of(search, job.trials[0])[0])
+                search.report(rows_of(search, job.trials[0])[0])
             assert 2 <= time.monotonic() - began < 120  # ten minutes without the variable
         finally:
             postgres.start()
@@ -181,7 +185,7 @@ def test_a_driver_that_lost_its_lock_to_another_changes_nothing(postgres, tmp_pa
         )
         with again(tmp_path, postgres):
             with pytest.raises(Stopped, match=r"another driver .* runs the study s on this storage"):
-                search.tell(rows_of(search, job.trials[0])[1])
+                search.report(rows_of(search, job.trials[0])[1])
             assert {state for state, *_ in stored(postgres.url).values()} == {"RUNNING"}
 
 
@@ -194,7 +198,7 @@ def test_trials_of_another_program_are_refused(postgres, tmp_path):
             optuna.load_study(storage=other, study_name="s/ns@digits").enqueue_trial({"lr": 1e-3})
         for trial in first.trials:
             for row in rows_of(search, trial):
-                search.tell(row)
+                search.report(row)
         with pytest.raises(UserError, match="another program has added trials to s/ns@digits"):
             search.next_job()
 

@@ -14,7 +14,7 @@ from gansweep.report.verify.verify import verify_study
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 HALVED = TINY.replace("trials=4", "trials=19, halving=Halving(size=9)").replace(
-    "from gansweep.results.phases", "from gansweep.results.halving import Halving\nfrom gansweep.phases"
+    "import Confirm", "import Confirm, Halving"
 )
 
 

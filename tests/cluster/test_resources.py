@@ -22,8 +22,9 @@ import json, os, sys, time
 from pathlib import Path
 import optuna, ray
 from ray import tune
-from gansweep import data, orchestrate, study
-from gansweep.evaluation import Evaluation
+import gansweep.run.ray
+from gansweep import Evaluation, Study, data
+from gansweep.study.resolve import resolve
 from gansweep.run.ray.tune import make_room, resources
 from gansweep.run.ray.worker import gpus_granted
 from gansweep.run.ray.searcher import PackSearcher
@@ -54,7 +55,7 @@ def train(config):
 
 sets = {name: data.load(name) for name in PACKING}
 evaluation = Evaluation(n_images=100)
-value = study.Study(variants=("ns",), datasets=tuple(sets), trials=9, steps=1, evaluation=evaluation)
+value = Study(variants=("ns",), datasets=tuple(sets), trials=9, steps=1, evaluation=evaluation)
 resolved = resolve("s", "", value, sets)
 search = Search(resolved, optuna.storages.InMemoryStorage(), folder, dict.fromkeys(sets, 1))
 ray.init(address="local", num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
@@ -117,9 +118,8 @@ import json, sys
 from functools import partial
 from pathlib import Path
 import ray
-from gansweep import data, study
-from gansweep.errors import UserError
-from gansweep.evaluation import Evaluation
+from gansweep import Evaluation, Study, UserError, data
+from gansweep.study.resolve import resolve
 from gansweep.run.ray.hardware import describe
 from gansweep.run.ray.probe import probe
 from gansweep.run.packing import choose_packing, to_json
@@ -128,7 +128,7 @@ from gansweep.run.options import Options
 
 folder = Path(sys.argv[1])
 evaluation = Evaluation(n_images=100)
-value = study.Study(
+value = Study(
     variants=("ns",), datasets=("digits",), space="narrow", trials=4, steps=10, evaluation=evaluation
 )
 sets = {"digits": data.load("digits")}

@@ -1,7 +1,10 @@
-"""The figures of a report; each module draws one kind."""
+"""The figures of a report. A new figure is a module, and a line of FIGURES."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from typing import Literal
 
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot, Table
@@ -30,77 +33,92 @@ from gansweep.report.figures.search.profile import profile_plot
 from gansweep.report.figures.search.transfer import transfer_plot
 from gansweep.report.figures.search.variance import variance_plot
 
-__all__ = ["Plot", "Table", "plots"]
+__all__ = ["FIGURES", "FigureKind", "Plot", "Table", "plots"]
 
-Draw = Callable[[Comparison, str], Plot | None]
-
-
-def _polygons(comparison: Comparison, dataset: str) -> Plot | None:
-    return strips_plot(comparison, dataset, POLYGONS)
+FRESH_SEEDS = "Fresh seeds"
+DIFFERENCES = "Differences"  # what the group of the fresh seeds is called where there are none
 
 
-def _conditional(comparison: Comparison, dataset: str) -> Plot | None:
-    return strips_plot(comparison, dataset, CONDITIONAL)
+def _is_halved(comparison: Comparison) -> bool:
+    return comparison.is_halved
 
 
-def _further(comparison: Comparison, dataset: str) -> Plot | None:
-    return strips_plot(comparison, dataset, FURTHER)
+def _is_random(comparison: Comparison) -> bool:
+    return comparison.is_random_search
 
 
-# What they show of trials holds for a random sample of them alone, not where the search has pruned some.
-OF_ALL_TRIALS: tuple[Callable[..., Plot | None], ...] = (
-    *(coverage_plot, fits_plot, cross_plot, _polygons, f1_budget_plot, _conditional, distribution_plot),
-    *(hyperparameter_plot, importance_plot, transfer_plot, _further, agreement_plot, learning_plot),
-    failure_plot,
+def _always(comparison: Comparison) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """One kind of figure.
+
+    draw: makes the figure of a study or, with `per` "dataset", of one of its data sets; None if there is
+    nothing to show. group: the heading it stands under. needs_all_trials: it holds for a random sample of
+    trials only, so a search that prunes trials has no such figure. when: which studies have it.
+    """
+
+    draw: Callable[..., Plot | None]
+    group: str
+    per: Literal["dataset", "study"] = "dataset"
+    needs_all_trials: bool = False
+    when: Callable[[Comparison], bool] = _always
+
+    def is_shown(self, comparison: Comparison) -> bool:
+        """Whether a study has this figure."""
+        return self.when(comparison) and not (self.needs_all_trials and comparison.is_halved)
+
+
+KNOWN, SEARCH, HYPERPARAMETERS = "What is known of the data", "Search", "Hyperparameters"
+LUCK, COST, OTHER = "Luck and transfer", "Cost", "Other metrics"
+FIGURES = (  # in the order of the report; those of one group stand together
+    FigureKind(confirmation_plot, FRESH_SEEDS),
+    FigureKind(effects_plot, FRESH_SEEDS),
+    FigureKind(improvement_plot, FRESH_SEEDS),
+    FigureKind(published_plot, FRESH_SEEDS),
+    FigureKind(finalists_plot, FRESH_SEEDS),
+    FigureKind(coverage_plot, KNOWN, needs_all_trials=True),
+    FigureKind(fits_plot, KNOWN, needs_all_trials=True),
+    FigureKind(cross_plot, KNOWN, needs_all_trials=True),
+    FigureKind(partial(strips_plot, group=POLYGONS), KNOWN, needs_all_trials=True),
+    FigureKind(f1_budget_plot, KNOWN, needs_all_trials=True),
+    FigureKind(partial(strips_plot, group=CONDITIONAL), KNOWN, needs_all_trials=True),
+    FigureKind(halving_plot, SEARCH, when=_is_halved),
+    FigureKind(budget_plot, SEARCH, per="study"),
+    FigureKind(budget_each_plot, SEARCH, when=_is_random),
+    FigureKind(distribution_plot, SEARCH, per="study", needs_all_trials=True),
+    FigureKind(profile_plot, SEARCH, per="study"),
+    FigureKind(hyperparameter_plot, HYPERPARAMETERS, needs_all_trials=True),
+    FigureKind(importance_plot, HYPERPARAMETERS, needs_all_trials=True),
+    FigureKind(variance_plot, LUCK, per="study"),
+    FigureKind(transfer_plot, LUCK, per="study", needs_all_trials=True),
+    FigureKind(cost_plot, COST, when=_is_random),
+    FigureKind(pareto_plot, COST, per="study", when=_is_random),
+    FigureKind(partial(strips_plot, group=FURTHER), OTHER, needs_all_trials=True),
+    FigureKind(agreement_plot, OTHER, needs_all_trials=True),
+    FigureKind(learning_plot, "Learning", needs_all_trials=True),
+    FigureKind(failure_plot, "Failures", needs_all_trials=True),
 )
 
 
 def plots(comparison: Comparison) -> list[Plot]:
-    """All figures of a study in the order of the report, each with the heading of its group."""
-    return [
-        replace(plot, group=group) for group, drawn in _groups(comparison).items() for plot in drawn if plot
-    ]
+    """Returns all figures of a study in the order of the report, each with the heading of its group."""
+    shown = [kind for kind in FIGURES if kind.is_shown(comparison)]
+    drawn = []
+    for (group, per), together in groupby(shown, lambda kind: (kind.group, kind.per)):
+        title, kinds = group, list(together)
+        if group == FRESH_SEEDS and not len(comparison.confirmed):
+            title = DIFFERENCES
+        found = _of_study(comparison, kinds) if per == "study" else _of_each_dataset(comparison, kinds)
+        drawn += [replace(plot, group=title) for plot in found if plot]
+    return drawn
 
 
-def _groups(comparison: Comparison) -> dict[str, Iterator[Plot | None]]:
-    """What is confirmed comes first, then what the study measures besides FID."""
-    return {
-        "Fresh seeds" if len(comparison.confirmed) else "Differences": _each(
-            comparison, confirmation_plot, effects_plot, improvement_plot, published_plot, finalists_plot
-        ),
-        "What is known of the data": _each(
-            comparison, coverage_plot, fits_plot, cross_plot, _polygons, f1_budget_plot, _conditional
-        ),
-        "Search": _search(comparison),
-        "Hyperparameters": _each(comparison, hyperparameter_plot, importance_plot),
-        "Luck and transfer": _all(comparison, variance_plot, transfer_plot),
-        "Cost": _cost(comparison),
-        "Other metrics": _each(comparison, _further, agreement_plot),
-        "Learning": _each(comparison, learning_plot),
-        "Failures": _each(comparison, failure_plot),
-    }
+def _of_study(comparison: Comparison, kinds: list[FigureKind]) -> Iterator[Plot | None]:
+    return (kind.draw(comparison) for kind in kinds)
 
 
-def _search(comparison: Comparison) -> Iterator[Plot | None]:
-    if comparison.is_halved:
-        yield from _each(comparison, halving_plot)
-    yield budget_plot(comparison)
-    if comparison.is_random_search:
-        yield from _each(comparison, budget_each_plot)
-    yield from _all(comparison, distribution_plot, profile_plot)
-
-
-def _cost(comparison: Comparison) -> Iterator[Plot | None]:
-    if comparison.is_random_search:
-        yield from _each(comparison, cost_plot)
-        yield pareto_plot(comparison)
-
-
-def _each(comparison: Comparison, *drawers: Draw) -> Iterator[Plot | None]:
-    shown = [draw for draw in drawers if not (comparison.is_halved and draw in OF_ALL_TRIALS)]
-    return (draw(comparison, dataset) for dataset in comparison.datasets for draw in shown)
-
-
-def _all(comparison: Comparison, *drawers: Callable[[Comparison], Plot | None]) -> Iterator[Plot | None]:
-    shown = [draw for draw in drawers if not (comparison.is_halved and draw in OF_ALL_TRIALS)]
-    return (draw(comparison) for draw in shown)
+def _of_each_dataset(comparison: Comparison, kinds: list[FigureKind]) -> Iterator[Plot | None]:
+    return (kind.draw(comparison, dataset) for dataset in comparison.datasets for kind in kinds)
