@@ -34,8 +34,7 @@ class Reference:
     description: JSON values that identify what is measured: data set, extractor, hashes, numbers of images,
         settings. Scores are comparable if and only if their descriptions are equal.
     features: float64 [N, D] of the real samples, with mean mu [D] and covariance sigma [D, D].
-    floor: {"fid": FID of real training samples in place of generated ones}. No generator is expected to score
-        lower. The floor is above 0.
+    floor: {"fid": FID of real training samples in place of generated ones}, expected to be the least.
     labels: int64 [N] of the real samples; None if the data set has none.
     images: uint8 [n_recall, C, H, W], the real images of polygon recall; None if it is not requested.
     test_mu, test_sigma: moments of the test samples where a validation set selects, else None.
@@ -94,10 +93,7 @@ class Reference:
         }
 
     def completed(self, evaluation: Evaluation) -> "Reference":
-        """Returns a reference with all derived values that an evaluation needs; itself if none is missing.
-
-        Files of other evaluations may lack some values.
-        """
+        """Returns a reference with all derived values that an evaluation needs; files may lack some."""
         wanted: dict[str, Callable[[], Tensor]] = {"root": partial(square_root, self.sigma)}
         for name, sigma in (("test_root", self.test_sigma), ("second_root", self.second_sigma)):
             if sigma is not None:
@@ -221,9 +217,7 @@ def cache_root() -> Path:
 def shared_reference(
     dataset: Dataset, evaluation: Evaluation, device: str | torch.device = "cpu"
 ) -> Reference:
-    """Returns the result of `build_reference`, from `cache_root()` if a process has stored it there.
-
-    Concurrent processes wait for the first.
+    """Returns the result of `build_reference`, from `cache_root()` if stored; processes wait for the first.
 
     Raises:
         UserError: as for `build_reference`.
