@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import ray
-import yaml
+
+from gansweep.run.ray import private
 
 KIND = "accelerator_type:"
 Resources = dict[str, float]
@@ -74,18 +74,14 @@ def kind_of(resources: Resources) -> str | None:
 
 
 def may_add(here: list[Resources]) -> Iterator[Resources]:
-    """The resources of each node that the autoscaler may add to those that are there; none where there is no
-    autoscaler, or nothing is known of it on this machine.
-
-    Kubernetes' tells Ray what it may do. Ray's own keeps to a file on the head, where drivers run.
-    """
-    told = ray._private.state.state.get_cluster_config()
-    if told is not None and told.node_group_configs:
-        for group in told.node_group_configs:
-            n_more = max(0, group.max_count - _count(here, dict(group.resources)))
-            yield from [dict(group.resources)] * n_more
+    """Yields the resources of each node that the autoscaler may add to the present ones; none where there is
+    no autoscaler, or nothing is known of it on this machine."""
+    groups = private.node_groups()
+    if groups is not None:
+        for resources, max_count in groups:
+            yield from [resources] * max(0, max_count - _count(here, resources))
         return
-    config = autoscaling_config()
+    config = private.autoscaling_config()
     if config is None:
         return
     n_left = config.get("max_workers", 0) - (len(here) - 1)
@@ -96,27 +92,6 @@ def may_add(here: list[Resources]) -> Iterator[Resources]:
         n_more = min(n_left, kind.get("max_workers", config.get("max_workers", 0)) - n_there)
         n_left -= max(0, n_more)
         yield from [kind.get("resources", {})] * n_more
-
-
-def autoscaling_config() -> dict[str, Any] | None:
-    """What the autoscaler of this cluster was started with, if it runs on this machine."""
-    port = ray.get_runtime_context().gcs_address.rpartition(":")[2]
-    for words in _commands():
-        given = dict(word.split("=", 1) for word in words if word.startswith("--") and "=" in word)
-        file = given.get("--autoscaling-config")
-        if file and given.get("--gcs-address", "").endswith(f":{port}"):
-            config: dict[str, Any] = yaml.safe_load(Path(file).expanduser().read_text())
-            return config
-    return None
-
-
-def _commands() -> Iterator[list[str]]:
-    """The command lines of the autoscalers on this machine."""
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # the process has ended, or is another user's
-            words = file.read_text(errors="replace").split("\0")
-            if any(word.endswith("monitor.py") for word in words):
-                yield words
 
 
 def machine_memory() -> int:
