@@ -133,12 +133,12 @@ class Reference:
         return cls(**json.loads(tensors.pop("json")), **tensors)
 
 
-def metric_id(description: dict[str, Any]) -> str:
+def metric_id(description: dict[str, object]) -> str:
     """A hash of a description, the same in every process."""
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
+def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, object]:
     """What an evaluation measures on a data set, as JSON values.
 
     The asked metrics are not part of it (a FID is the same beside a KID), nor the seed of the latents, but
@@ -170,7 +170,7 @@ def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _seen_by(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
+def _seen_by(dataset: Dataset, evaluation: Evaluation) -> dict[str, object]:
     extractor = resolve(dataset, evaluation)
     weights = _weights(dataset, evaluation, extractor)
     shortened = evaluation.precision != "float32" and extractor not in WITHOUT_WEIGHTS
@@ -191,7 +191,7 @@ def build_reference(
         UserError: as `describe`, or the weights are not those of the published network.
     """
     description = describe(dataset, evaluation)
-    extractor = description["extractor"]
+    extractor = str(description["extractor"])
     extract = features_by(
         extractor, weights_file(extractor, evaluation.weights), device, evaluation.precision
     )

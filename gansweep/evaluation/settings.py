@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from gansweep.errors import unknown
 from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
@@ -182,7 +182,7 @@ class Evaluation:
             metrics=("fid",),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The fields as JSON values. Early versions had no precision, so float32 is not written."""
         values = asdict(self)
         return {k: v for k, v in values.items() if (k, v) != ("precision", "float32")}

@@ -69,7 +69,7 @@ def read_csv(file: Path) -> pd.DataFrame:
     return table
 
 
-def datapackage(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def datapackage(tables: dict[str, pd.DataFrame]) -> dict[str, object]:
     """A Tabular Data Package of the CSV files of these tables, as JSON values."""
     return {
         "profile": "tabular-data-package",
@@ -79,7 +79,7 @@ def datapackage(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     }
 
 
-def _resource(name: str, table: pd.DataFrame) -> dict[str, Any]:
+def _resource(name: str, table: pd.DataFrame) -> dict[str, object]:
     key = KEYS[name]
     schema: dict[str, Any] = {
         "fields": [

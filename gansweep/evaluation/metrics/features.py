@@ -8,7 +8,7 @@ of the variance that it is a difference of.
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ class Gaussian(NamedTuple):
     root: Tensor
 
 
-def settings(n_generated: int, n_real: int) -> dict[str, Any]:
+def settings(n_generated: int, n_real: int) -> dict[str, int]:
     """All else that the metrics depend on besides the features, under torch-fidelity's names."""
     return {
         "isc_splits": ISC_SPLITS,

@@ -7,52 +7,47 @@ from typing import Any
 
 import ray
 
+from gansweep.results.records import Hardware
 from gansweep.run.ray import private
 
 KIND = "accelerator_type:"
 Resources = dict[str, float]
 
 
-def describe() -> dict[str, Any]:
-    """What the cluster that this process is connected to has, as JSON values.
-
-    nodes, cpus, gpus: now. most_cpus, most_gpus: with all that may be added. gpu_kinds: those there now.
-    gpus_of_a_node: the most of one node, there or not, that has a CPU for a pack, too.
-    gb_per_cpu: the least memory of a node for each of its CPUs, 10^9 bytes; None where it is not known.
-    """
+def describe() -> Hardware:
+    """Returns what the cluster has that this process is connected to."""
     nodes = [node for node in ray.nodes() if node["Alive"]]
     here = [resources_of(node) for node in nodes]
-    added = list(may_add([node["Resources"] for node in nodes]))
-    shares = [n["memory"] / n["CPU"] for n in [*here, *added] if n.get("CPU") and n.get("memory")]
-    return {
-        "nodes": len(here),
-        "cpus": int(_sum(here, "CPU")),
-        "gpus": int(_sum(here, "GPU")),
-        "most_cpus": int(_sum([*here, *added], "CPU")),
-        "most_gpus": int(_sum([*here, *added], "GPU")),
-        "gpu_kinds": sorted({kind for node in here if node.get("GPU") and (kind := kind_of(node))}),
-        "gpus_of_a_node": int(
-            max((n.get("GPU", 0) for n in [*here, *added] if n.get("CPU", 0) >= 1), default=0)
-        ),
-        "gb_per_cpu": round(min(shares) / 1e9, 1) if shares else None,
-    }
+    everything = [*here, *may_add([node["Resources"] for node in nodes])]
+    shares = [n["memory"] / n["CPU"] for n in everything if n.get("CPU") and n.get("memory")]
+    with_cpu = [node for node in everything if node.get("CPU", 0) >= 1]
+    return Hardware(
+        nodes=len(here),
+        cpus=int(_sum(here, "CPU")),
+        gpus=int(_sum(here, "GPU")),
+        most_cpus=int(_sum(everything, "CPU")),
+        most_gpus=int(_sum(everything, "GPU")),
+        gpu_kinds=sorted({kind for node in here if node.get("GPU") and (kind := kind_of(node))}),
+        gpus_of_a_node=int(max((node.get("GPU", 0) for node in with_cpu), default=0)),
+        gb_per_cpu=round(min(shares) / 1e9, 1) if shares else None,
+    )
 
 
-def describe_machine() -> dict[str, Any]:
-    """The same of this machine alone, without a cluster: what a Ray that is started here would have."""
+def describe_machine() -> Hardware:
+    """Returns what a Ray that is started on this machine would have."""
     import torch
 
     n_cpus, n_gpus = len(os.sched_getaffinity(0)), torch.cuda.device_count()
-    return {
-        "nodes": 1,
-        "cpus": n_cpus,
-        "gpus": n_gpus,
-        "most_cpus": n_cpus,
-        "most_gpus": n_gpus,
-        "gpu_kinds": [],
-        "gpus_of_a_node": n_gpus,
-        "gb_per_cpu": round(machine_memory() / n_cpus / 1e9, 1),
-    }
+    return Hardware(
+        nodes=1,
+        cpus=n_cpus,
+        gpus=n_gpus,
+        most_cpus=n_cpus,
+        most_gpus=n_gpus,
+        gpu_kinds=[],
+        gpus_of_a_node=n_gpus,
+        gb_per_cpu=round(machine_memory() / n_cpus / 1e9, 1),
+    )
 
 
 def resources_of(node: dict[str, Any]) -> Resources:

@@ -82,7 +82,7 @@ def make_room(packing: Mapping[str, Packing]) -> Callable[[], int]:
         nonlocal asked, room
         if time.monotonic() - asked > REFRESH_SECONDS:
             there = describe()
-            room = max(1, int(there["most_gpus"] / share) if share else there["most_cpus"])
+            room = max(1, int(there.most_gpus / share) if share else there.most_cpus)
             asked = time.monotonic()
         return room
 
