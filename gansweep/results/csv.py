@@ -51,8 +51,9 @@ def to_csv(table: pd.DataFrame) -> str:
     return each_text(table, guarded).to_csv(index=False, date_format=DATE_FORMAT)
 
 
-def read_csv(file: Path) -> pd.DataFrame:
+def read_csv(file: str | Path) -> pd.DataFrame:
     """A table from its CSV file and the `datapackage.json` beside it, the same as from its Parquet file."""
+    file = Path(file)
     package = json.loads((file.parent / "datapackage.json").read_text())
     fields = next(r["schema"]["fields"] for r in package["resources"] if r["path"] == file.name)
     described = {

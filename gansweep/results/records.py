@@ -190,13 +190,13 @@ class FinalistsFile(Struct, frozen=True, kw_only=True):
     finalists: list[Finalist]
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: str | Path) -> Manifest:
     """Returns the manifest of a study.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
-    file = StudyFolder(folder).manifest
+    file = StudyFolder(Path(folder)).manifest
     if not file.exists():
         raise UserError(f"{folder} holds no results: {file.name} is missing; run the study first")
     return read_record(file, Manifest)
