@@ -5,9 +5,8 @@ Optuna.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from gansweep.errors import UserError
 
@@ -31,9 +30,6 @@ class Uniform:
         if self.log and self.low <= 0:
             raise UserError(f"low > 0 must hold on a logarithmic scale, but got {self.low}")
 
-    def to_json(self) -> dict[str, Any]:
-        return {"loguniform" if self.log else "uniform": [self.low, self.high]}
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -44,9 +40,6 @@ class Choice:
     def __post_init__(self) -> None:
         if len(self.options) < 2 or len(set(self.options)) < len(self.options):
             raise UserError(f"a choice needs two or more different values, but got {self.options}")
-
-    def to_json(self) -> dict[str, Any]:
-        return {"choice": list(self.options)}
 
 
 Distribution: TypeAlias = Uniform | Choice
@@ -73,28 +66,3 @@ def contains(values: Distribution | Scalar | None, value: Scalar | None) -> bool
     if isinstance(values, Uniform):
         return isinstance(value, int | float) and values.low <= value <= values.high
     return isinstance(values, Choice) and value in values.options
-
-
-def to_json(space: Space) -> dict[str, Any]:
-    """The space as JSON values: `{"lr": {"loguniform": [1e-5, 0.01]}, "beta1": 0.5}`."""
-    return {
-        name: value.to_json() if isinstance(value, Uniform | Choice) else value
-        for name, value in sorted(space.items())
-    }
-
-
-def from_json(values: dict[str, Any]) -> Space:
-    """The inverse of `to_json`."""
-    make: dict[str, Callable[..., Distribution]] = {
-        "uniform": uniform,
-        "loguniform": loguniform,
-        "choice": choice,
-    }
-    space: Space = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            ((kind, arguments),) = value.items()
-            space[name] = make[kind](*arguments)
-        else:
-            space[name] = value
-    return space

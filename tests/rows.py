@@ -125,11 +125,12 @@ def a_study(datasets: Any = ("digits",), variants: Any = ("ns",), **known: Any) 
 def manifest_values(**known: Any) -> dict[str, Any]:
     """The JSON values of a manifest of a study without data sets and variants."""
     texts = ("study", "question", "command", "gansweep", "python", "platform", "sampler")
-    nothing = ("packages", "hardware", "datasets", "metrics", "collapse_above", "variants", "spaces")
+    nothing = ("packages", "datasets", "metrics", "collapse_above", "variants", "spaces")
     return (
         dict.fromkeys(texts, "")
         | {name: {} for name in (*nothing, "defaults", "selection")}
         | {"created": STARTED, "updated": STARTED, "wall_seconds": 0.0, "git": None, "budget": PLAN}
+        | {"hardware": {"nodes": 1, "cpus": 2, "gpus": 0}}
         | {"same_configurations": False, "sampler_seed": 0, "planned_trials": 0}
         | known
     )

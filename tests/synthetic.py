@@ -326,7 +326,7 @@ def _manifest(names: tuple[str, ...], sets: tuple[str, ...], trials: int) -> dic
         "python": "3.11.7",
         "platform": "Linux",
         "packages": {"torch": "2.13.0", "numpy": "2.4.6"},
-        "hardware": {"nodes": 1, "cpus": 2, "gpus": []},
+        "hardware": {"nodes": 1, "cpus": 2, "gpus": 0},
         "datasets": {
             name: {
                 "label": VECTORS[name][0] if name in VECTORS else DATASETS[name],

@@ -19,6 +19,7 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import build_reference
+from gansweep.results.records import Hardware
 from gansweep.results.row import Outcome
 from gansweep.results.row_file import RowWriter
 from gansweep.run.forecast import jobs_by_cell, plan
@@ -45,8 +46,8 @@ from gansweep.variants.hinge import Hinge
 
 GB = 10**9
 H200 = Device("H200", memory=140 * GB, n_cpus=16, host_memory=128 * GB)
-CPUS = {"most_cpus": 2, "most_gpus": 0, "gpu_kinds": [], "gpus_of_a_node": 0, "gb_per_cpu": 8.0}
-GPUS = CPUS | {"most_gpus": 1, "gpu_kinds": ["H200"], "gpus_of_a_node": 1}
+CPUS = Hardware(nodes=1, cpus=2, gpus=0, most_cpus=2, gb_per_cpu=8.0)
+GPUS = structs.replace(CPUS, most_gpus=1, gpu_kinds=["H200"], gpus_of_a_node=1)
 STUDY = Study(
     variants=("ns", "wgan_gp"),
     datasets=("digits",),
@@ -148,7 +149,7 @@ def write_manifest(folder, digits, packing):
     """A manifest with a packing."""
     dataset, study = digits
     reference = build_reference(dataset, STUDY.evaluation)
-    manifest = manifest_of(study, {"digits": dataset}, {"digits": reference}, {"digits": 9.0}, {})
+    manifest = manifest_of(study, {"digits": dataset}, {"digits": reference}, {"digits": 9.0}, CPUS)
     packed = structs.replace(manifest, packing=to_json(packing))
     (folder / "manifest.json").write_text(json.dumps(packed.to_json()))
 
@@ -170,7 +171,7 @@ def test_on_cpus_the_same_pack_every_time(tmp_path, digits):
     found, asked = packing_in(tmp_path, digits, CPUS)
     assert (found.pack_size, found.gpus, asked) == (16, 0.0, [])
     assert found.why == "by the size of the networks"
-    assert packing_in(tmp_path, digits, CPUS | {"gb_per_cpu": 3.0})[0] == found
+    assert packing_in(tmp_path, digits, structs.replace(CPUS, gb_per_cpu=3.0))[0] == found
 
 
 def test_on_gpus_packs_are_tried_once_for_a_study(tmp_path, digits):
@@ -181,9 +182,9 @@ def test_on_gpus_packs_are_tried_once_for_a_study(tmp_path, digits):
     assert read_packing(tmp_path) == {"digits": found}
     again = partial(packing_in, tmp_path, digits, entries=((99, 1.0, 1),))
     assert again(GPUS) == (found, [])
-    assert again(GPUS | {"gpu_kinds": []}) == (found, [])  # its nodes are not up yet
+    assert again(structs.replace(GPUS, gpu_kinds=[])) == (found, [])  # its nodes are not up yet
     assert again(GPUS, Wish(pack_size=2)) == (found, [])
-    other, asked = again(GPUS | {"gpu_kinds": ["T4"]})
+    other, asked = again(structs.replace(GPUS, gpu_kinds=["T4"]))
     assert asked[0][2] == ["T4"] and other.pack_size == 1
 
 
@@ -217,7 +218,7 @@ def test_a_packing_that_could_not_be_tried_is_a_rule(tmp_path, digits):
 )
 def test_a_pack_that_no_node_can_hold_is_refused(tmp_path, digits, changes, wish, message):
     with pytest.raises(UserError, match=message):
-        packing_in(tmp_path, digits, GPUS | changes, wish)
+        packing_in(tmp_path, digits, structs.replace(GPUS, **changes), wish)
 
 
 def test_packs_on_cpus_fit_the_memory_of_a_worker(digits):

@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import convert, to_builtins
 
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.results.decoding import decode
-from gansweep.results.study_file import ResolvedStudy
-from gansweep.space import choice, from_json, loguniform, to_json, uniform
+from gansweep.results.study_file import ResolvedStudy, StoredSpace, space_of, stored_space
+from gansweep.space import choice, loguniform, uniform
 from gansweep.study import library
 from gansweep.study.resolve import differences, resolve
 from gansweep.study.study import Study
@@ -91,7 +92,7 @@ def test_a_range_needs_two_ends(bounds):
 
 def test_spaces_survive_json():
     space = {"lr": loguniform(1e-5, 1e-2), "beta1": uniform(0, 1), "n_critic": choice(1, 5), "clip": 0.01}
-    assert from_json(json.loads(json.dumps(to_json(space)))) == space
+    assert space_of(convert(json.loads(json.dumps(to_builtins(stored_space(space)))), StoredSpace)) == space
     with pytest.raises(UserError, match="low > 0"):
         loguniform(0, 1)
     with pytest.raises(UserError, match="two or more different values"):

@@ -16,7 +16,7 @@ from torch import Tensor
 from gansweep.contracts.breach import running
 from gansweep.contracts.eager import PlainTrainer
 from gansweep.data import Dataset
-from gansweep.space import Uniform
+from gansweep.space import Scalar, Uniform
 from gansweep.training.member import Member, make_member, searchable
 from gansweep.training.pack import Pack
 from gansweep.training.randomness import Streams
@@ -161,7 +161,7 @@ class Specimen:
                 terms = eager.round()
             return eager, terms
 
-    def _hyperparameters(self, i: int) -> dict[str, Any]:
+    def _hyperparameters(self, i: int) -> dict[str, Scalar]:
         hp: dict[str, Any] = {
             "g_lr": 1e-3 * (i + 1),
             "d_lr": 2e-3 * (i + 1),

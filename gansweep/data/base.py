@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -119,7 +119,7 @@ def split(n: int, n_test: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     return order[n_test:].sort().values, order[:n_test].sort().values
 
 
-def save_tensors(value: dict[str, Any], path: Path) -> None:
+def save_tensors(value: dict[str, object], path: Path) -> None:
     """Write a dict for `torch.load(path, weights_only=True)` atomically.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -111,9 +110,9 @@ class Evaluator:
         ]
 
 
-def _weights(description: dict[str, Any], evaluation: Evaluation) -> Path | None:
+def _weights(description: dict[str, object], evaluation: Evaluation) -> Path | None:
     """Returns the file of an extractor's weights, which must be the file that a reference describes."""
-    path = weights_file(description["extractor"], evaluation.weights)
+    path = weights_file(str(description["extractor"]), evaluation.weights)
     if path and file_hash(path) != description["weights_sha256"]:
         raise UserError(f"{path} is not the file of weights that the reference was computed with")
     return path

@@ -127,12 +127,12 @@ class Reference:
         return cls(**json.loads(tensors.pop("json")), **tensors)
 
 
-def metric_id(description: dict[str, Any]) -> str:
+def metric_id(description: dict[str, object]) -> str:
     """Returns a hash of a description, the same in every process."""
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
+def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, object]:
     """Returns what an evaluation measures on a data set, as JSON values.
 
     The requested metrics are not part of the description (a FID does not depend on KID), nor is the seed of
@@ -164,7 +164,7 @@ def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _seen_by(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
+def _seen_by(dataset: Dataset, evaluation: Evaluation) -> dict[str, object]:
     extractor = resolve(dataset, evaluation)
     weights = _weights(dataset, evaluation, extractor)
     shortened = evaluation.precision != "float32" and extractor not in WITHOUT_WEIGHTS
@@ -185,7 +185,7 @@ def build_reference(
         UserError: as for `describe`, or the file does not hold the weights of the published network.
     """
     description = describe(dataset, evaluation)
-    extractor = description["extractor"]
+    extractor = str(description["extractor"])
     extract = features_by(
         extractor, weights_file(extractor, evaluation.weights), device, evaluation.precision
     )

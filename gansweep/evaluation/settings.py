@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from gansweep.errors import unknown
 from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
@@ -184,7 +184,7 @@ class Evaluation:
             metrics=("fid",),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Returns the fields as JSON values, without the default precision, which old files do not have."""
         values = asdict(self)
         return {k: v for k, v in values.items() if (k, v) != ("precision", "float32")}

@@ -5,7 +5,6 @@ Scores depend on the weights, so a released file is never trained again: new wei
 
 import argparse
 import json
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,7 +66,7 @@ def accuracy(network: Classifier, images: Tensor, labels: Tensor) -> float:
     return (network(images)[1].argmax(1) == labels).double().mean().item()
 
 
-def release(name: str, seed: int) -> dict[str, Any]:
+def release(name: str, seed: int) -> dict[str, object]:
     """Train a classifier and write its weights with facts about them. Returns the facts."""
     dataset = load(name)
     network = train(dataset, seed)

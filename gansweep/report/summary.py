@@ -47,7 +47,7 @@ def ordered(comparison: Comparison, dataset: str) -> list[str]:
 
 def _summary_line(
     comparison: Comparison, dataset: str, variant: str, confirmed: dict[str, Scores]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     cell = _of(comparison.trials, dataset, variant)
     finished = _of(comparison.finished, dataset, variant)
     defaults = _of(comparison.defaults, dataset, variant)["score"]
@@ -77,7 +77,7 @@ def _of(table: pd.DataFrame, dataset: str, variant: str) -> pd.DataFrame:
     return table[(table["dataset"] == dataset) & (table["variant"] == variant)]
 
 
-def _at_budget(comparison: Comparison, dataset: str, variant: str) -> dict[str, Any]:
+def _at_budget(comparison: Comparison, dataset: str, variant: str) -> dict[str, object]:
     known = comparison.is_random_search and (dataset, variant) in comparison.at_budget
     estimate = comparison.at_budget[dataset, variant] if known else None
     return {
@@ -94,7 +94,7 @@ def _failed_share(finished: pd.DataFrame) -> dict[str, float | None]:
     return {"failed": failed / n if n else None, "failed_low": low, "failed_high": high}
 
 
-def _fresh_seeds(seeds: pd.DataFrame, variant: str, confirmed: dict[str, Scores]) -> dict[str, Any]:
+def _fresh_seeds(seeds: pd.DataFrame, variant: str, confirmed: dict[str, Scores]) -> dict[str, object]:
     estimate = statistics.median_best(confirmed[variant], 1) if variant in confirmed else None
     leading = statistics.leading_group(confirmed, 1) if estimate else ()
     return {

@@ -38,7 +38,7 @@ class Column:
     def dtype(self) -> str:
         return WHOLE.get(self.type, DTYPES[self.type]) if self.required else DTYPES[self.type]
 
-    def field(self, name: str, unique: bool = False) -> dict[str, Any]:
+    def field(self, name: str, unique: bool = False) -> dict[str, object]:
         """The field descriptor of a Table Schema."""
         constraints: dict[str, Any] = {"required": True} if self.required else {}
         constraints |= {"unique": True} if unique else {}
@@ -147,7 +147,7 @@ def _type(values: pd.Series) -> Type:
     return "number" if kinds and kinds <= {int, float} else "string"
 
 
-def typed(name: str, lines: list[dict[str, Any]]) -> pd.DataFrame:
+def typed(name: str, lines: list[dict[str, object]]) -> pd.DataFrame:
     """A table of these lines whose columns have their types, also where all values are missing."""
     names = dict.fromkeys(column for line in lines for column in line) or KNOWN[name]
     table = pd.DataFrame({c: pd.Series([line.get(c) for line in lines], dtype=object) for c in names})

@@ -51,8 +51,9 @@ def to_csv(table: pd.DataFrame) -> str:
     return each_text(table, guarded).to_csv(index=False, date_format=DATE_FORMAT)
 
 
-def read_csv(file: Path) -> pd.DataFrame:
+def read_csv(file: str | Path) -> pd.DataFrame:
     """A table from its CSV file and the `datapackage.json` beside it, the same as from its Parquet file."""
+    file = Path(file)
     package = json.loads((file.parent / "datapackage.json").read_text())
     fields = next(r["schema"]["fields"] for r in package["resources"] if r["path"] == file.name)
     described = {
@@ -69,7 +70,7 @@ def read_csv(file: Path) -> pd.DataFrame:
     return table
 
 
-def datapackage(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def datapackage(tables: dict[str, pd.DataFrame]) -> dict[str, object]:
     """A Tabular Data Package of the CSV files of these tables, as JSON values."""
     return {
         "profile": "tabular-data-package",
@@ -79,7 +80,7 @@ def datapackage(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     }
 
 
-def _resource(name: str, table: pd.DataFrame) -> dict[str, Any]:
+def _resource(name: str, table: pd.DataFrame) -> dict[str, object]:
     key = KEYS[name]
     schema: dict[str, Any] = {
         "fields": [

@@ -3,6 +3,7 @@
 The names of the fields are those of the JSON objects, which are written with sorted keys.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class MetricRecord(Struct, frozen=True, kw_only=True):
     second: dict[str, str | None] | UnsetType = UNSET
     floor: dict[str, float] | None  # FIDs of the training images, which no generator need beat
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> dict[str, object]:
         """Returns what the `metric_id` is the hash of."""
         return {name: value for name, value in msgspec.to_builtins(self).items() if name != "floor"}
 
@@ -72,6 +73,19 @@ class VariantRecord(Struct, frozen=True, kw_only=True):
     deviations: list[str]
     hue: str
     marker: str
+
+
+class Hardware(Struct, frozen=True, kw_only=True):
+    """What a Ray cluster has now, and with all that its autoscaler may add."""
+
+    nodes: int
+    cpus: int
+    gpus: int
+    gpu_kinds: list[str] = []
+    most_cpus: int = 0  # with all that may be added
+    most_gpus: int = 0
+    gpus_of_a_node: int = 0  # the most of one node, present or not, that also has a CPU for a pack
+    gb_per_cpu: float | None = None  # least memory of a node for each of its CPUs, 10^9 bytes; None: unknown
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
@@ -89,7 +103,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     python: str
     platform: str
     packages: dict[str, str]
-    hardware: dict[str, Any]
+    hardware: Hardware
     packing: dict[str, dict[str, Any]] = {}  # by data set: the fields of a `Packing`
     datasets: dict[str, DatasetRecord]
     metrics: dict[str, MetricRecord]  # by metric_id
@@ -112,7 +126,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
         for place in ("spaces", "defaults"):
             self._require_all(place, self.variants)
 
-    def _require_all(self, place: str, names: dict[str, Any]) -> None:
+    def _require_all(self, place: str, names: Mapping[str, object]) -> None:
         if missing := names.keys() - getattr(self, place).keys():
             raise ValueError(f"{place} has no entry for {min(missing)}")
 
@@ -129,7 +143,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
         """Returns the search space of a variant."""
         return space_of(self.spaces[variant])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Returns the content of manifest.json."""
         values: dict[str, Any] = msgspec.to_builtins(self)
         if self.budget.halving is None:
@@ -176,13 +190,13 @@ class FinalistsFile(Struct, frozen=True, kw_only=True):
     finalists: list[Finalist]
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: str | Path) -> Manifest:
     """Returns the manifest of a study.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
-    file = StudyFolder(folder).manifest
+    file = StudyFolder(Path(folder)).manifest
     if not file.exists():
         raise UserError(f"{folder} holds no results: {file.name} is missing; run the study first")
     return read_record(file, Manifest)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
@@ -183,7 +184,7 @@ def require_time(text: str) -> None:
         raise ValueError(f"time without a time zone: {text!r}")
 
 
-def config_id(hp: dict[str, Scalar]) -> str:
+def config_id(hp: Mapping[str, object]) -> str:
     """Returns a short hash of hyperparameters: equal configurations have equal ids in every cell and seed."""
     return hashlib.sha256(json.dumps(hp, sort_keys=True).encode()).hexdigest()[:12]
 

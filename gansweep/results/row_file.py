@@ -128,13 +128,13 @@ class RowReader:
             raise UserError(f"{self.path}, line {self.number}, is {error}; restore it from a copy") from None
 
 
-def read_rows(folder: Path) -> Iterator[Row]:
+def read_rows(folder: str | Path) -> Iterator[Row]:
     """Yields the rows of a study in the order they were written; an unfinished last line is ignored.
 
     Raises:
         UserError: a line is not a row.
     """
-    return RowReader(folder).new()
+    return RowReader(Path(folder)).new()
 
 
 def require_known(folder: Path, cells: Iterable[Cell], manifest: Manifest) -> None:

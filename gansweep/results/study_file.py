@@ -92,7 +92,7 @@ class ResolvedStudy(Plan, frozen=True, kw_only=True):
         """Returns the search space of a variant."""
         return space_of(self.spaces[variant])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Returns the content of study.json. Options that came later are absent where they are not used, so
         that the fingerprint of a study does not change with them."""
         values: dict[str, Any] = msgspec.to_builtins(self)

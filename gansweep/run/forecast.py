@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import optuna
 import torch
@@ -17,6 +16,7 @@ from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import Reference, shared_reference
 from gansweep.results import phases
 from gansweep.results.halving import share_left
+from gansweep.results.records import Hardware
 from gansweep.results.row import Cell, Row
 from gansweep.results.row_file import read_rows
 from gansweep.results.status.display import duration
@@ -87,7 +87,7 @@ def probe_here(
     resolved: ResolvedStudy,
     datasets: Mapping[str, Dataset],
     references: Mapping[str, Reference],
-    hardware: Mapping[str, Any],
+    hardware: Hardware,
     folder: Path,
     name: str,
     sizes: Sequence[int],
@@ -95,12 +95,12 @@ def probe_here(
 ) -> list[Probed]:
     """Try packs on this machine's GPU; see `packing.Probe`."""
     device = torch.device("cuda")
-    n_gpus, n_cpus = hardware["gpus"], hardware["cpus"]
+    n_gpus, n_cpus = hardware.gpus, hardware.cpus
     where = Device(
         torch.cuda.get_device_name(device),
         torch.cuda.get_device_properties(device).total_memory,
         n_cpus / n_gpus,
-        1e9 * hardware["gb_per_cpu"] * n_cpus / n_gpus,
+        1e9 * (hardware.gb_per_cpu or 0.0) * n_cpus / n_gpus,
     )
     evaluator = Evaluator(references[name], Evaluation.of(resolved, name), device)
     member = largest_member(resolved, datasets[name])
@@ -217,7 +217,7 @@ def _packs(packing: Mapping[str, Packing]) -> list[str]:
 
 
 def _foot(
-    forecasts: list[Forecast], n_left: int, packing: Mapping[str, Packing], hardware: Mapping[str, Any]
+    forecasts: list[Forecast], n_left: int, packing: Mapping[str, Packing], hardware: Hardware
 ) -> list[str]:
     n_trials, n_packs = (sum(getattr(f, name) for f in forecasts) for name in ("n_trials", "n_packs"))
     n_reruns = n_left - n_trials
@@ -239,6 +239,6 @@ def _foot(
     ]
 
 
-def workers(packing: Packing, hardware: Mapping[str, Any]) -> int:
+def workers(packing: Packing, hardware: Hardware) -> int:
     """How many packs train at once here."""
-    return max(1, int(hardware["gpus"] / packing.gpus) if packing.gpus else hardware["cpus"])
+    return max(1, int(hardware.gpus / packing.gpus) if packing.gpus else hardware.cpus)

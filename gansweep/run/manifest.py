@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -18,7 +17,7 @@ from gansweep.data import Dataset
 from gansweep.evaluation.reference import Reference
 from gansweep.results.phases import n_planned
 from gansweep.results.plan import budget_of
-from gansweep.results.records import DatasetRecord, Git, Manifest, MetricRecord, VariantRecord
+from gansweep.results.records import DatasetRecord, Git, Hardware, Manifest, MetricRecord, VariantRecord
 from gansweep.results.row import now
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.space import Scalar
@@ -56,7 +55,7 @@ def manifest_of(
     datasets: Mapping[str, Dataset],
     references: Mapping[str, Reference],
     collapse_above: Mapping[str, float],
-    hardware: dict[str, Any],
+    hardware: Hardware,
 ) -> Manifest:
     """Returns the manifest of a study that begins now."""
     time = now()

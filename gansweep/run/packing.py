@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -15,7 +15,7 @@ from gansweep.data import Dataset
 from gansweep.errors import UserError
 from gansweep.results.folder import StudyFolder
 from gansweep.results.plan import Plan
-from gansweep.results.records import read_manifest
+from gansweep.results.records import Hardware, read_manifest
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.training.sizing.estimate import PROCESS_BYTES, host_bytes, member_bytes, pack_size_for
 from gansweep.training.sizing.probe import Device, Measurement, largest_member
@@ -65,7 +65,7 @@ def choose_packing(
     study: ResolvedStudy,
     datasets: Mapping[str, Dataset],
     options: Wishes,
-    hardware: Mapping[str, Any],
+    hardware: Hardware,
     probe: Probe,
 ) -> dict[str, Packing]:
     """How the trials of each data set are packed: as the study's manifest has it, else chosen now.
@@ -77,33 +77,33 @@ def choose_packing(
     """
     require_room(options.gpus_per_pack, hardware)
     wished = options.gpus_per_pack
-    on_gpu = hardware["gpus_of_a_node"] > 0 if wished is None else wished > 0
+    on_gpu = hardware.gpus_of_a_node > 0 if wished is None else wished > 0
     recorded = read_packing(folder)
     chosen = {}
     for name, dataset in datasets.items():
         old = recorded.get(name)
-        if old and still_holds(old, options, on_gpu, hardware["gpu_kinds"]):
+        if old and still_holds(old, options, on_gpu, hardware.gpu_kinds):
             chosen[name] = old
         elif not on_gpu:
-            chosen[name] = on_cpu(study, dataset, options.pack_size, hardware["gb_per_cpu"])
+            chosen[name] = on_cpu(study, dataset, options.pack_size, hardware.gb_per_cpu)
         elif options.pack_size and wished:
             chosen[name] = Packing(options.pack_size, wished, "as asked for")
         else:
-            sizes = sizes_to_try(study, options.pack_size, hardware["most_gpus"])
-            probed = probe(folder, name, sizes, hardware["gpu_kinds"])
+            sizes = sizes_to_try(study, options.pack_size, hardware.most_gpus)
+            probed = probe(folder, name, sizes, hardware.gpu_kinds)
             tried = [choose(one, wished) for one in probed if one.measured]
             chosen[name] = combine(tried) if tried else untried(study, dataset, options, probed[0].failure)
     return chosen
 
 
-def require_room(gpus: float | None, hardware: Mapping[str, Any]) -> None:
+def require_room(gpus: float | None, hardware: Hardware) -> None:
     """Raise UserError if no node that is there, or that may be added, can ever hold a pack."""
-    most = hardware["gpus_of_a_node"]
+    most = hardware.gpus_of_a_node
     if gpus and gpus > most:
         raise UserError(f"gpus_per_pack must lie in [0, {most:g}] here, but got {gpus:g}")
     if gpus and gpus > 1 and gpus != int(gpus):
         raise UserError(f"gpus_per_pack must be a whole number above 1, but got {gpus:g}")
-    if not gpus and not hardware["most_cpus"]:
+    if not gpus and not hardware.most_cpus:
         raise UserError("a pack needs a CPU, and no node of this Ray cluster offers one: start one with CPUs")
 
 
@@ -114,7 +114,7 @@ def read_packing(folder: Path) -> dict[str, Packing]:
     return {name: msgspec.convert(entry, Packing) for name, entry in read_manifest(folder).packing.items()}
 
 
-def to_json(packing: Mapping[str, Packing]) -> dict[str, Any]:
+def to_json(packing: Mapping[str, Packing]) -> dict[str, object]:
     """For the manifest: the inverse of `read_packing`."""
     return {name: asdict(entry) for name, entry in packing.items()}
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from msgspec import structs
@@ -14,7 +13,7 @@ from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import Reference, describe, shared_reference
 from gansweep.files import dump_json, write_atomically
 from gansweep.results.folder import StudyFolder
-from gansweep.results.records import Manifest, read_manifest
+from gansweep.results.records import Hardware, Manifest, read_manifest
 from gansweep.results.row import slug
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.manifest import manifest_of
@@ -25,7 +24,7 @@ from gansweep.variants.base import Variant
 
 
 def prepare(
-    folder: Path, study: ResolvedStudy, datasets: Mapping[str, Dataset], hardware: dict[str, Any]
+    folder: Path, study: ResolvedStudy, datasets: Mapping[str, Dataset], hardware: Hardware
 ) -> Manifest:
     """Write all that workers and reports read. Returns the manifest.
 

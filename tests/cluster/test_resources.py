@@ -99,10 +99,11 @@ def test_each_pack_has_the_share_of_its_data_set_and_none_has_more(tmp_path):
 
 
 DESCRIBE = """
-import json, ray
+import ray
+from msgspec.json import encode
 from gansweep.run.ray.hardware import describe
 ray.init(address="local", num_cpus=3, num_gpus=2, resources={"accelerator_type:T4": 1}, log_to_driver=False)
-print(json.dumps(describe()))
+print(encode(describe()).decode())
 """
 
 
@@ -118,6 +119,7 @@ import json, sys
 from functools import partial
 from pathlib import Path
 import ray
+from msgspec.json import encode
 from gansweep import Evaluation, Study, UserError, data
 from gansweep.study.resolve import resolve
 from gansweep.run.ray.hardware import describe
@@ -142,7 +144,7 @@ try:
 except UserError as error:
     print(error)
 chosen = choose_packing(folder, resolved, sets, Options(), before, partial(probe, device="cpu"))
-print(json.dumps([before, to_json(chosen)["digits"], describe()]))
+print(encode([before, to_json(chosen)["digits"], describe()]).decode())
 """
 
 

@@ -22,7 +22,7 @@ def load_extractor(dataset: Dataset, evaluation: Evaluation) -> tuple[str, Calla
     Raises:
         UserError: it does not fit the data set, or its weights are missing.
     """
-    name = describe(dataset, evaluation)["extractor"]
+    name = str(describe(dataset, evaluation)["extractor"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return name, features_by(name, weights_file(name, evaluation.weights), device)
 

@@ -8,7 +8,7 @@ variance in the Fréchet distance.
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ class Gaussian(NamedTuple):
     root: Tensor
 
 
-def settings(n_generated: int, n_real: int) -> dict[str, Any]:
+def settings(n_generated: int, n_real: int) -> dict[str, int]:
     """Returns the settings of the metrics besides the features, by torch-fidelity's names."""
     return {
         "isc_splits": ISC_SPLITS,

@@ -120,7 +120,7 @@ def _measured(before: Comparison, old: set[str], after: Comparison, new: set[str
     return "; ".join(words) or f"metric_id {min(old)} and {min(new)}"
 
 
-def _description(study: Comparison, metric_id: str) -> dict[str, Any]:
+def _description(study: Comparison, metric_id: str) -> dict[str, object]:
     """Returns how something was measured, as JSON values; nothing if the manifest does not say."""
     known = study.manifest.metrics.get(metric_id)
     return known.description() if known else {}

@@ -9,6 +9,12 @@ import msgspec
 from gansweep.results.plan import Budget
 from gansweep.results.records import Manifest
 
+COUNTED = ("cpus", "gpu_kinds", "gpus", "nodes")  # of hardware, what is shown even if there is none
+
+
+def _hardware(manifest: Manifest) -> list[tuple[str, Any]]:
+    return sorted(msgspec.to_builtins(manifest.hardware).items())
+
 
 def origin(manifest: Manifest) -> list[tuple[str, str]]:
     """Pairs of a name and a text: code, packages, machine, data, metrics, search, time."""
@@ -22,7 +28,8 @@ def _origin(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "Code", f"gansweep {manifest.gansweep}, commit {git.commit if git else 'unknown'}{changed}"
     packages = ", ".join(f"{name} {version}" for name, version in manifest.packages.items())
     yield "Packages", f"Python {manifest.python}, {packages}"
-    hardware = ", ".join(f"{name.replace('_', ' ')}: {_text(v)}" for name, v in manifest.hardware.items())
+    known = [(name, v) for name, v in _hardware(manifest) if name in COUNTED or v]
+    hardware = ", ".join(f"{name.replace('_', ' ')}: {_text(v)}" for name, v in known)
     yield "Machine", f"{manifest.platform}; {hardware}"
     for name, dataset in manifest.datasets.items():
         shape = " × ".join(map(str, dataset.shape))

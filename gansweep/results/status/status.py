@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Status:
     lost_seconds: float  # of workers, to failures of packs, as far as their logs know
     disk: tuple[int, bool]  # bytes, and whether that is all
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """All of it as JSON values."""
         tally, latest = self.tally, self.incidents[-LATEST:]
         n_ended, n_planned = tally.count() if tally else (0, None)
@@ -132,7 +132,7 @@ def _state(folder: Path, tally: StudyProgress | None, at_work: bool) -> State:
     return "done" if n_ended == n_planned and StudyFolder(folder).page.exists() else "stopped"
 
 
-def _cells(tally: StudyProgress, labels: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _cells(tally: StudyProgress, labels: dict[str, str]) -> Iterator[dict[str, object]]:
     for cell in tally.cells:
         best = tally.best[cell]
         yield {

@@ -12,12 +12,13 @@ from typing import Any
 import ray
 
 from gansweep.errors import UserError
+from gansweep.results.records import Hardware
 from gansweep.run.ray.hardware import describe
 
 CLUSTER_FILE = Path("/tmp/ray/ray_current_cluster")  # written by `ray start`
 
 
-def connect(n_cpus: int | None = None) -> dict[str, Any]:
+def connect(n_cpus: int | None = None) -> Hardware:
     """Join the Ray cluster there is, or start a local Ray, see `join`; what it has, see `describe`.
 
     Raises:

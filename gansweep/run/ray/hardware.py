@@ -2,57 +2,52 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import ray
-import yaml
+
+from gansweep.results.records import Hardware
+from gansweep.run.ray import private
 
 KIND = "accelerator_type:"
 Resources = dict[str, float]
 
 
-def describe() -> dict[str, Any]:
-    """What the cluster that this process is connected to has, as JSON values.
-
-    nodes, cpus, gpus: now. most_cpus, most_gpus: with all that may be added. gpu_kinds: those there now.
-    gpus_of_a_node: the most of one node, there or not, that has a CPU for a pack, too.
-    gb_per_cpu: the least memory of a node for each of its CPUs, 10^9 bytes; None where it is not known.
-    """
+def describe() -> Hardware:
+    """Returns what the cluster has that this process is connected to."""
     nodes = [node for node in ray.nodes() if node["Alive"]]
     here = [resources_of(node) for node in nodes]
-    added = list(may_add([node["Resources"] for node in nodes]))
-    shares = [n["memory"] / n["CPU"] for n in [*here, *added] if n.get("CPU") and n.get("memory")]
-    return {
-        "nodes": len(here),
-        "cpus": int(_sum(here, "CPU")),
-        "gpus": int(_sum(here, "GPU")),
-        "most_cpus": int(_sum([*here, *added], "CPU")),
-        "most_gpus": int(_sum([*here, *added], "GPU")),
-        "gpu_kinds": sorted({kind for node in here if node.get("GPU") and (kind := kind_of(node))}),
-        "gpus_of_a_node": int(
-            max((n.get("GPU", 0) for n in [*here, *added] if n.get("CPU", 0) >= 1), default=0)
-        ),
-        "gb_per_cpu": round(min(shares) / 1e9, 1) if shares else None,
-    }
+    everything = [*here, *may_add([node["Resources"] for node in nodes])]
+    shares = [n["memory"] / n["CPU"] for n in everything if n.get("CPU") and n.get("memory")]
+    with_cpu = [node for node in everything if node.get("CPU", 0) >= 1]
+    return Hardware(
+        nodes=len(here),
+        cpus=int(_sum(here, "CPU")),
+        gpus=int(_sum(here, "GPU")),
+        most_cpus=int(_sum(everything, "CPU")),
+        most_gpus=int(_sum(everything, "GPU")),
+        gpu_kinds=sorted({kind for node in here if node.get("GPU") and (kind := kind_of(node))}),
+        gpus_of_a_node=int(max((node.get("GPU", 0) for node in with_cpu), default=0)),
+        gb_per_cpu=round(min(shares) / 1e9, 1) if shares else None,
+    )
 
 
-def describe_machine() -> dict[str, Any]:
-    """The same of this machine alone, without a cluster: what a Ray that is started here would have."""
+def describe_machine() -> Hardware:
+    """Returns what a Ray that is started on this machine would have."""
     import torch
 
     n_cpus, n_gpus = len(os.sched_getaffinity(0)), torch.cuda.device_count()
-    return {
-        "nodes": 1,
-        "cpus": n_cpus,
-        "gpus": n_gpus,
-        "most_cpus": n_cpus,
-        "most_gpus": n_gpus,
-        "gpu_kinds": [],
-        "gpus_of_a_node": n_gpus,
-        "gb_per_cpu": round(machine_memory() / n_cpus / 1e9, 1),
-    }
+    return Hardware(
+        nodes=1,
+        cpus=n_cpus,
+        gpus=n_gpus,
+        most_cpus=n_cpus,
+        most_gpus=n_gpus,
+        gpu_kinds=[],
+        gpus_of_a_node=n_gpus,
+        gb_per_cpu=round(machine_memory() / n_cpus / 1e9, 1),
+    )
 
 
 def resources_of(node: dict[str, Any]) -> Resources:
@@ -74,18 +69,14 @@ def kind_of(resources: Resources) -> str | None:
 
 
 def may_add(here: list[Resources]) -> Iterator[Resources]:
-    """The resources of each node that the autoscaler may add to those that are there; none where there is no
-    autoscaler, or nothing is known of it on this machine.
-
-    Kubernetes' tells Ray what it may do. Ray's own keeps to a file on the head, where drivers run.
-    """
-    told = ray._private.state.state.get_cluster_config()
-    if told is not None and told.node_group_configs:
-        for group in told.node_group_configs:
-            n_more = max(0, group.max_count - _count(here, dict(group.resources)))
-            yield from [dict(group.resources)] * n_more
+    """Yields the resources of each node that the autoscaler may add to the present ones; none where there is
+    no autoscaler, or nothing is known of it on this machine."""
+    groups = private.node_groups()
+    if groups is not None:
+        for resources, max_count in groups:
+            yield from [resources] * max(0, max_count - _count(here, resources))
         return
-    config = autoscaling_config()
+    config = private.autoscaling_config()
     if config is None:
         return
     n_left = config.get("max_workers", 0) - (len(here) - 1)
@@ -96,27 +87,6 @@ def may_add(here: list[Resources]) -> Iterator[Resources]:
         n_more = min(n_left, kind.get("max_workers", config.get("max_workers", 0)) - n_there)
         n_left -= max(0, n_more)
         yield from [kind.get("resources", {})] * n_more
-
-
-def autoscaling_config() -> dict[str, Any] | None:
-    """What the autoscaler of this cluster was started with, if it runs on this machine."""
-    port = ray.get_runtime_context().gcs_address.rpartition(":")[2]
-    for words in _commands():
-        given = dict(word.split("=", 1) for word in words if word.startswith("--") and "=" in word)
-        file = given.get("--autoscaling-config")
-        if file and given.get("--gcs-address", "").endswith(f":{port}"):
-            config: dict[str, Any] = yaml.safe_load(Path(file).expanduser().read_text())
-            return config
-    return None
-
-
-def _commands() -> Iterator[list[str]]:
-    """The command lines of the autoscalers on this machine."""
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # the process has ended, or is another user's
-            words = file.read_text(errors="replace").split("\0")
-            if any(word.endswith("monitor.py") for word in words):
-                yield words
 
 
 def machine_memory() -> int:

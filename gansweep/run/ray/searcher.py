@@ -71,7 +71,7 @@ class PackSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None: ...
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {}  # Tune pickles its searcher for snapshots, which nobody reads
 
 
@@ -116,5 +116,5 @@ class RowCallback(tune.Callback):
         if self.listener.stop_requested():
             interrupt()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {}

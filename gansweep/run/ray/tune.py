@@ -7,21 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ray import tune
-from ray.air.execution._internal import actor_manager
-from ray.exceptions import OutOfMemoryError, RayActorError
-from ray.tune.execution import tune_controller
 
 from gansweep import data
 from gansweep.files import patience_seconds
 from gansweep.run.packing import Packing
+from gansweep.run.ray import private
 from gansweep.run.ray.hardware import describe
 from gansweep.run.ray.searcher import PackSearcher, RowCallback, RunListener
 from gansweep.run.ray.worker import train_pack, versions
 from gansweep.run.search.queue import TrialSource
-
-# Tune takes a worker that Ray's memory monitor has killed for an error of its own, and ends the whole run.
-for module in (actor_manager, tune_controller):
-    module.RayActorError = (RayActorError, OutOfMemoryError)
 
 
 def run(
@@ -34,6 +28,7 @@ def run(
     Raises:
         Stopped, UserError: something outside the trials does not let them go on.
     """
+    private.treat_out_of_memory_as_death()
     searcher = PackSearcher(queue, room)
     # Nobody reads what Tune writes, so the study's own storage is spared it.
     with tempfile.TemporaryDirectory(prefix="gansweep-tune-", ignore_cleanup_errors=True) as scratch:
@@ -87,7 +82,7 @@ def make_room(packing: Mapping[str, Packing]) -> Callable[[], int]:
         nonlocal asked, room
         if time.monotonic() - asked > REFRESH_SECONDS:
             there = describe()
-            room = max(1, int(there["most_gpus"] / share) if share else there["most_cpus"])
+            room = max(1, int(there.most_gpus / share) if share else there.most_cpus)
             asked = time.monotonic()
         return room
 

@@ -7,7 +7,6 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -16,7 +15,7 @@ from gansweep.data import Dataset
 from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.extractors import extract
 from gansweep.results.study_file import ResolvedStudy
-from gansweep.space import Choice, Space, Uniform
+from gansweep.space import Choice, Scalar, Space, Uniform
 from gansweep.training.binding import sampling_labels
 from gansweep.training.member import Member, common, make_member
 from gansweep.training.pack import Pack
@@ -79,7 +78,7 @@ def largest_member(study: ResolvedStudy, dataset: Dataset) -> Member:
     return max(members, key=lambda m: member_bytes(m, dataset) + host_bytes(m, dataset, n_images))
 
 
-def costliest_configurations(default: dict[str, Any], space: Space) -> Iterator[dict[str, Any]]:
+def costliest_configurations(default: dict[str, Scalar], space: Space) -> Iterator[dict[str, Scalar]]:
     """Configurations of a space with the most work for the networks, one for each norm.
 
     >>> from gansweep.space import choice, loguniform

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gansweep.errors import UserError
 from gansweep.files import retry_io
+from gansweep.space import Scalar
 
 Result = TypeVar("Result")
 FINGERPRINT, COMMITTED = "study", "settled"  # attributes of the study in the storage
@@ -58,7 +59,7 @@ class WriteThroughStudy:
     def trial(self, number: int) -> FrozenTrial:
         return self.memory.get_trial(self._memory_id(number))
 
-    def configure(self, number: int, hp: dict[str, Any]) -> None:
+    def configure(self, number: int, hp: dict[str, Scalar]) -> None:
         """Set the configuration of a trial that was just drawn, with what its sampler noted then."""
         self.describe(number, "hp", hp)
         if noted := self.memory.get_study_system_attrs(self.study._study_id):

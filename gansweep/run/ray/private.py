@@ -1,0 +1,64 @@
+"""Every use of what Ray does not promise to keep, each with the version it was written for.
+
+A test for each fails as soon as a newer Ray does without it.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import ray
+import yaml
+from ray.air.execution._internal import actor_manager
+from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune.execution import tune_controller
+
+
+def treat_out_of_memory_as_death() -> None:
+    """Make Tune take a worker that Ray's memory monitor has killed for a worker that died.
+
+    Ray 2.60: `OutOfMemoryError` is not a `RayActorError`, so Tune raises it as an error of its own, and the
+    whole run ends instead of one pack.
+    """
+    for module in (actor_manager, tune_controller):
+        module.RayActorError = (RayActorError, OutOfMemoryError)
+
+
+def node_groups() -> list[tuple[dict[str, float], int]] | None:
+    """Returns the resources and the largest number of each kind of node; None if the cluster does not say.
+
+    Ray 2.60 (https://github.com/ray-project/ray/issues/49501): the autoscaler of Kubernetes reports it, but
+    no public function returns it. Without it a study never has more packs than the present nodes hold, and so
+    never makes the cluster grow.
+    """
+    config = ray._private.state.state.get_cluster_config()
+    if config is None or not config.node_group_configs:
+        return None
+    return [(dict(group.resources), group.max_count) for group in config.node_group_configs]
+
+
+def autoscaling_config() -> dict[str, Any] | None:
+    """Returns the configuration of the autoscaler that runs on this machine; None if there is none.
+
+    Ray 2.60 (https://github.com/ray-project/ray/issues/52033): a cluster that `ray up` has started reports no
+    groups of nodes; their limits are in the file that its autoscaler was started with, which the command
+    line of that process names. Without it, as in `node_groups`.
+    """
+    port = ray.get_runtime_context().gcs_address.rpartition(":")[2]
+    for words in _autoscaler_commands():
+        given = dict(word.split("=", 1) for word in words if word.startswith("--") and "=" in word)
+        file = given.get("--autoscaling-config")
+        if file and given.get("--gcs-address", "").endswith(f":{port}"):
+            config: dict[str, Any] = yaml.safe_load(Path(file).expanduser().read_text())
+            return config
+    return None
+
+
+def _autoscaler_commands() -> Iterator[list[str]]:
+    """Yields the command lines of the autoscalers on this machine."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # the process has ended, or is another user's
+            words = file.read_text(errors="replace").split("\0")
+            if any(word.endswith("monitor.py") for word in words):
+                yield words
