@@ -306,7 +306,7 @@ def published(variant: Variant, **changes) -> Published:
 
 BAD_VALUES = {
     "beta1 must lie in": {"beta1": 2.0},
-    "no hyperparameter": {"momentum": 0.9},
+    "not a hyperparameter": {"momentum": 0.9},
     "is of type float": {"weight": "heavy"},
 }
 

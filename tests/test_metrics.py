@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -41,7 +43,7 @@ def test_a_new_metric_arrives_in_rows(tmp_path, spread):
     samples = digits.test[:200]
     expected = evaluator.features(samples).std(0).mean().item()
     assert evaluator.score(samples)["spread"] == pytest.approx(expected, rel=1e-12)
-    assert rows and all(row["metrics"]["spread"] > 0 for row in rows)
+    assert rows and all(row.metrics["spread"] > 0 for row in rows)
 
 
 def test_a_new_metric_arrives_in_tables_and_report(tmp_path, spread):
@@ -81,3 +83,8 @@ def test_the_words_for_a_metric_are_complete(name):
     metric = METRICS[name]
     assert metric.label and len(metric.description) > 10
     assert metric.column.endswith(f"{metric.better} is better") or metric.better == "neither"
+
+
+def test_the_table_of_metrics_and_the_settings_need_no_torch():
+    code = "import sys, gansweep.evaluation; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

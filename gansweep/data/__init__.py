@@ -29,8 +29,10 @@ FOLDER = "folder:PATH"
 
 @dataclass(frozen=True)
 class Source:
-    """Where a data set comes from: one line about it, the function (name, root) -> Dataset, and under the
-    root the folder of its files, if they are downloaded."""
+    """The origin of a data set.
+
+    load: (name, root) -> Dataset. folder: the folder of downloaded files under the root; "" if there is none.
+    """
 
     description: str
     load: Callable[[str, Path], Dataset]
@@ -57,15 +59,15 @@ DATASETS = {
 
 
 def data_root() -> Path:
-    """The folder data sets are looked for in: $GANSWEEP_DATA, else ~/.cache/gansweep/data."""
+    """Returns the folder of data sets: $GANSWEEP_DATA, else ~/.cache/gansweep/data."""
     return Path(os.environ.get("GANSWEEP_DATA") or Path.home() / ".cache" / "gansweep" / "data")
 
 
 def load(name: str, root: Path | None = None, validation: bool = False) -> Dataset:
-    """A data set by name, from `root` or else `data_root()`; with a validation set if asked.
+    """Load a data set by name from `root`, else from `data_root()`; with a validation set if requested.
 
     Raises:
-        UserError: the name is unknown, the data are not there and cannot be downloaded, or are damaged.
+        UserError: the name is unknown; the data are missing and cannot be downloaded, or are damaged.
     """
     key = FOLDER if name.startswith("folder:") else name
     if key not in DATASETS:

@@ -1,4 +1,4 @@
-"""A data set as tensors in memory, and the one way files are kept beside it."""
+"""A data set as tensors in memory; hashing, splitting and saving of tensors."""
 
 import hashlib
 from collections.abc import Iterable
@@ -19,12 +19,12 @@ Kind = Literal["image", "vector"]
 class Dataset:
     """Training and test samples. Images: uint8 [N, C, H, W] in 0..255; vectors: float32 [N, d].
 
-    Labels are int64 [N] classes or mixture components, or None where there are none. `sha256` is of the
-    content of all tensors, so two data sets with the same `sha256` are the same.
+    Labels are int64 [N], classes or mixture components, or None. `sha256` is the hash of the content of all
+    tensors: data sets with equal `sha256` are equal.
     """
 
     name: str
-    label: str  # as figures and tables write it
+    label: str  # in figures and tables
     kind: Kind
     train: Tensor
     test: Tensor
@@ -32,7 +32,7 @@ class Dataset:
     test_labels: Tensor | None
     sha256: str
     preprocessing: str  # a sentence
-    validation: Tensor | None = None  # samples held out of `train`, to select by; see `with_validation`
+    validation: Tensor | None = None  # held out of `train`, for selection; see `with_validation`
     validation_labels: Tensor | None = None
 
     @property
@@ -46,7 +46,7 @@ class Dataset:
         return 0 if self.train_labels is None else int(self.train_labels.max()) + 1
 
     def to(self, device: torch.device | str) -> "Dataset":
-        """The same data set on a device."""
+        """Returns the data set on a device."""
         return replace(
             self,
             train=self.train.to(device),
@@ -58,8 +58,11 @@ class Dataset:
         )
 
     def with_validation(self) -> "Dataset":
-        """The same data set with a validation set held out of the training samples: as many as there are test
-        samples, at most a quarter of the training samples, the same ones at every call."""
+        """Returns the data set with a validation set that is held out of the training samples.
+
+        The validation set is as large as the test set, at most a quarter of the training set, and the same at
+        every call.
+        """
         rest, held = split(len(self.train), min(len(self.test), len(self.train) // 4))
         labels = self.train_labels
         return replace(
@@ -72,13 +75,13 @@ class Dataset:
 
     @property
     def selecting(self) -> tuple[Tensor, Tensor | None]:
-        """The samples, and their labels, whose FID selects: the validation set, or else the test set."""
+        """The samples and labels whose FID selects: the validation set, else the test set."""
         if self.validation is None:
             return self.test, self.test_labels
         return self.validation, self.validation_labels
 
     def batch(self, index: Tensor) -> Tensor:
-        """Training samples for an index of any shape: float32 [*index.shape, *shape], images in [0, 1]."""
+        """Returns training samples, float32 [*index.shape, *shape]; images lie in [0, 1]."""
         samples = self.train[index]
         return samples.float() / 255 if self.kind == "image" else samples
 
@@ -91,7 +94,7 @@ def make(
     preprocessing: str,
     labels: tuple[Tensor, Tensor] | None = None,
 ) -> Dataset:
-    """A data set with its hash; uint8 samples are images, all others vectors."""
+    """Returns a data set with its hash. uint8 samples are images, all others vectors."""
     kind: Kind = "image" if train.dtype == torch.uint8 else "vector"
     train_labels, test_labels = labels or (None, None)
     tensors = (train, test, *(labels or ()))
@@ -100,7 +103,7 @@ def make(
 
 
 def content_hash(tensors: Iterable[Tensor]) -> str:
-    """SHA-256, in hex, of the types, shapes and values of tensors in their order."""
+    """Returns the SHA-256, in hex, of the types, shapes and values of tensors in their order."""
     digest = hashlib.sha256()
     for tensor in tensors:
         array = tensor.contiguous().numpy()
@@ -110,14 +113,14 @@ def content_hash(tensors: Iterable[Tensor]) -> str:
 
 
 def split(n: int, n_test: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """A fixed random split of 0..n-1 into indices for training and for testing, each in ascending order."""
-    # RandomState, here and for the mixtures: its streams are the same in every version and on every machine.
+    """Returns a fixed random split of 0..n-1 into training and test indices, both in ascending order."""
+    # RandomState: its streams are the same in every version of NumPy and on every machine.
     order = torch.from_numpy(np.random.RandomState(seed).permutation(n))
     return order[n_test:].sort().values, order[:n_test].sort().values
 
 
 def save_tensors(value: dict[str, object], path: Path) -> None:
-    """Write a dict for `torch.load(path, weights_only=True)`; readers see the whole file or none.
+    """Write a dict for `torch.load(path, weights_only=True)` atomically.
 
     Raises:
         OSError: the folder cannot be written.

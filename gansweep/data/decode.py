@@ -1,4 +1,4 @@
-"""Image files to one uint8 tensor: decoded once by many threads, then read from a cache."""
+"""Decodes image files to one uint8 tensor, once, with many threads, and caches the result."""
 
 import hashlib
 import os
@@ -19,11 +19,11 @@ GREY = ("1", "L", "LA")
 
 
 def decode(paths: Sequence[Path], size: int, root: Path, crop: int | None = None) -> Tensor:
-    """The images, centre-cropped and resized: uint8 [N, C, size, size]; C = 1 only if all files are grey.
+    """Returns the images, centre-cropped and resized: uint8 [N, C, size, size]; C = 1 if all files are grey.
 
-    `crop` is the side of the crop in pixels, by default the shorter side of each image. The result is kept
-    in `root`/decoded, or under ~/.cache if `root` cannot be written, until a file's name, size or time of
-    change differs; processes that share it wait for the first to have decoded.
+    crop: side of the crop [pixels]; None takes the shorter side of each image.
+    The result is cached in `root`/decoded, or under ~/.cache if `root` is not writable, until a file's name,
+    size or modification time changes. Concurrent processes wait for the first.
 
     Raises:
         UserError: a file is not an image of at most 8 bits per channel.
@@ -71,14 +71,14 @@ def _decode_all(paths: Sequence[Path], size: int, crop: int | None) -> Tensor:
         pixels[i] = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
         return grey
 
-    # Threads suffice: the image library works outside Python's lock.
+    # Threads suffice: the image library releases Python's lock.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         grey = all(list(threads.map(fill, range(len(paths)))))
     return torch.from_numpy(pixels[..., :1] if grey else pixels).permute(0, 3, 1, 2).contiguous()
 
 
 def _open(path: Path, crop: int | None) -> tuple[Image.Image, bool]:
-    """The cropped RGB image, and whether the file is grey."""
+    """Returns the cropped RGB image, and whether the file is grey."""
     try:
         with Image.open(path) as file:
             if file.mode.startswith(("I", "F")):

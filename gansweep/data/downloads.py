@@ -1,4 +1,4 @@
-"""Downloads: by one process at a time, and complete or not there at all."""
+"""Downloads by one process at a time, complete or not at all."""
 
 import os
 import shutil
@@ -17,14 +17,14 @@ ARCHIVES = {".gz", ".zip"}
 def download(
     name: str, root: Path, folder: str, is_there: Callable[[], bool], fetch: Callable[[Path], object]
 ) -> None:
-    """Get the files of a data set, unless they are there, into `root`/`folder`.
+    """Download the files of a data set into `root`/`folder`, unless they exist.
 
-    Processes that want the same one, here or on other machines with the same storage, wait for the first.
-    is_there: whether all files are. fetch: torchvision's download into another root, from where files come
-    to their place when all of them are whole. Archives that lie in their place already are used.
+    Concurrent processes, also on other machines with the same storage, wait for the first.
+    is_there: whether all files exist. fetch: torchvision's download into a scratch root; the files move to
+    their place when all of them are complete. Existing archives are used.
 
     Raises:
-        UserError: it failed; the message names the way out.
+        UserError: the download failed; the message says what to do.
     """
     if is_there():
         return
@@ -44,7 +44,7 @@ def download(
 
 
 def _lend(root: Path, scratch: Path, folder: str) -> None:
-    """Link archives and lists that the user may have brought."""
+    """Link archives and lists that the user may have provided."""
     (scratch / folder).mkdir(parents=True)
     for file in [*root.glob("*.gz"), *(root / folder).glob("*.*")]:
         (scratch / file.relative_to(root)).symlink_to(file.resolve())

@@ -17,11 +17,11 @@ SIZES = (32, 64)
 def load_folder(name: str, root: Path) -> Dataset:
     """`folder:PATH[@SIZE]`: PATH is absolute or under `root`, SIZE is 32 (the default) or 64 pixels.
 
-    With sub-folders `train` and `test`, these are the two sets; else a fixed random sixth of the files is
-    the test set. Where every file lies in a class folder, the classes are the labels.
+    Sub-folders `train` and `test` are the two sets; without them a fixed random sixth of the files is the
+    test set. If every file lies in a class folder, the classes are the labels.
 
     Raises:
-        UserError: there is no such folder, it holds no images, or the size is another.
+        UserError: the folder does not exist or has no images, or the size is not one of SIZES.
     """
     folder, size = _parse(name, root)
     parts = [folder / part for part in ("train", "test")]
@@ -71,7 +71,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _labels(folders: Sequence[tuple[str, ...]]) -> Tensor | None:
-    """Classes from the sub-folders that each file lies in; None if a file lies in none."""
+    """Returns the classes, which are the sub-folders of the files; None if a file is in no sub-folder."""
     if not all(folders):
         return None
     classes = {name: i for i, name in enumerate(sorted({path[0] for path in folders}))}

@@ -142,7 +142,13 @@ def load_celeba(name: str, root: Path) -> Dataset:
 def _idx(path: Path, read: Callable[[str], Tensor]) -> Tensor:
     try:
         return read(str(path))
-    except (AssertionError, KeyError, RuntimeError, TypeError, ValueError):  # what its reader does with noise
+    except (
+        AssertionError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ):  # errors of torchvision's reader for damaged files
         raise _damaged(path) from None
 
 

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians in one and two dimensions: the true distribution is known."""
+"""Mixtures of Gaussians in one and two dimensions, whose distribution is known."""
 
 import math
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Mixture:
     label: str
     means: Tensor
     sds: Tensor
-    weights: tuple[float, ...] | None = None  # None: all alike
+    weights: tuple[float, ...] | None = None  # None: all equal
 
     def draw(self, n: int, seed: int) -> tuple[Tensor, Tensor]:
-        """n samples, float32 [n, d], and the component each was drawn from, int64 [n]."""
+        """Returns n samples, float32 [n, d], and their components, int64 [n]."""
         random = np.random.RandomState(seed)
         component = torch.from_numpy(random.choice(len(self.means), size=n, p=self.weights))
         noise = torch.from_numpy(random.standard_normal((n, self.means.shape[1]))).float()
@@ -51,11 +51,11 @@ MIXTURES = {
 """Ring (radius 1, sd 0.01) and grid (spacing 2, sd 0.05) as in Lin et al., "PacGAN", 2018, arXiv:1712.04086,
 section 4.1, after Srivastava et al., "VEEGAN", 2017, arXiv:1705.07761. `gaussian_1d` is N(0, 1): its
 divergences from any other Gaussian are known in closed form. `mixture_1d` is the target of the
-f-GAN study, to which single Gaussians are fitted: `gansweep.theory.FGAN_MIXTURE` says where it is from."""
+f-GAN study, to which single Gaussians are fitted: `gansweep.theory.FGAN_MIXTURE` states its origin."""
 
 
 def load_mixture(name: str, root: Path) -> Dataset:
-    """Samples of a mixture from a fixed seed; the labels are the components."""
+    """Load samples of a mixture, drawn with a fixed seed. The labels are the components."""
     mixture = MIXTURES[name]
     samples, component = mixture.draw(N_TRAIN + N_TEST, seed=0)
     return make(

@@ -1,4 +1,4 @@
-"""Convex polygons on a white ground: images whose manifold is known.
+"""Convex polygons on a white background: images whose manifold is known.
 
 Source: Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337, section 5 (the family C_n), with the
     settings of the authors' released generator.
@@ -17,23 +17,23 @@ from torch import Tensor
 from gansweep.data.base import Dataset, make
 
 N_TRAIN, N_TEST = 60_000, 10_000
-SIDE = 28  # pixels
-SUBPIXELS = 8  # to a pixel, each way
-RADIUS = 10.5  # in pixels, of the circle that the vertices lie on: 0.75 of half the side
-MIN_ANGLE = 20.0  # in degrees
+SIDE = 28  # [pixels]
+SUBPIXELS = 8  # per pixel and direction
+RADIUS = 10.5  # [pixels] of the circle of the vertices: 0.75 of half the side
+MIN_ANGLE = 20.0  # [degrees]
 CHUNK = 1000  # images drawn at once: 50 megabytes
 
 
 @dataclass(frozen=True)
 class Polygons:
-    """Polygons inscribed in a circle, turned by an angle uniform in [0, rotation) degrees."""
+    """Polygons inscribed in a circle, rotated by an angle uniform in [0, rotation) [degrees]."""
 
     label: str
     n_vertices: int
     rotation: float
 
     def draw(self, n: int, seed: int) -> Tensor:
-        """Vertices of n polygons in pixels, float64 [n, n_vertices, 2] as (x, y), in order of their angle.
+        """Returns the vertices (x, y) of n polygons [pixels], float64 [n, n_vertices, 2], ordered by angle.
 
         A vertex is uniform in its part of its own segment of the circle, so that neighbours are MIN_ANGLE / 2
         apart at least; then the mean of the vertices is moved to the centre of the image.
@@ -47,7 +47,7 @@ class Polygons:
         return vertices - vertices.mean(1, keepdim=True) + SIDE / 2
 
 
-# The released generator takes 2 pi for degrees, so its polygons are turned by 6.3 degrees at most.
+# The released generator uses 2 pi as degrees, so its polygons are rotated by 6.3 degrees at most.
 QUIRK = 2 * math.pi
 POLYGONS = {
     "triangles": Polygons("Triangles", 3, QUIRK),
@@ -57,7 +57,7 @@ POLYGONS = {
 
 
 def load_polygons(name: str, root: Path) -> Dataset:
-    """Triangles or 4-gons drawn from a fixed seed; without labels. It takes some seconds."""
+    """Draw triangles or 4-gons with a fixed seed, without labels, in some seconds."""
     polygons = POLYGONS[name]
     vertices = polygons.draw(N_TRAIN + N_TEST, seed=0)
     images = torch.cat([supersampled(part) for part in vertices.split(CHUNK)])
@@ -72,7 +72,7 @@ def load_polygons(name: str, root: Path) -> Dataset:
 
 
 def supersampled(vertices: Tensor) -> Tensor:
-    """Images, uint8 [N, 1, SIDE, SIDE], of convex polygons [N, n, 2]: 0 inside, 255 outside.
+    """Returns images, uint8 [N, 1, SIDE, SIDE], of convex polygons [N, n, 2]: 0 inside, 255 outside.
 
     A pixel is the share of the centres of its SUBPIXELS x SUBPIXELS cells that lie outside.
     """
@@ -81,7 +81,7 @@ def supersampled(vertices: Tensor) -> Tensor:
 
 
 def _crossings(vertices: Tensor) -> tuple[Tensor, Tensor]:
-    """Where rows of cell centres enter and leave convex polygons: x of each [N, SIDE * SUBPIXELS].
+    """Returns the x at which rows of cell centres enter and leave polygons, each [N, SIDE * SUBPIXELS].
 
     A row that misses the polygon enters it at infinity.
     """
@@ -94,9 +94,9 @@ def _crossings(vertices: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _counts(enter: Tensor, leave: Tensor) -> Tensor:
-    """How many cell centres of each pixel lie between two x: uint8 [N, rows, SIDE]."""
+    """Returns the number of cell centres of each pixel between two x, uint8 [N, rows, SIDE]."""
     first = SUBPIXELS * torch.arange(SIDE, dtype=torch.int16)
-    # Small integers: in floating point this takes three times as long.
+    # Small integers are three times as fast as floating point.
     passed = [(SUBPIXELS * x + 0.5).floor().clamp(0, SIDE * SUBPIXELS).short() for x in (enter, leave)]
     left, right = ((n.unsqueeze(2) - first).clamp(0, SUBPIXELS) for n in passed)
     return (right - left).clamp(min=0).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""Scores of generators: settings are imported here, torch-fidelity only by the modules that make scores."""
+"""Scores of generators. This module imports settings only, no torch; the modules that compute scores do."""
 
 from gansweep.evaluation.requirements import check_metrics
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation, Extractor, Manifold

@@ -1,4 +1,4 @@
-"""Scores of generated samples against a reference, in memory: torch-fidelity's numbers, for whole packs."""
+"""Scores whole packs of generated samples against a reference, with torch-fidelity's numbers."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,18 +17,18 @@ from gansweep.results.metrics import METRICS
 
 __all__ = ["Evaluation", "Evaluator", "Reference", "build_reference", "finite", "to_uint8"]
 
-FEATURES_AT_ONCE = 2**19  # numbers, of one member or more: few enough to stay in a processor's cache
+FEATURES_AT_ONCE = 2**19  # numbers, of one or more members: few enough for a processor's cache
 
 
 class Evaluator:
-    """Scores one pack after another against the same real samples; the extractor is built once."""
+    """Scores packs against the same real samples. The extractor is built once."""
 
     def __init__(
         self, reference: Reference, evaluation: Evaluation, device: str | torch.device = "cpu"
     ) -> None:
         """
         Raises:
-            UserError: the extractor's weights are missing here, or differ from the reference's.
+            UserError: the extractor's weights are missing here, or differ from those of the reference.
         """
         self.reference, self.evaluation, self.device = reference.completed(evaluation), evaluation, device
         self.reference_on_device = self.reference.to(device)
@@ -50,11 +50,11 @@ class Evaluator:
     def score(
         self, samples: Tensor, labels: Tensor | None = None, generator: Generator | None = None
     ) -> dict[str, float]:
-        """The metrics asked for, without those the extractor has none of.
+        """Returns the requested metrics, without those that the extractor cannot give.
 
-        samples: n_images generated ones, uint8 [N, C, H, W] from `to_uint8`, or finite float vectors [N, d].
-        labels: int64 [N], what they were asked to be; only conditional metrics need them.
-        generator: what made them; only polygon metrics need it.
+        samples: n_images generated samples, uint8 [N, C, H, W] from `to_uint8` or finite vectors [N, d].
+        labels: int64 [N], the requested classes; only conditional metrics need them.
+        generator: the generator of the samples; only polygon metrics need it.
         """
         require_finite(samples)
         generators = None if generator is None else [generator]
@@ -63,10 +63,10 @@ class Evaluator:
     def score_pack(
         self, samples: Tensor, labels: Tensor | None = None, generators: Sequence[Generator] | None = None
     ) -> list[dict[str, float]]:
-        """The metrics of every member of a pack.
+        """Returns the metrics of every member of a pack.
 
-        samples: [P, N, ...], of each member what `score` takes; labels: [N], the same for all members.
-        A member that has a sample or feature that is not finite gets NaN; the others' scores are their own.
+        samples: [P, N, ...], for each member as in `score`. labels: [N], the same for all members.
+        A member with a sample or feature that is not finite gets NaN and does not change the other members.
         """
         n_members, n = samples.shape[:2]
         expected = self.reference.description["n_images"]
@@ -80,7 +80,7 @@ class Evaluator:
         return scores
 
     def features(self, samples: Tensor) -> Tensor:
-        """What FID compares of samples as `score` takes them, of any number: float64 [N, D] on the CPU."""
+        """Returns the features that FID compares, float64 [N, D] on the CPU, of any number of samples."""
         require_finite(samples)
         return self._extract(samples)[self.spec.features].cpu()
 
@@ -90,7 +90,7 @@ class Evaluator:
     def _score(
         self, samples: Tensor, labels: Tensor | None, generators: Sequence[Generator] | None
     ) -> list[dict[str, float]]:
-        """The metrics of members whose features fit into memory together."""
+        """Returns the metrics of members whose features fit into memory together."""
         pack = samples.shape[:2]
         layers = {name: x.unflatten(0, pack) for name, x in self._extract(samples.flatten(0, 1)).items()}
         scored = Scored(
@@ -111,7 +111,7 @@ class Evaluator:
 
 
 def _weights(description: dict[str, object], evaluation: Evaluation) -> Path | None:
-    """The file of an extractor's weights, which must be the one that a reference describes."""
+    """Returns the file of an extractor's weights, which must be the file that a reference describes."""
     path = weights_file(str(description["extractor"]), evaluation.weights)
     if path and file_hash(path) != description["weights_sha256"]:
         raise UserError(f"{path} is not the file of weights that the reference was computed with")
@@ -119,26 +119,26 @@ def _weights(description: dict[str, object], evaluation: Evaluation) -> Path | N
 
 
 def finite(x: Tensor) -> bool:
-    """Whether no element is NaN or infinite."""
+    """Returns whether no element is NaN or infinite."""
     return not x.is_floating_point() or bool(torch.isfinite(x).all())
 
 
 def require_finite(x: Tensor) -> None:
-    """Refuse what a diverged generator makes: it must never get a score."""
+    """Refuse samples of a diverged generator, which must never get a score."""
     if not finite(x):
         raise ValueError("the samples are not finite: the generator has diverged")
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Float images in [0, 1] as uint8 in 0..255, rounded to nearest; what lies outside is clamped.
+    """Returns float images in [0, 1] as uint8 in 0..255, rounded to nearest; values outside are clamped.
 
     Raises:
-        ValueError: a value is not finite: a cast would turn NaN into a black pixel.
+        ValueError: a value is not finite (a cast would turn NaN into a black pixel).
     """
     require_finite(x)
     return quantised(x)
 
 
 def quantised(x: Tensor) -> Tensor:
-    """As `to_uint8`, of any values: those that are not finite become something."""
+    """Returns the same as `to_uint8` without a check; values that are not finite become arbitrary."""
     return x.mul(255).round_().clamp_(0, 255).to(torch.uint8)

@@ -1,6 +1,6 @@
 """Feature extractors: torch-fidelity's Inception and VGG-16, the bundled classifiers, plain values.
 
-Every one is registered with torch-fidelity, so `torch_fidelity.calculate_metrics` takes them too.
+All of them are registered with torch-fidelity, so `torch_fidelity.calculate_metrics` accepts them, too.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,14 +20,14 @@ from gansweep.errors import UserError
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 from gansweep.evaluation.weights import BUNDLED, PUBLISHED, Weights, file_hash, weights_file
 
-LOGIT_BOUND = 300.0  # beyond a gap of 745 a probability is 0 in float64, and the Inception Score NaN
+LOGIT_BOUND = 300.0  # a gap above 745 gives a probability of 0 in float64 and an Inception Score of NaN
 
 
 class Classifier(nn.Module):
     """Two convolutions of stride 2, a layer of features, ten classes; fast enough to score every trial.
 
-    The features are taken before their nonlinearity, where they are nearer to the Gaussian that FID assumes,
-    and have mean 0 and standard deviation 1 over the training images: a FID is in units of that variance.
+    The features are those before their nonlinearity, which are closer to the Gaussian that FID assumes. They
+    have mean 0 and standard deviation 1 over the training images: the unit of a FID is that variance.
     """
 
     mean: Tensor
@@ -52,11 +52,11 @@ class Classifier(nn.Module):
         return (raw - self.mean) / self.sd, self.head(leaky_relu(raw, 0.1))
 
 
-CLASSIFIERS = {"digits": (8, 32), "mnist": (28, 64)}  # name: side in pixels, number of features
+CLASSIFIERS = {"digits": (8, 32), "mnist": (28, 64)}  # name: (side in pixels, number of features)
 
 
 class Registered(FeatureExtractorBase):
-    """What torch-fidelity asks of an extractor, answered from the table EXTRACTORS."""
+    """The interface of extractors in torch-fidelity, filled from the table EXTRACTORS."""
 
     key: ClassVar[str]
 
@@ -64,8 +64,8 @@ class Registered(FeatureExtractorBase):
         super().__init__(name, features_list)
 
     def in_order(self, layers: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        # The library reads the tuple in the order of features_list, which comes from a set: it differs
-        # from process to process, and a fixed order would swap features and logits without an error.
+        # torch-fidelity reads the tuple in the order of features_list, which comes from a set and differs
+        # between processes. A fixed order would swap features and logits without an error.
         return tuple(layers[name] for name in self.features_list)
 
     @classmethod
@@ -84,7 +84,7 @@ class Registered(FeatureExtractorBase):
 
 
 class BundledExtractor(Registered):
-    """A bundled classifier; subclasses name it."""
+    """A bundled classifier; a subclass names it."""
 
     def __init__(self, name: str, features_list: list[str], **options: Any) -> None:
         super().__init__(name, features_list)
@@ -125,7 +125,7 @@ CLASSES_WITHOUT_WEIGHTS: dict[str, type[Registered]] = {"raw": RawExtractor, "pi
 
 
 def registered_name(extractor: str) -> str:
-    """torch-fidelity's name of an extractor in EXTRACTORS; the first call in a process registers it."""
+    """Returns torch-fidelity's name of an extractor; a process registers it at its first call."""
     if extractor in PUBLISHED:
         return PUBLISHED[extractor].fidelity_name
     weights = weights_file(extractor, None)
@@ -137,17 +137,17 @@ def registered_name(extractor: str) -> str:
 
 
 def extractor_for(dataset: Dataset) -> str:
-    """The extractor made for a data set: its own classifier, `raw` for vectors, else `inception`."""
+    """Returns a data set's default extractor: its own classifier, `raw` for vectors, else `inception`."""
     if dataset.kind == "vector":
         return "raw"
     return dataset.name if dataset.name in CLASSIFIERS else "inception"
 
 
 def resolve(dataset: Dataset, evaluation: Evaluation) -> str:
-    """The name of the extractor that an evaluation uses on a data set.
+    """Returns the name of the extractor that an evaluation uses on a data set.
 
     Raises:
-        UserError: it cannot take this data set's samples, or its weights cannot be chosen.
+        UserError: the extractor does not fit the samples of the data set, or has no weights to choose.
     """
     name = extractor_for(dataset) if evaluation.extractor == "auto" else evaluation.extractor
     if not EXTRACTORS[name].fits(dataset.shape):
@@ -165,7 +165,7 @@ def resolve(dataset: Dataset, evaluation: Evaluation) -> str:
 
 
 def build(extractor: str, layers: Sequence[str], weights: Path | None, device: str | torch.device) -> Any:
-    """The extractor as torch-fidelity makes it, on a device; the global random state stays as it is.
+    """Returns the extractor as torch-fidelity builds it, on a device. The global random state is unchanged.
 
     Raises:
         UserError: the file does not hold the weights of the published network.
@@ -177,14 +177,14 @@ def build(extractor: str, layers: Sequence[str], weights: Path | None, device: s
             network = create_feature_extractor(
                 registered_name(extractor), list(layers), cuda=False, verbose=False
             )
-    # On a CPU large convolutions are 1.5 times as fast so; the small ones of bundled classifiers are slower.
+    # channels_last makes large convolutions 1.5 times as fast on a CPU, and those of classifiers slower.
     layout = torch.channels_last if extractor in PUBLISHED else torch.contiguous_format
     return network.to(device=device, memory_format=layout)
 
 
 def _published(network: Weights, layers: Sequence[str], weights: Path) -> Any:
     try:
-        # torch-fidelity unpickles whatever the file holds; this refuses anything but tensors beforehand.
+        # torch-fidelity unpickles the file; weights_only refuses anything but tensors before that.
         if not file_hash(weights).startswith(network.sha256):
             torch.load(weights, weights_only=True)
         return create_feature_extractor(
@@ -203,7 +203,7 @@ def _published(network: Weights, layers: Sequence[str], weights: Path) -> Any:
 def features_by(
     extractor: str, weights: Path | None, device: str | torch.device, precision: str = "float32"
 ) -> Callable[[Tensor], Tensor]:
-    """What FID compares: uint8 images or float vectors [N, ...] -> float64 [N, D] on the CPU.
+    """Returns the function from uint8 images or float vectors [N, ...] to float64 features [N, D] on the CPU.
 
     Raises:
         UserError: as `build`.
@@ -217,10 +217,10 @@ def features_by(
 def extract(
     network: Any, samples: Tensor, batch_size: int, device: str | torch.device, precision: str = "float32"
 ) -> dict[str, Tensor]:
-    """Every layer of an extractor, float64 [N, D] on the device; published ones see grey images in colour.
+    """Returns every layer of an extractor, float64 [N, D] on the device.
 
-    precision: of PRECISIONS, of convolutions and products; sums, other layers and what is between them are as
-    `torch.autocast` has it.
+    Extractors of PUBLISHED get grey images with three equal channels.
+    precision: of PRECISIONS, for convolutions and matrix products; `torch.autocast` chooses for other layers.
     """
     if network.get_name() in {published.fidelity_name for published in PUBLISHED.values()}:
         samples = samples.expand(-1, 3, -1, -1)

@@ -1,4 +1,4 @@
-"""The real side of a comparison: computed once, before anything is trained, and never again."""
+"""The real side of a comparison, computed once before training."""
 
 import hashlib
 import json
@@ -29,20 +29,17 @@ MIN_REAL = 10
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The real samples that select, as an extractor sees them, and what identifies scores against them.
+    """Features of the real samples that select (of the test set or of a validation set), and their identity.
 
-    They are the test samples, or those of a validation set.
-
-    description: JSON values that say what is measured: data set, extractor, hashes, numbers of images,
-        settings. Equal descriptions mean comparable scores.
-    features: float64 [N, D] of these real samples; mu [D] and sigma [D, D] are their statistics.
-    floor: {"fid": the FID of real training samples, as if they were generated}: no generator is expected to
-        score lower than this, which is not 0.
-    labels: int64 [N] of the real samples, None where there are none.
-    images: uint8 [n_recall, C, H, W], real images to be found by polygon recall; None if it is not asked for.
-    test_mu, test_sigma: those of the test samples where a validation set selects, else None.
-    second_mu, second_sigma: those of the test samples as a second extractor sees them, if there is one.
-    derived: what metrics need besides, computed from these once: see `completed`.
+    description: JSON values that identify what is measured: data set, extractor, hashes, numbers of images,
+        settings. Scores are comparable if and only if their descriptions are equal.
+    features: float64 [N, D] of the real samples, with mean mu [D] and covariance sigma [D, D].
+    floor: {"fid": FID of real training samples in place of generated ones}, expected to be the least.
+    labels: int64 [N] of the real samples; None if the data set has none.
+    images: uint8 [n_recall, C, H, W], the real images of polygon recall; None if it is not requested.
+    test_mu, test_sigma: moments of the test samples where a validation set selects, else None.
+    second_mu, second_sigma: moments of the test samples in the features of a second extractor, if any.
+    derived: further values that metrics need, computed once from the fields above: see `completed`.
     """
 
     description: dict[str, Any]
@@ -60,35 +57,35 @@ class Reference:
 
     @property
     def metric_id(self) -> str:
-        """12 hexadecimal digits: scores may be compared only under the same one."""
+        """12 hexadecimal digits. Only scores with equal ids may be compared."""
         return metric_id(self.description)
 
     @property
     def selecting(self) -> Gaussian:
-        """The Gaussian of the samples that select."""
+        """The Gaussian of the real samples that select."""
         return Gaussian(self.mu, self.sigma, self.derived["root"])
 
     @property
     def reported(self) -> Gaussian:
-        """That of the test samples, whose FID is reported."""
+        """The Gaussian of the test samples, for the reported FID."""
         if self.test_mu is None or self.test_sigma is None:
             return self.selecting
         return Gaussian(self.test_mu, self.test_sigma, self.derived["test_root"])
 
     @property
     def second_reference(self) -> Gaussian:
-        """That of the test samples as the second extractor sees them; there must be one."""
+        """The Gaussian of the test samples in the features of the second extractor, which must exist."""
         assert self.second_mu is not None and self.second_sigma is not None
         return Gaussian(self.second_mu, self.second_sigma, self.derived["second_root"])
 
     @cached_property
     def features_float32(self) -> Tensor:
-        """The features in the precision in which the library compares pairs."""
+        """The features in the precision in which torch-fidelity compares pairs."""
         return self.features.float()
 
     @cached_property
     def by_class(self) -> dict[int, Gaussian]:
-        """The Gaussian of the real samples of each class; there must be labels."""
+        """The Gaussian of the real samples of each class. Labels must exist."""
         assert self.labels is not None
         return {
             k: metrics.gaussian(*metrics.statistics(self.features[self.labels == k]))
@@ -96,10 +93,7 @@ class Reference:
         }
 
     def completed(self, evaluation: Evaluation) -> "Reference":
-        """With all that the metrics of an evaluation need of the real samples; itself if that is there.
-
-        Files of other evaluations, or of early versions, may lack some of it.
-        """
+        """Returns a reference with all derived values that an evaluation needs; files may lack some."""
         wanted: dict[str, Callable[[], Tensor]] = {"root": partial(square_root, self.sigma)}
         for name, sigma in (("test_root", self.test_sigma), ("second_root", self.second_sigma)):
             if sigma is not None:
@@ -110,7 +104,7 @@ class Reference:
         return replace(self, derived=self.derived | lacking) if lacking else self
 
     def to(self, device: str | torch.device) -> "Reference":
-        """With its tensors on a device."""
+        """Returns a copy with all tensors on a device."""
         values: dict[str, Any] = {
             f.name: value.to(device)
             for f in fields(self)
@@ -120,7 +114,7 @@ class Reference:
         return replace(self, **values)
 
     def save(self, path: Path) -> None:
-        """Write to a file, whole or not at all."""
+        """Write to a file atomically."""
         content = json.dumps({"description": self.description, "floor": self.floor})
         names = [field.name for field in fields(self) if field.name not in ("description", "floor")]
         tensors = {name: getattr(self, name) for name in names}
@@ -128,24 +122,24 @@ class Reference:
 
     @classmethod
     def load(cls, path: Path) -> "Reference":
-        """Read what `save` wrote."""
+        """Returns the reference in a file that `save` wrote."""
         tensors = torch.load(path, weights_only=True)
         return cls(**json.loads(tensors.pop("json")), **tensors)
 
 
 def metric_id(description: dict[str, object]) -> str:
-    """A hash of a description, the same in every process."""
+    """Returns a hash of a description, the same in every process."""
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def describe(dataset: Dataset, evaluation: Evaluation) -> dict[str, object]:
-    """What an evaluation measures on a data set, as JSON values.
+    """Returns what an evaluation measures on a data set, as JSON values.
 
-    The asked metrics are not part of it (a FID is the same beside a KID), nor the seed of the latents, but
-    polygon metrics add their settings.
+    The requested metrics are not part of the description (a FID does not depend on KID), nor is the seed of
+    the latents. Polygon metrics add their settings.
 
     Raises:
-        UserError: extractor and data set do not fit, the test set is too small, or weights are missing.
+        UserError: the extractor does not fit the data set, the test set is too small, or weights are missing.
     """
     n_real = len(dataset.selecting[0])
     if n_real < MIN_REAL:
@@ -185,10 +179,10 @@ def _seen_by(dataset: Dataset, evaluation: Evaluation) -> dict[str, object]:
 def build_reference(
     dataset: Dataset, evaluation: Evaluation, device: str | torch.device = "cpu"
 ) -> Reference:
-    """The reference of a data set: a pass of the extractor over real and over n_images training samples.
+    """Compute the reference of a data set: the extractor runs over the real and n_images training samples.
 
     Raises:
-        UserError: as `describe`, or the weights are not those of the published network.
+        UserError: as for `describe`, or the file does not hold the weights of the published network.
     """
     description = describe(dataset, evaluation)
     extractor = str(description["extractor"])
@@ -216,24 +210,23 @@ def build_reference(
 
 
 def cache_root() -> Path:
-    """The folder of what processes and studies share: $GANSWEEP_CACHE, else ~/.cache/gansweep."""
+    """Returns the folder shared by processes and studies: $GANSWEEP_CACHE, else ~/.cache/gansweep."""
     return Path(os.environ.get("GANSWEEP_CACHE") or Path.home() / ".cache" / "gansweep")
 
 
 def shared_reference(
     dataset: Dataset, evaluation: Evaluation, device: str | torch.device = "cpu"
 ) -> Reference:
-    """The reference of a data set as `build_reference` makes it, from `cache_root()` if any process has
-    made it before; the others wait for the first.
+    """Returns the result of `build_reference`, from `cache_root()` if stored; processes wait for the first.
 
     Raises:
-        UserError: as `build_reference`.
+        UserError: as for `build_reference`.
     """
     folder = cache_root() / "references"
     file = folder / f"{metric_id(describe(dataset, evaluation))}.pt"
     try:
         require_writable(folder)
-    except UserError:  # nothing can be kept there
+    except UserError:  # the cache is not writable
         return build_reference(dataset, evaluation, device)
     with file_lock(folder / f".{file.name}.lock"):
         known = Reference.load(file) if file.exists() else None

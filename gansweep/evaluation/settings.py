@@ -1,4 +1,4 @@
-"""What is measured, and with which features: plain values, without torch."""
+"""Settings of an evaluation and the table of feature extractors: plain values, without torch."""
 
 import math
 from dataclasses import asdict, dataclass, replace
@@ -14,25 +14,25 @@ KID_SUBSETS = 100
 KID_SUBSET_SIZE = 1000
 NEIGHBOURS = 3  # k of precision and recall
 SELECTIONS = ("test", "validation")
-PRECISIONS = ("float32", "bfloat16", "float16")  # of the convolutions and products of an extractor
-N_LATENTS = 1024  # random latents that the inversion of a generator may begin at
+PRECISIONS = ("float32", "bfloat16", "float16")  # of convolutions and matrix products in an extractor
+N_LATENTS = 1024  # random latents from which the inversion of a generator may start
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extractor:
-    """A network that turns samples into the features which metrics compare."""
+    """A network that maps samples to the features that metrics compare."""
 
     description: str
-    features: str  # the layer of FID, KID, precision and recall
-    logits: str  # the layer of the Inception Score; "": it has no classes
-    shape: tuple[int, int, int] | None  # (C, H, W) of the images it takes; None: see `fits`
+    features: str  # layer of FID, KID, precision and recall
+    logits: str  # layer of the Inception Score; "" if the extractor has no classes
+    shape: tuple[int, int, int] | None  # (C, H, W) of its images; None: see `fits`
     resize: str
     batch_size: int
     kind: Literal["image", "vector"] = "image"
     max_side: float = math.inf  # pixels
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether it takes samples of this shape: (C, H, W) of images, (d,) of vectors."""
+        """Returns whether it accepts samples of a shape: (C, H, W) of images, (d,) of vectors."""
         if self.shape is not None:
             return shape == self.shape
         if self.kind == "vector":
@@ -96,21 +96,21 @@ EXTRACTORS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Manifold:
-    """How far from the manifold of polygons an image may be, and how its distance is found.
+    """The distance that an image may have from the manifold of polygons, and how the distance is found.
 
     >>> Manifold(restarts=0)
     Traceback (most recent call last):
     gansweep.errors.UserError: restarts must be a whole number from 1 to 1024, but got 0
     """
 
-    threshold: Positive = 0.75  # of the squared distance between images in [0, 1], as in the paper
+    threshold: Positive = 0.75  # squared distance between images in [0, 1], as in the paper
     n_precision: Count = 1024  # generated images, as in the paper; fewer if n_images is smaller
     n_recall: Count = 256  # test images
     restarts: Annotated[int, whole(1, N_LATENTS)] = 5  # as in the paper
-    vertex_steps: Count = 50  # of descent, for each restart
-    vertex_lr: Positive = 0.3  # the first step size, in pixels
-    latent_steps: Count = 100  # of descent, for each restart; recall still rises a little with more
-    latent_lr: Positive = 0.1  # the first step size
+    vertex_steps: Count = 50  # of descent, per restart
+    vertex_lr: Positive = 0.3  # first step size [pixels]
+    latent_steps: Count = 100  # of descent, per restart; more steps raise recall slightly
+    latent_lr: Positive = 0.1  # first step size
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -118,31 +118,33 @@ class Manifold:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How generators are scored.
+    """Settings of how generators are scored.
 
     >>> Evaluation(n_images=50)
     Traceback (most recent call last):
     gansweep.errors.UserError: n_images must be a whole number of at least 100, but got 50
     """
 
-    extractor: str = "auto"  # a name in EXTRACTORS; "auto": the one made for the data set, else inception
-    second_extractor: str = "none"  # another one: then "second_fid" is measured too, to the test set
-    n_images: Annotated[int, whole(10 * ISC_SPLITS)] = 10_000  # generated; all test samples are real
+    extractor: str = "auto"  # key of EXTRACTORS; "auto": the classifier of the data set, else inception
+    second_extractor: str = "none"  # key of EXTRACTORS; adds the metric "second_fid", to the test set
+    n_images: Annotated[int, whole(10 * ISC_SPLITS)] = (
+        10_000  # number of generated samples; all test samples are the real ones
+    )
     metrics: Names = ("fid", "isc")
-    # The samples whose FID chooses checkpoints and configurations: "test", as in the paper, or "validation":
-    # some held out of the training samples; then "test_fid" is measured too, and is what is reported.
+    # The set whose FID selects checkpoints and configurations: "test", as in the paper, or "validation", held
+    # out of the training set, which adds the metric "test_fid", the reported one.
     selection: str = "test"
-    weights: str | None = None  # a file of Inception's weights; by default it is downloaded
-    # Of an extractor's convolutions and products, for real and generated samples alike; scores under unlike
-    # ones are never compared. Where the hardware has instructions for the shorter ones, they take half the
-    # time. In "float16" features of a network like Inception with random weights are off by 0.5 %, its FID by
-    # 1 %; in "bfloat16" by 1.5 % and 3 %. FIDs of digits and MNIST move by 0.02 % and 0.15 % at most.
+    weights: str | None = None  # file of Inception's weights; None downloads it
+    # Precision of convolutions and matrix products in an extractor, for real and generated samples. Scores of
+    # different precisions are never compared. Hardware with instructions for a short precision takes half the
+    # time. With random weights in Inception's shape, "float16" changes features by 0.5 % and FID by 1 %,
+    # "bfloat16" by 1.5 % and 3 %. FIDs of digits and MNIST change by 0.02 % and 0.15 % at most.
     precision: str = "float32"
-    seed: Seed = 2020  # of the latents, the same for all trials
+    seed: Seed = 2020  # of the latents, which are the same for all trials
     manifold: Manifold = Manifold()  # of the polygon metrics
 
     def __post_init__(self) -> None:
-        if isinstance(self.metrics, list):  # JSON has lists, and dicts for dataclasses
+        if isinstance(self.metrics, list):  # from JSON: lists, and dicts in place of dataclasses
             object.__setattr__(self, "metrics", tuple(self.metrics))
         if isinstance(self.manifold, dict):
             object.__setattr__(self, "manifold", Manifold(**self.manifold))
@@ -170,7 +172,7 @@ class Evaluation:
 
     @property
     def second(self) -> "Evaluation | None":
-        """How the second extractor scores, if there is one."""
+        """The settings of the second extractor, if there is one."""
         if self.second_extractor == "none":
             return None
         return replace(
@@ -183,7 +185,7 @@ class Evaluation:
         )
 
     def to_json(self) -> dict[str, object]:
-        """The fields as JSON values. Early versions had no precision, so float32 is not written."""
+        """Returns the fields as JSON values, without the default precision, which old files do not have."""
         values = asdict(self)
         return {k: v for k, v in values.items() if (k, v) != ("precision", "float32")}
 
@@ -193,9 +195,9 @@ class Evaluation:
         return cls(**study.evaluation[dataset])
 
     def asks(self, *metrics: str) -> bool:
-        """Whether one of these metrics is asked for."""
+        """Returns whether one of these metrics is requested."""
         return not set(metrics).isdisjoint(self.metrics)
 
     def needs(self, what: Needs) -> bool:
-        """Whether a metric is asked for that needs this."""
+        """Returns whether a requested metric has this need."""
         return any(METRICS[metric].needs == what for metric in self.metrics)

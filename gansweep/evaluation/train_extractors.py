@@ -1,6 +1,6 @@
 """Trains the bundled classifiers: `python -m gansweep.evaluation.train_extractors digits mnist`.
 
-Scores depend on the weights, so a released file is never trained again: a new one needs a new name.
+Scores depend on the weights, so a released file is never trained again: new weights need a new name.
 """
 
 import argparse
@@ -15,14 +15,14 @@ from gansweep.data.base import save_tensors
 from gansweep.evaluation.extractors import BUNDLED, CLASSIFIERS, Classifier, file_hash
 
 EPOCHS = {"digits": 60, "mnist": 5}
-SHIFT = {"digits": 0, "mnist": 1}  # in pixels, at random, so that training images are not known by heart
+SHIFT = {"digits": 0, "mnist": 1}  # in pixels, at random, against memorised training images
 BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 64, 3e-3, 0.1
 
 
 def train(dataset: Dataset, seed: int) -> Classifier:
-    """A classifier of a data set's training images: AdamW with a one-cycle learning rate.
+    """Train a classifier on a data set's training images with AdamW and a one-cycle learning rate.
 
-    Overconfidence on training images would raise the FID of any sample like them, and with it the floor.
+    Overconfidence on training images would raise the FID of samples that resemble them, and so the floor.
     """
     torch.manual_seed(seed)
     network = Classifier(*CLASSIFIERS[dataset.name])
@@ -62,12 +62,12 @@ def _present(labels: Tensor | None) -> Tensor:
 
 @torch.no_grad()
 def accuracy(network: Classifier, images: Tensor, labels: Tensor) -> float:
-    """The fraction of images whose class is right."""
+    """Returns the share of images that are classified correctly."""
     return (network(images)[1].argmax(1) == labels).double().mean().item()
 
 
 def release(name: str, seed: int) -> dict[str, object]:
-    """Train, write the weights and what is known about them; return the latter."""
+    """Train a classifier and write its weights with facts about them. Returns the facts."""
     dataset = load(name)
     network = train(dataset, seed)
     path = BUNDLED / f"{name}.pt"

@@ -1,4 +1,4 @@
-"""Files of weights: bundled with the package, or published elsewhere and named by the user or downloaded."""
+"""Files of weights: bundled with the package, named by the user, or downloaded."""
 
 import hashlib
 import os
@@ -15,13 +15,13 @@ BUNDLED = Path(__file__).parent / "bundled"
 
 @dataclass(frozen=True)
 class Weights:
-    """A network whose weights others have network."""
+    """Published weights of a network."""
 
-    owner: str  # as a sentence names it
-    fidelity_name: str  # torch-fidelity's
+    owner: str  # name in sentences
+    fidelity_name: str  # name in torch-fidelity
     url: str
-    sha256: str  # its first digits, which the publishers put into the file's name
-    variable: str  # of the environment: a file to take instead
+    sha256: str  # first digits, part of the published file's name
+    variable: str  # environment variable that names another file
 
 
 PUBLISHED = {
@@ -45,12 +45,12 @@ WITHOUT_WEIGHTS = ("raw", "pixels")  # extractors without weights
 
 
 def weights_file(extractor: str, given: str | None) -> Path | None:
-    """The file of an extractor's weights, None if it has none.
+    """Returns the file of an extractor's weights; None if it has no weights.
 
-    That of published weights is `given`, or else named by the environment, or else downloaded.
+    The file of published weights is `given`, else that of the environment variable, else downloaded.
 
     Raises:
-        UserError: there is no such file, or the download failed.
+        UserError: the file does not exist, or the download failed.
     """
     if extractor in WITHOUT_WEIGHTS:
         return None
@@ -69,7 +69,7 @@ def _download(network: Weights) -> Path:
     if not path.exists():
         try:
             with file_lock(path.with_name(f".{path.name}.lock")):
-                if not path.exists():  # nobody else has downloaded them meanwhile
+                if not path.exists():  # no other process has downloaded it since
                     torch.hub.download_url_to_file(network.url, str(path), network.sha256, progress=False)
         except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash is a RuntimeError
             raise UserError(f"{network.owner}'s weights could not be downloaded ({error})") from None
@@ -77,6 +77,6 @@ def _download(network: Weights) -> Path:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """Returns the SHA-256 of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

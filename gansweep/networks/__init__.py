@@ -2,7 +2,7 @@
 
 `infogan` is the pair used for every model of Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337,
 for images of 28, 32 and 64 pixels, and the autoencoder and the encoder of about its size. `conv8` and
-`conv28` are the same with fewer features, for 8 pixels and for 28 on a CPU; `mlp` is for vectors. For 32 and
+`conv28` have fewer features, for 8 pixels and for 28 pixels on a CPU; `mlp` is for vectors. For 32 and
 64 pixels there are also `dcgan`, `sndcgan` and `resnet`; `gaussian` fits a normal distribution to numbers.
 Each module states its sources.
 """
@@ -84,10 +84,10 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def architecture_for(shape: tuple[int, ...]) -> str:
-    """The name of the first architecture made for data of this shape ([C, H, W] or [d]).
+    """Returns the name of the first architecture for data of this shape ([C, H, W] or [d]).
 
     Raises:
-        UserError: there is none.
+        UserError: no architecture fits.
     """
     for name, architecture in ARCHITECTURES.items():
         if architecture.fits(shape):
@@ -113,10 +113,10 @@ def build(
     options: NetworkOptions,
     seed: int,
 ) -> dict[str, nn.Module]:
-    """The networks of one member, by the names the variant's losses use, initialised from the seed alone.
+    """Build the networks of one member by their names in the losses, initialised from the seed alone.
 
     roles: the role of each network: generator, decoder, discriminator, auxiliary, autoencoder or encoder.
-    Each network is called as `net(x)` or `net(x, binding)`. The global random state stays as it was.
+    Each network is called as `net(x)` or `net(x, binding)`. The global random state is unchanged.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Two strided convolutions and two dense layers: the networks of Lucic et al. (2018), at any even size / 4.
+"""Two strided convolutions and two dense layers: the networks of Lucic et al. (2018), for any side / 4.
 
 `features` are those after the first and the second convolution and of the dense layer.
 
@@ -34,7 +34,7 @@ def trunk(role: str, architecture: Architecture, shape: tuple[int, ...], options
 def generator(
     role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions, n_inputs: int
 ) -> Stack:
-    """G, which always has batch norm; the VAE's decoder has plain ReLUs; the autoencoder's half D's norm."""
+    """G with batch norm. The VAE's decoder has plain ReLUs; the autoencoder's decoder has D's norm."""
     (c1, c2, n_hidden), std = architecture.features, architecture.std
     activation = relu if role == "decoder" else leaky(0.2)
     name = options.d_norm if role == "autoencoder" else "batch"

@@ -14,7 +14,7 @@ from gansweep.networks.options import NetworkOptions
 
 
 def trunk(role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions) -> Trunk:
-    """D's hidden layers; the autoencoder has one of them on each side of its code."""
+    """D's hidden layers. The autoencoder has one on each side of its code."""
     n_hidden = options.d_extra_layers + (1 if role == "autoencoder" else 2)
     sizes = (shape[0], *[architecture.features[0]] * n_hidden)
     denses = dense(sizes, architecture.std, options, architecture.activation)
@@ -24,7 +24,7 @@ def trunk(role: str, architecture: Architecture, shape: tuple[int, ...], options
 def generator(
     role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions, n_inputs: int
 ) -> Stack:
-    """G, which has no norm; the autoencoder's half has D's norm and activation."""
+    """G without norm. The autoencoder's decoder has D's norm and activation."""
     n_hidden, std = architecture.features[0], architecture.std
     half = role == "autoencoder"
     activation, name = (architecture.activation, options.d_norm) if half else (relu, "none")
@@ -34,10 +34,11 @@ def generator(
 
 
 class Gaussian(nn.Module):
-    """z [B, 1] -> mean + sd * z, a normal variable if z is one; it starts with mean 0 and sd 1.
+    """z [B, 1] -> mean + sd * z, a normal variable if z is normal; initially with mean 0 and sd 1.
 
     Source: Nowozin, Cseke and Tomioka, "f-GAN", 2016, arXiv:1606.00709, the example of a mixture of
-    Gaussians. Deviations: the start is ours. sd may become negative, which gives the same distribution.
+    Gaussians. Deviations: the initial values, not stated in the paper. A negative sd gives the same
+    distribution.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,7 @@ class Gaussian(nn.Module):
 def gaussian(
     role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions, n_inputs: int
 ) -> nn.Module:
-    """The generator with two parameters for the roles generator and decoder; otherwise as `generator`."""
+    """The generator with two parameters for the roles generator and decoder; else `generator`."""
     if role == "autoencoder":
         return generator(role, architecture, shape, options, n_inputs)
     return Gaussian()

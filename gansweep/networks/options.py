@@ -1,4 +1,4 @@
-"""What may be varied about the networks of a member besides their architecture, and what a call binds."""
+"""Options of networks besides their architecture, and the values bound to a call of a network."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,19 +12,19 @@ CONDITIONALS = ("none", "concat", "projection")
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
-    """Options of all networks of a member. "D" is the network that sees data: D, or the E of a VAE."""
+    """Options of all networks of a member. "D" is the network whose input is data: D, or the E of a VAE."""
 
     d_norm: str = "none"  # one of NORMS
     d_dropout: float = 0.0  # above 0: dropout layers after D's hidden activations; see Binding.dropout
-    d_noise: float = 0.0  # above 0: Gaussian noise on what D sees; see Binding.noise
+    d_noise: float = 0.0  # above 0: Gaussian noise on D's input; see Binding.noise
     d_extra_layers: int = 0  # hidden layers added before D's last
-    output: str = "sigmoid"  # of G for images; "tanh": networks see images in [-1, 1]
-    conditional: str = "none"  # how labels enter D; G has them concatenated to z
+    output: str = "sigmoid"  # of G for images; "tanh": images inside networks lie in [-1, 1]
+    conditional: str = "none"  # how labels enter D; in G they are concatenated to z
     n_classes: int = 0
 
 
 class Binding(NamedTuple):
-    """What the caller binds to a call of a network besides its input; a loss never sees it."""
+    """Values that the caller binds to a call of a network besides its input, hidden from losses."""
 
     y: Tensor | None = None  # labels [B], int64
     key: Tensor | None = None  # 0-d int64: the seed of this call's dropout and noise

@@ -2,7 +2,7 @@
 
 Source: Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018, arXiv:1802.05957,
 table 4, with blocks after Gulrajani et al., "Improved Training of Wasserstein GANs", 2017, arXiv:1704.00028.
-Deviations: (1) 64 features, where the table has 256 in G and 128 in D; (2) initial weights after He et al.,
+Deviations: (1) 64 features (256 in G and 128 in D in the table); (2) initial weights after He et al.,
 not Glorot and Bengio; (3) spectral norm and tanh are options; (4) the prior of z is the variant's; (5) for 64
 pixels each network has a block more.
 
@@ -22,9 +22,9 @@ from gansweep.networks.options import NO_BINDING, Binding, NetworkOptions
 
 
 def trunk(role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions) -> Trunk:
-    """D: blocks that halve the image down to 8x8 pixels, two that keep it, and the sum over its pixels.
+    """D: blocks that halve the image down to 8x8 pixels, two blocks at that size, and the sum over pixels.
 
-    The first block begins with a bare convolution. An extra layer is a convolution with a shortcut.
+    The first block begins with a convolution without norm. An extra layer is a convolution with a shortcut.
     """
     c, std = architecture.features[0], architecture.std
 
@@ -50,7 +50,7 @@ def trunk(role: str, architecture: Architecture, shape: tuple[int, ...], options
 def generator(
     role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions, n_inputs: int
 ) -> Stack:
-    """G: a dense layer to 4x4 pixels and blocks that double them. The autoencoder's half has D's norm."""
+    """G: a dense layer to 4x4 pixels and blocks that double the image; an autoencoder's has D's norm."""
     c, std = architecture.features[0], architecture.std
     name = options.d_norm if role == "autoencoder" else "batch"
 
@@ -69,7 +69,7 @@ def generator(
 
 
 class Activated(nn.Module):
-    """A norm, ReLU and dropout, and then layers."""
+    """A norm, ReLU and dropout, followed by layers."""
 
     def __init__(self, norm: nn.Module, dropout: Dropout | None, layers: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Activated(nn.Module):
 
 
 class Residual(nn.Module):
-    """A path of layers, to which the shortcut from its start is added."""
+    """A path of layers, plus a shortcut of its input."""
 
     def __init__(self, path: Sequence[nn.Module], shortcut: nn.Module) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
-"""The networks as their callers see them: what enters and leaves, for every role and architecture.
+"""The networks of every role, with the input and output that their callers see.
 
-G and D meet in data as the data set has it: images [B, C, H, W] in [0, 1], or vectors [B, d].
+The output of G and the input of D have the format of the data set: images [B, C, H, W] in [0, 1], or vectors
+[B, d].
 Inside, images are [B, H, W, C] and, with the output "tanh", in [-1, 1].
 """
 
@@ -19,13 +20,13 @@ from gansweep.networks.options import NO_BINDING, Binding, NetworkOptions
 def network(
     role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions
 ) -> nn.Module:
-    """The network for a role, with fresh weights from torch's generator."""
+    """Build the network for a role with new weights from torch's generator."""
     if role in ("generator", "decoder"):
         n_inputs = architecture.z_dim + options.n_classes
         body = architecture.generator(role, architecture, shape, options, n_inputs)
         return Generator(body, shape, options)
     net = _network_of_data(role, architecture, shape, options)
-    # Noise has stream 0, so that no dropout's depends on whether there is noise.
+    # Noise has stream 0, so that dropout does not depend on whether there is noise.
     for stream, dropout in enumerate((layer for layer in net.modules() if isinstance(layer, Dropout)), 1):
         dropout.stream = stream
     if options.d_norm == "spectral":
@@ -37,7 +38,7 @@ def network(
 def _network_of_data(
     role: str, architecture: Architecture, shape: tuple[int, ...], options: NetworkOptions
 ) -> nn.Module:
-    """The network for a role that sees data."""
+    """Build the network for a role whose input is data."""
     projects = role == "discriminator" and options.conditional == "projection"
     sees_labels = options.conditional != "none" and role != "auxiliary" and not projects
     view = InputView(shape, options, options.n_classes if sees_labels else 0)
@@ -51,11 +52,11 @@ def _network_of_data(
 
 
 class Noise(nn.Module):
-    """Adds normal noise with the standard deviation bound to the call; none to a call without a key.
+    """Adds normal noise with the standard deviation bound to the call; a call without a key gets none.
 
     Source: Sønderby et al., "Amortised MAP Inference for Image Super-resolution", 2017, arXiv:1610.04490
     ("instance noise"); Arjovsky and Bottou, "Towards Principled Methods for Training GANs", 2017,
-    arXiv:1701.04862. Deviations: the noise does not fade while training.
+    arXiv:1701.04862. Deviations: the noise does not decay during training.
     """
 
     stream = 0  # of the call's key
@@ -67,12 +68,12 @@ class Noise(nn.Module):
 
 
 class InputView(nn.Module):
-    """What a network sees of data: with noise, in its own range, with labels, channels last.
+    """Converts data to a network's input: adds noise, changes the range, appends labels, puts channels last.
 
-    n_classes: above 0, labels join the input as planes of an image or coordinates of a vector, one per class.
+    n_classes: above 0, labels are appended as planes of an image or coordinates of a vector, one per class.
 
     Source: Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014, arXiv:1411.1784. Deviations:
-    labels join the input itself; the paper gives both a hidden layer of their own first.
+    labels are appended to the input itself; in the paper each passes a hidden layer of its own first.
     """
 
     def __init__(self, shape: tuple[int, ...], options: NetworkOptions, n_classes: int) -> None:
@@ -136,7 +137,7 @@ class Projection(MatrixLayer):
 
 
 class Autoencoder(nn.Module):
-    """Data -> their reconstruction through a code of z_dim numbers: the D of BEGAN and EBGAN."""
+    """Data -> the reconstruction from a code of z_dim numbers: the D of BEGAN and EBGAN."""
 
     def __init__(
         self,
@@ -159,7 +160,7 @@ class Autoencoder(nn.Module):
 
 
 def to_data(x: Tensor, output: str) -> Tensor:
-    """Raw outputs, channels last, as data: images in [0, 1], or vectors where the output is "linear"."""
+    """Returns raw outputs, channels last, as data: images in [0, 1], or vectors if `output` is "linear"."""
     if output == "sigmoid":
         x = x.sigmoid()
     elif output == "tanh":
@@ -168,13 +169,13 @@ def to_data(x: Tensor, output: str) -> Tensor:
 
 
 def one_hot(binding: Binding, n_classes: int, dtype: torch.dtype) -> Tensor:
-    """The labels bound to a call, [B] -> [B, n_classes]."""
-    assert binding.y is not None  # who builds networks with classes binds labels
+    """Returns the labels bound to a call as one-hot vectors, [B, n_classes]."""
+    assert binding.y is not None  # the caller of a network with classes binds labels
     return (binding.y[:, None] == torch.arange(n_classes, device=binding.y.device)).to(dtype)
 
 
 def with_labels(x: Tensor, binding: Binding, n_classes: int) -> Tensor:
-    """[B, d] or [B, H, W, C] with the one-hot labels after the last axis's own numbers."""
+    """Returns x, [B, d] or [B, H, W, C], with one-hot labels appended on the last axis."""
     labels = one_hot(binding, n_classes, x.dtype)
     if x.dim() == 4:
         labels = labels[:, None, None].expand(*x.shape[:3], n_classes)

@@ -1,6 +1,6 @@
-"""What is known exactly: divergences, optimal discriminators, distances of Gaussians, best fits.
+"""Exact results: divergences, optimal discriminators, distances of Gaussians, best fits.
 
-Tests and demonstrations compare with it. It needs numpy, scipy and pandas only.
+Tests and demonstrations compare with them. The package needs numpy, scipy and pandas only.
 """
 
 from gansweep.theory.densities import Density, Gaussian, Mixture1D, integrate

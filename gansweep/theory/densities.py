@@ -22,11 +22,11 @@ class Density(Protocol):
     """A density that is smooth on the scale of `scale` and vanishes outside `bulk`."""
 
     def log_density(self, x: Array) -> Array:
-        """The natural log of the density, finite for every finite x; the shape of x."""
+        """Returns the natural logarithm of the density, finite for every finite x, in the shape of x."""
 
     @property
     def bulk(self) -> tuple[float, float]:
-        """An interval that holds all mass but 1e-30."""
+        """An interval with all mass except 1e-30."""
 
     @property
     def scale(self) -> float:
@@ -86,11 +86,11 @@ class Mixture1D:
 
 
 def integrate(function: Function, densities: Sequence[Density], edges: Sequence[float] = ()) -> float:
-    """The integral over the line of a function as smooth and as concentrated as the densities.
+    """Returns the integral over the line of a function as smooth and as concentrated as the densities.
 
     Gauss-Legendre quadrature with 12 nodes on panels of half the smallest scale, relative error about 1e-13.
-    A function with a kink needs it among `edges`. The interval is doubled until the function vanishes at its
-    ends; where it has not after six times, the integral is taken to be infinite.
+    `edges` must contain the kinks of the function. The interval is doubled until the function vanishes at
+    both ends; if it does not after six doublings, the result is infinite.
     """
     with np.errstate(over="ignore"):
         limits = _limits(function, densities)
@@ -101,7 +101,7 @@ def integrate(function: Function, densities: Sequence[Density], edges: Sequence[
 
 
 def _limits(function: Function, densities: Sequence[Density]) -> tuple[float, float] | None:
-    """The interval outside which the function vanishes, or None."""
+    """Returns the interval outside which the function vanishes, or None."""
     low = min(density.bulk[0] for density in densities)
     high = max(density.bulk[1] for density in densities)
     for _ in range(_DOUBLINGS):
@@ -113,7 +113,7 @@ def _limits(function: Function, densities: Sequence[Density]) -> tuple[float, fl
 
 
 def _panels(low: float, high: float, scale: float, edges: Sequence[float]) -> tuple[Array, Array]:
-    """Nodes and weights of the composite rule."""
+    """Returns nodes and weights of the composite rule."""
     n_panels = int(np.ceil(_PANELS * (high - low) / scale))
     ends = np.sort(np.concatenate([np.linspace(low, high, n_panels + 1), edges]))
     middle, half = (ends[1:] + ends[:-1]) / 2, np.diff(ends) / 2

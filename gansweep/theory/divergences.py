@@ -36,7 +36,7 @@ class Divergence:
     smooth: bool = True  # f has no kink at u = 1
 
     def f(self, u: Array) -> Array:
-        """The generator at u > 0."""
+        """Returns the generator at u > 0."""
         return self.integrand(np.log(u), np.zeros_like(u))
 
     def __call__(self, p: Density, q: Density) -> float:
@@ -45,7 +45,7 @@ class Divergence:
         at_1, slope_at_1 = float(self.integrand(one, one)[0]), float(self.slope(one)[0])
 
         def excess(x: Array) -> Array:
-            # f less its tangent at 1, which integrates to f(1): never negative, and small where p is near q.
+            # f minus its tangent at 1, which integrates to f(1): never negative, and small where p is near q.
             log_p, log_q = p.log_density(x), q.log_density(x)
             p_x, q_x = np.exp(log_p), np.exp(log_q)
             return self.integrand(log_p, log_q) - at_1 * q_x - slope_at_1 * (p_x - q_x)
@@ -64,7 +64,11 @@ def divergence(name: str, p: Density, q: Density) -> float:
 
 
 def named(name: str) -> Divergence:
-    """The generator of that name; raises UserError where there is none."""
+    """Returns the generator of a name.
+
+    Raises:
+        UserError: the name is unknown.
+    """
     if name not in DIVERGENCES:
         raise unknown("divergence", name, DIVERGENCES)
     return DIVERGENCES[name]
@@ -174,7 +178,7 @@ DIVERGENCES: dict[str, Divergence] = {
         domain=(-inf, log(2)),
     ),
     "js_weighted": js_weighted(0.5),
-    "gan": Divergence(  # u log u - (u + 1) log(u + 1): twice the Jensen-Shannon divergence, less log 4
+    "gan": Divergence(  # u log u - (u + 1) log(u + 1): twice the Jensen-Shannon divergence, minus log 4
         integrand=lambda p, q: -np.exp(p) * np.logaddexp(0, q - p) - np.exp(q) * np.logaddexp(0, p - q),
         slope=lambda r: -np.logaddexp(0, -r),
         conjugate=lambda t: -np.log1p(-np.exp(t)),
@@ -189,4 +193,4 @@ DIVERGENCES: dict[str, Divergence] = {
     ),
     "alpha": alpha(0.5),
 }
-"""By name. `js` is 2 JSD and `gan` 2 JSD - log 4, as the generators of the paper's table are."""
+"""By name. `js` is 2 JSD and `gan` is 2 JSD - log 4, as in the paper's table."""

@@ -1,4 +1,4 @@
-"""Which Gaussian each divergence prefers when the target is not a Gaussian."""
+"""The best Gaussian under each divergence for a target that is not Gaussian."""
 
 from collections.abc import Mapping
 
@@ -11,18 +11,18 @@ from gansweep.theory.divergences import DIVERGENCES, divergence, named
 
 FGAN_MIXTURE = Mixture1D(weights=(0.67, 0.33), means=(2.0, -1.0), sds=(1.415, 0.255))
 """The target of the f-GAN study. Nowozin, Cseke, Tomioka (2016, arXiv:1606.00709) fit a Gaussian to a mixture
-of two and print the best mean, sd and divergence for five divergences, but not the mixture. This is the one
-that has those optima, found by solving for it: it reproduces the fifteen numbers to 4e-4. All optima of
-`DIVERGENCES` are finite for it."""
+of two and print the best mean, sd and divergence for five divergences, but not the mixture. The mixture here
+was found by solving for those optima and reproduces the fifteen numbers to 4e-4. Its optima are finite
+for all `DIVERGENCES`."""
 
-WALL = 1e300  # stands for +inf in a search that subtracts values
+WALL = 1e300  # in place of +inf, because the search subtracts values
 
 
 def fit_gaussian(name: str, target: Mixture1D) -> Gaussian:
-    """The Gaussian Q that minimises D_f(target, Q), to about 1e-6 in mean and sd.
+    """Returns the Gaussian Q that minimises D_f(target, Q), to about 1e-6 in mean and sd.
 
-    Several searches are made, from the target's own moments and from each component, since reverse KL has a
-    minimum at every component that stands apart; the lowest wins.
+    Searches start at the target's moments and at each component, since reverse KL has a minimum at every
+    separate component. The lowest result is returned.
     """
     measure = named(name)
 
@@ -39,7 +39,7 @@ def fit_gaussian(name: str, target: Mixture1D) -> Gaussian:
 
 
 def cross_divergences(target: Density, fits: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
-    """D_f(target, Q) for every divergence f (rows) and every model Q, given as (mean, sd) (columns)."""
+    """Returns D_f(target, Q) for all divergences f (rows) and models Q, given as (mean, sd) (columns)."""
     values = {
         model: [divergence(name, target, Gaussian(*parameters)) for name in DIVERGENCES]
         for model, parameters in fits.items()

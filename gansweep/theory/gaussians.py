@@ -60,7 +60,7 @@ CLOSED_FORMS: dict[str, Callable[[Gaussian, Gaussian], float]] = {
     "tv": total_variation,
     "alpha": lambda p, q: alpha_divergence(0.5, p, q),
 }
-"""The Jensen-Shannon divergences have none; `divergence` computes them by quadrature."""
+"""Jensen-Shannon divergences have no closed form; `divergence` computes them by quadrature."""
 
 
 def wasserstein_1(p: Gaussian, q: Gaussian) -> float:
@@ -83,10 +83,10 @@ def frechet_distance(mean_p: Array, sds_p: Array, mean_q: Array, sds_q: Array) -
 
 
 def fid_bias(n: int, d: int) -> float:
-    """The FID of two sets of n samples of the standard Gaussian in d dimensions, which should be 0.
+    """The FID of two sets of n samples of the standard Gaussian in d dimensions, whose true value is 0.
 
-    2 d / n from the means and about d (d + 1) / (2 (n - 1)) from the covariances, n far above d; it shrinks
-    as 1 / n. Simulations agree to 2 % at n / d = 30.
+    The means contribute 2 d / n, the covariances about d (d + 1) / (2 (n - 1)) for n far above d; the sum
+    decreases as 1 / n. Simulations agree to 2 % at n / d = 30.
 
     >>> round(fid_bias(n=2000, d=64), 3)
     1.105

@@ -1,4 +1,4 @@
-"""What the players of a game should find: the best discriminators, their values, G's gradients.
+"""The optima of games: the best discriminators, their values, G's gradients.
 
 P is the distribution of the data, Q that of G's samples, and r = log(p / q).
 """
@@ -23,7 +23,7 @@ OPTIMAL_SCORES: dict[str, Function] = {
     "gan": lambda r: r,
 }
 """D's score V for which the bound of an f-GAN is tight: g_f(V) = f'(p / q), with g_f as Nowozin et al. (2016,
-arXiv:1606.00709, table 2) chose it. Total variation has none: the best V is infinite, of the sign of r."""
+arXiv:1606.00709, table 2) chose it. Total variation has no finite optimum: V has the sign of r."""
 
 
 def optimal_score(name: str, log_ratio: Array) -> Array:

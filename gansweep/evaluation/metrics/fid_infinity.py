@@ -1,4 +1,4 @@
-"""The bias of FID from finitely many images, and the FID that infinitely many would have."""
+"""The bias of FID from finitely many images, and the extrapolation to infinitely many."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from torch import Tensor
 
 from gansweep.evaluation.metrics.features import Gaussian, Moments, frechet, gaussian, statistics
 
-N_SIZES = 15  # as Chong and Forsyth take
+N_SIZES = 15  # as in Chong and Forsyth
 
 
 def sizes_for(n: int, n_features: int) -> list[int]:
-    """Numbers of samples to measure the bias at: 15 from a tenth of n, or twice the features, up to n.
+    """Returns N_SIZES numbers of samples, from a tenth of n (or twice the features) up to n.
 
-    With fewer samples than features the bias is not in proportion to 1/n.
+    With fewer samples than features the bias is not proportional to 1/n.
 
     >>> sizes_for(10_000, 64)[:3], sizes_for(5000, 2048)[:2]
     ([1000, 1643, 2286], [2500, 2679])
@@ -26,9 +26,9 @@ def sizes_for(n: int, n_features: int) -> list[int]:
 def fid_by_size(
     features: Tensor, reference: Moments | Gaussian, sizes: Sequence[int], seed: int
 ) -> list[float]:
-    """The FID of a random subset of the features [N, D] for each size.
+    """Returns the FID of a random subset of the features [N, D] for each size.
 
-    The samples of a subset are all different; each subset is drawn anew.
+    Subsets are independent; the samples of a subset are all different.
     """
     real = reference if isinstance(reference, Gaussian) else gaussian(*reference)
     stream = np.random.RandomState(seed)
@@ -37,15 +37,15 @@ def fid_by_size(
 
 
 def at_infinity(fids: Sequence[float], sizes: Sequence[int]) -> tuple[float, float]:
-    """Intercept and slope of the line of least squares through FIDs over 1 / number of samples.
+    """Returns intercept and slope of the least-squares line through FIDs over 1 / number of samples.
 
-    The intercept estimates the FID of infinitely many samples, the slope C what the bias C / n is made of. C
-    differs between generators, so two of them may change places between n samples and infinitely many. If
-    the reference is of finitely many real samples, its share of the bias stays in the intercept.
+    The intercept estimates the FID of infinitely many samples; the slope is the C of the bias C / n. C
+    depends on the generator, so the order of two generators may differ between n and infinitely many samples.
+    The bias from finitely many real samples stays in the intercept.
 
     Source: Chong and Forsyth, "Effectively Unbiased FID and Inception Score and Where to Find Them", 2020,
         arXiv:1911.07023, section 3.
-    Deviations: (1) the latents are those of the study, not quasi-random; (2) the least size is not always
+    Deviations: (1) the latents of the study instead of quasi-random ones; (2) the smallest size is not always
         5,000: see `sizes_for`.
 
     >>> intercept, slope = at_infinity([3.0, 2.5], [100, 200])
@@ -57,11 +57,11 @@ def at_infinity(fids: Sequence[float], sizes: Sequence[int]) -> tuple[float, flo
 
 
 def gaussian_slope(sigma: Tensor) -> float:
-    """The C of the bias C / n that n samples of a Gaussian with covariance `sigma` [D, D] have against its
-    true moments, to the first order in 1 / n.
+    """Returns the C of the bias C / n of n samples of a Gaussian with covariance `sigma` [D, D].
 
-    The mean adds trace(sigma). The covariance adds half the sum over pairs of eigenvalues a, b of
-    ab / (a + b), and half of it again for a with itself: D(D + 1) / 4 if all are 1. Two samples add theirs.
+    The bias is that against the true moments, to first order in 1 / n; two finite samples add their biases.
+    The mean contributes trace(sigma). The covariance contributes half the sum of ab / (a + b) over pairs of
+    eigenvalues a, b, and half of it again for a = b: D(D + 1) / 4 if all eigenvalues are 1.
     """
     values = torch.linalg.eigvalsh(sigma).clamp(min=1e-300)
     pairs = values.outer(values) / (values.unsqueeze(0) + values.unsqueeze(1))

@@ -1,7 +1,7 @@
 """Metrics of pairs of samples: KID, precision and recall. Features are float32 [N, D] on any device.
 
-They are torch-fidelity's, with its random subsets and its arithmetic of distances. What concerns real samples
-alone is computed once for all generators: `kernel_means`, `radii`.
+The numbers are torch-fidelity's, with its random subsets and its arithmetic of distances. Values of the real
+samples alone are computed once for all generators: `kernel_means`, `radii`.
 """
 
 from functools import lru_cache
@@ -13,16 +13,16 @@ from torch import Tensor
 from gansweep.evaluation.metrics.features import SHUFFLE_SEED, settings
 from gansweep.evaluation.settings import KID_SUBSETS, NEIGHBOURS
 
-KERNEL_ROWS = 100  # of a block of kernel values, so that it stays in a processor's cache
-AT_ONCE = 1_000_000  # distances, likewise
-N_GROUPS = 100  # of samples, among which near ones are looked for
+KERNEL_ROWS = 100  # rows of a block of kernel values: few enough for a processor's cache
+AT_ONCE = 1_000_000  # distances: few enough for a processor's cache
+N_GROUPS = 100  # groups of samples in the search for neighbours
 
 
 def kernel_distance(generated: Tensor, real: Tensor, means: Tensor) -> float:
-    """KID: the mean over subsets of the unbiased squared MMD with the kernel (x.y / D + 1)^3; 0 on average if
-    nothing differs. means: `kernel_means` of the real samples.
+    """Returns KID: the mean over subsets of the unbiased squared MMD with the kernel (x.y / D + 1)^3.
 
-    Within 1e-6 of the kernel's mean of what the library finds of the same features in float64.
+    Its expectation is 0 for equal distributions. means: `kernel_means` of the real samples.
+    The difference to torch-fidelity's result in float64 is at most 1e-6 of the kernel's mean.
 
     Source: Binkowski et al., "Demystifying MMD GANs", 2018, arXiv:1801.01401.
     """
@@ -32,14 +32,14 @@ def kernel_distance(generated: Tensor, real: Tensor, means: Tensor) -> float:
 
 
 def kernel_means(real: Tensor, n_generated: int) -> Tensor:
-    """For each subset that KID compares, the mean kernel of two different real samples in it, float64."""
+    """Returns the mean kernel of two different real samples in each subset, float64 [KID_SUBSETS]."""
     chosen = subsets(n_generated, len(real))[1].to(real.device)
     return _kernel_means(real, real, chosen, chosen[:, :0])[:, 0]
 
 
 @lru_cache
 def subsets(n_generated: int, n_real: int) -> tuple[Tensor, Tensor]:
-    """The library's choice of generated and of real samples for KID: indices [KID_SUBSETS, size] of each."""
+    """Returns torch-fidelity's subsets of generated and real samples, indices [KID_SUBSETS, size] each."""
     size, stream = settings(n_generated, n_real)["kid_subset_size"], np.random.RandomState(SHUFFLE_SEED)
     drawn = [
         [stream.choice(n, size, replace=False) for n in (n_generated, n_real)] for _ in range(KID_SUBSETS)
@@ -49,13 +49,13 @@ def subsets(n_generated: int, n_real: int) -> tuple[Tensor, Tensor]:
 
 
 def _kernel_means(x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor) -> Tensor:
-    """For subsets of x and y, indices [S, m] and [S, n]: the mean kernel of two different samples of x, and
-    that of one of x and one of y; float64 [S, 2].
+    """Returns the mean kernel within x (of two different samples) and across x and y, float64 [S, 2].
 
-    A pair of x counts twice where it lies above the diagonal, for itself and the other way round.
+    of_x, of_y: subsets as indices [S, m] and [S, n].
+    A pair within x above the diagonal counts twice, for both orders.
     """
     (m, n), d = (of_x.shape[1], of_y.shape[1]), x.shape[1]
-    left = torch.cat([x, x.new_full((len(x), 1), d)], 1)  # such that left times right is x.y + D
+    left = torch.cat([x, x.new_full((len(x), 1), d)], 1)  # so that left times right is x.y + D
     right_x, right_y = (torch.cat([part, part.new_ones(len(part), 1)], 1) for part in (x, y))
     counts = [_counts(m - i, n).to(x) for i in range(0, m, KERNEL_ROWS)]
     means = []
@@ -70,16 +70,16 @@ def _kernel_means(x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor) -> Tensor:
 
 
 def _counts(n_left: int, n: int) -> Tensor:
-    """How often the columns of a block count in the sums within x and across x and y: [n_left + n, 2]."""
+    """Returns the weights of a block's columns in the sums within x and across x and y, [n_left + n, 2]."""
     counts = torch.zeros(n_left + n, 2)
     counts[:n_left, 0] = 2
-    counts[:KERNEL_ROWS, 0] = 1  # the square on the diagonal has both ways
+    counts[:KERNEL_ROWS, 0] = 1  # the square on the diagonal holds both orders
     counts[n_left:] = torch.tensor([0.0, 1.0])
     return counts
 
 
 def precision_recall(generated: Tensor, real: Tensor, real_radii: Tensor) -> dict[str, float]:
-    """The fractions of samples within reach of the other side's nearest neighbours, each in [0, 1].
+    """Returns precision and recall: shares of samples inside a neighbourhood of the other side.
 
     real_radii: `radii` of the real samples.
 
@@ -89,18 +89,18 @@ def precision_recall(generated: Tensor, real: Tensor, real_radii: Tensor) -> dic
     precise, recalled = [], torch.zeros(len(real), dtype=torch.bool, device=real.device)
     for part, reach in zip(generated.split(size), radii(generated).split(size), strict=True):
         distances = _distances(part, columns)
-        precise.append((distances - real_radii).amin(1) <= 0)  # an amin is faster than an any
+        precise.append((distances - real_radii).amin(1) <= 0)  # amin is faster than any
         recalled |= (distances - reach.unsqueeze(1)).amin(0) <= 0
     shares = torch.stack([torch.cat(precise).double().mean(), recalled.double().mean()]).tolist()
     return dict(zip(("precision", "recall"), shares, strict=True))
 
 
 def radii(samples: Tensor) -> Tensor:
-    """The distance [N] of each sample from the NEIGHBOURS-th nearest of the others.
+    """Returns the distance of each sample to its NEIGHBOURS-th nearest other sample, [N].
 
-    The nearest are in those groups whose own nearest are nearest, so that few distances need sorting.
+    The nearest samples lie in the groups with the smallest minima, so only few distances are sorted.
     """
-    n_wanted = NEIGHBOURS + 1  # with the sample itself
+    n_wanted = NEIGHBOURS + 1  # the sample itself counts
     columns = _columns(samples, -len(samples) % N_GROUPS)
     found = []
     for part in samples.split(max(1, AT_ONCE // len(samples))):
@@ -112,13 +112,13 @@ def radii(samples: Tensor) -> Tensor:
 
 
 def _distances(x: Tensor, columns: Tensor) -> Tensor:
-    """From samples [M, D] to those in `columns`: [M, N], by the arithmetic of `torch.cdist`."""
+    """Returns the distances [M, N] of samples [M, D] to those in `columns`, computed like `torch.cdist`."""
     norms = x.square().sum(1, keepdim=True)
     return (torch.cat([-2 * x, norms, torch.ones_like(norms)], 1) @ columns).clamp_min_(0).sqrt_()
 
 
 def _columns(samples: Tensor, n_far: int = 0) -> Tensor:
-    """Samples as `_distances` takes them, and `n_far` more, infinitely far from all: [D + 2, N + n_far]."""
+    """Returns samples in the form for `_distances`, [D + 2, N + n_far], the last n_far infinitely far."""
     norms = samples.square().sum(1)
     norms = torch.cat([norms, norms.new_full((n_far,), torch.inf)])
     points = torch.cat([samples.T, samples.new_zeros(samples.shape[1], n_far)], 1)

@@ -3,10 +3,10 @@
 Source: Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337, section 5; the inversion of G by
     gradient descent on its latents follows Lipton and Tripathi, "Precise Recovery of Latent Vectors from
     Generative Adversarial Networks", 2017, arXiv:1702.04782.
-Deviations: (1) the paper states no optimiser: here it is Adam, its step sizes falling to 0; (2) restarts
-    begin at the polygons, or samples of G, that are nearest to the image, where the paper's are random, since
-    that takes fewer steps; (3) latents that leave a uniform prior's support are clamped, not drawn anew, and
-    under a normal prior any latent will do; (4) a polygon must lie in the image with an area in AREAS.
+Deviations: (1) the optimiser, which the paper does not state, is Adam with a step size that decays to 0;
+    (2) restarts begin at the polygons, or samples of G, nearest to the image (at random points in the paper),
+    which takes fewer steps; (3) latents outside the support of a uniform prior are clamped, not redrawn, and
+    any latent is allowed under a normal prior; (4) a polygon must lie in the image with an area in AREAS.
 """
 
 from collections.abc import Callable
@@ -19,17 +19,17 @@ from gansweep.data.polygons import RADIUS, Polygons
 from gansweep.evaluation.metrics.raster import areas, rasterise
 from gansweep.evaluation.settings import N_LATENTS, Manifold
 
-N_STARTS = 4096  # random polygons to begin at, of the data's kind and as many of any
-AREAS = (10.0, 3.15 * RADIUS**2)  # square pixels: with these bounds a white or black image is no polygon
-CHUNK = 64  # images fitted at once: their tensors stay in a processor's cache
+N_STARTS = 4096  # random starts of the data's kind, and as many of any kind
+AREAS = (10.0, 3.15 * RADIUS**2)  # [square pixels]; excludes white and black images
+CHUNK = 64  # images fitted at once: few enough for a processor's cache
 BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8  # Adam
 
 
 @dataclass(frozen=True, eq=False)
 class Generator:
-    """A trained G, for metrics that look inside.
+    """A trained G, for metrics that need gradients with respect to latents.
 
-    images: latents [B, z_dim] to images [B, C, H, W] in [0, 1], differentiable.
+    images: latents [B, z_dim] -> images [B, C, H, W] in [0, 1], differentiable.
     prior: "uniform" on [-1, 1] or "normal".
     """
 
@@ -40,12 +40,12 @@ class Generator:
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """Images with continuous parameters, among which the nearest one is looked for by descent.
+    """A family of images with continuous parameters, in which gradient descent finds the nearest image.
 
-    draw: parameters [B, ...] to images [B, C, H, W], differentiable.
-    project: parameters to the nearest ones that are allowed.
-    allowed: which of the projected parameters count, bool [B].
-    starts: parameters [S, ...] to begin at, and their images [S, C, H, W].
+    draw: parameters [B, ...] -> images [B, C, H, W], differentiable.
+    project: parameters -> the nearest allowed parameters.
+    allowed: whether projected parameters are valid, bool [B].
+    starts: parameters [S, ...] of the starts, and their images [S, C, H, W].
     """
 
     draw: Callable[[Tensor], Tensor]
@@ -53,13 +53,13 @@ class Family:
     allowed: Callable[[Tensor], Tensor]
     starts: tuple[Tensor, Tensor]
     steps: int
-    lr: float  # of the first step; it falls to 0
+    lr: float  # of the first step; decays to 0
 
 
 def polygon_family(
     polygons: Polygons, side: int, options: Manifold, device: str | torch.device = "cpu"
 ) -> Family:
-    """All convex polygons with so many vertices in the image, anywhere and turned by any angle."""
+    """Returns the family of all convex polygons in the image with the data's number of vertices."""
     turned = Polygons(polygons.label, polygons.n_vertices, rotation=360.0).draw(N_STARTS, seed=0).float()
     anywhere = side * torch.rand(turned.shape, generator=torch.Generator().manual_seed(0))
     vertices = torch.cat([turned, convex(anywhere)]).to(device)
@@ -80,7 +80,7 @@ def _is_valid(vertices: Tensor) -> Tensor:
 
 
 def generator_family(generator: Generator, options: Manifold, device: str | torch.device = "cpu") -> Family:
-    """All images that a generator makes from its prior's support."""
+    """Returns the family of all images that a generator makes from the support of its prior."""
     shape, draws = (N_LATENTS, generator.z_dim), torch.Generator().manual_seed(0)
     uniform = generator.prior == "uniform"
     z = torch.rand(shape, generator=draws) * 2 - 1 if uniform else torch.randn(shape, generator=draws)
@@ -98,9 +98,9 @@ def generator_family(generator: Generator, options: Manifold, device: str | torc
 
 
 def convex(vertices: Tensor) -> Tensor:
-    """Vertices [B, n, 2] in the order of their angle about their mean; a reflex one is moved to its chord.
+    """Returns vertices [B, n, 2] ordered by angle about their mean, with a reflex vertex moved to its chord.
 
-    The order makes every triangle convex, and a 4-gon has one reflex vertex at most.
+    The order makes every triangle convex; a quadrilateral has at most one reflex vertex.
     """
     centred = vertices - vertices.mean(1, keepdim=True)
     order = torch.atan2(centred[..., 1], centred[..., 0]).argsort(1)
@@ -113,17 +113,17 @@ def convex(vertices: Tensor) -> Tensor:
 
 
 def precision(images: Tensor, polygons: Polygons, options: Manifold) -> float:
-    """The share of generated images [N, 1, side, side] in [0, 1] closer to a polygon than the threshold."""
+    """Returns the share of generated images [N, 1, side, side] closer to a polygon than the threshold."""
     return _share_near(images, polygon_family(polygons, images.shape[-1], options, images.device), options)
 
 
 def recall(images: Tensor, generator: Generator, options: Manifold) -> float:
-    """The share of real images [N, 1, side, side] in [0, 1] closer to a sample than the threshold."""
+    """Returns the share of real images [N, 1, side, side] closer to a sample of G than the threshold."""
     return _share_near(images, generator_family(generator, options, images.device), options)
 
 
 def f1(precision: float, recall: float) -> float:
-    """Their harmonic mean; 0 if both are."""
+    """Returns the harmonic mean of precision and recall; 0 if both are 0."""
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -133,9 +133,9 @@ def _share_near(images: Tensor, family: Family, options: Manifold) -> float:
 
 
 def distances(images: Tensor, family: Family, restarts: int, enough: float = 0.0) -> Tensor:
-    """The squared distance of each image [N, C, H, W] in [0, 1] to the nearest one of a family, [N].
+    """Returns the squared distance [N] of each image [N, C, H, W] in [0, 1] to the nearest image of a family.
 
-    It is an upper bound: descent may miss the nearest. An image is done when its distance is below `enough`.
+    It is an upper bound: descent may miss the nearest image. Descent stops below the distance `enough`.
     """
     parameters, candidates = family.starts
     found = []
@@ -147,12 +147,12 @@ def distances(images: Tensor, family: Family, restarts: int, enough: float = 0.0
 
 
 def _descend(images: Tensor, start: Tensor, family: Family, enough: float) -> Tensor:
-    """The least squared distance on the ways from several parameters for each image, [B, R, ...]."""
+    """Returns the smallest squared distance [B] on the paths from R starts per image, [B, R, ...]."""
     best = torch.full(start.shape[:1], torch.inf, device=images.device)
-    place = torch.arange(len(images), device=images.device)  # of those that are not done
+    place = torch.arange(len(images), device=images.device)  # indices of the unfinished images
     p, m, v = start, torch.zeros_like(start), torch.zeros_like(start)
     for step in range(family.steps):
-        loss, slope = _look(images[place], p, family)
+        loss, slope = _distances_and_slopes(images[place], p, family)
         best[place] = best[place].minimum(loss.amin(1))
         going = best[place] >= enough
         place, p, m, v, slope = (tensor[going] for tensor in (place, p, m, v, slope))
@@ -165,8 +165,8 @@ def _descend(images: Tensor, start: Tensor, family: Family, enough: float) -> Te
     return best
 
 
-def _look(images: Tensor, p: Tensor, family: Family) -> tuple[Tensor, Tensor]:
-    """Squared distances [B, R], infinite where parameters [B, R, ...] do not count, and their gradients."""
+def _distances_and_slopes(images: Tensor, p: Tensor, family: Family) -> tuple[Tensor, Tensor]:
+    """Returns squared distances [B, R], infinite for invalid parameters [B, R, ...], and their gradients."""
     flat = p.flatten(0, 1).detach().requires_grad_()
     drawn = family.draw(flat).flatten(1).view(*p.shape[:2], -1)
     loss = (drawn - images.flatten(1).unsqueeze(1)).square().sum(2)

@@ -1,4 +1,4 @@
-"""Images of convex polygons that can be differentiated by the vertices."""
+"""Images of convex polygons, differentiable in the vertices."""
 
 import torch
 from torch import Tensor
@@ -7,13 +7,13 @@ TINY = 1e-6  # pixels
 
 
 def rasterise(vertices: Tensor, side: int) -> Tensor:
-    """Images [N, 1, side, side] of polygons [N, n, 2]: 0 inside, 1 outside, exact shares of area between.
+    """Returns images [N, 1, side, side] of polygons [N, n, 2]: 0 inside, 1 outside, area shares at edges.
 
-    vertices: (x, y) in pixels, x to the right and y down, in the order of their angle about the mean, so
-        that their signed area is positive. What lies outside the image is cut off.
+    vertices: (x, y) [pixels], x to the right and y down, in the order of their angle about the mean, so that
+        the signed area is positive. Parts outside the image are cut off.
 
-    The area of a pixel is that to the right of its left side less that to the right of its right side, and
-    either is a sum over the edges (Green's theorem).
+    The area within a pixel is the area to the right of its left side minus the area to the right of its right
+    side. Each of them is a sum over the edges (Green's theorem).
     """
     line = torch.arange(side + 1, dtype=vertices.dtype, device=vertices.device)
     start, end = vertices.unsqueeze(2), vertices.roll(-1, 1).unsqueeze(2)  # [N, n, 1, 2]
@@ -22,7 +22,7 @@ def rasterise(vertices: Tensor, side: int) -> Tensor:
     slope = dx / dy.where(steep, 1)
     top, bottom = (
         y.maximum(line[:-1]).minimum(line[1:]) for y in (start[..., 1], end[..., 1])
-    )  # of the part of an edge in each row, [N, n, side]
+    )  # of an edge's part in each row, [N, n, side]
     x = [start[..., 0] + (y - start[..., 1]) * slope for y in (top, bottom)]
     low, high = x[0].minimum(x[1]).unsqueeze(3) - line, x[0].maximum(x[1]).unsqueeze(3) - line
     # The mean of max(0, u) for u between low and high, times the height.
@@ -32,6 +32,6 @@ def rasterise(vertices: Tensor, side: int) -> Tensor:
 
 
 def areas(vertices: Tensor) -> Tensor:
-    """The signed areas of polygons [..., n, 2], in square pixels."""
+    """Returns the signed areas of polygons [..., n, 2] [square pixels]."""
     x, y = vertices.unbind(-1)
     return (x * y.roll(-1, -1) - x.roll(-1, -1) * y).sum(-1) / 2

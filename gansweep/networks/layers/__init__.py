@@ -1,1 +1,1 @@
-"""Layers that work one member at a time and fast inside a pack."""
+"""Layers that are written for one member and fast inside a pack."""

@@ -1,7 +1,7 @@
-"""Batch norm that reads its input where a pack has it.
+"""Batch norm without copies inside a pack.
 
-PyTorch's kernel wants one axis of features, and a pack has two, members and features, that lie apart: it
-would be copied to and fro.
+PyTorch's kernel needs one axis of features. A pack has two, members and features, which are not adjacent in
+memory, so that the kernel would copy its input and output.
 """
 
 from typing import Any
@@ -16,9 +16,8 @@ EPS = 1e-3
 class BatchNorm(nn.Module):
     """Normalises every feature of the last axis over all other axes, then scales and shifts it.
 
-    In training mode with the statistics of the batch at hand; in evaluation mode with `mean` and `var`, which
-    hold those of the last batch seen while `measuring`. There are no running averages: see
-    `training.sampling`.
+    Training mode uses the statistics of the batch. Evaluation mode uses `mean` and `var`, the statistics of
+    the last batch while `measuring`. There are no running averages: see `training.sampling`.
 
     Source: Ioffe and Szegedy, "Batch Normalization", 2015, arXiv:1502.03167, algorithm 1, with eps = 1e-3.
     """
@@ -49,8 +48,10 @@ class BatchNorm(nn.Module):
 
 
 class _BatchNorm(Function):
-    """x [n, f], weight [f], bias [f] -> normalised, scaled and shifted; x normalised; one over its standard
-    deviation. The last two are for the backward pass alone."""
+    """x [n, f], weight [f], bias [f] -> the output; x normalised; one over the standard deviation of x.
+
+    Only the backward pass uses the last two.
+    """
 
     generate_vmap_rule = True
 
@@ -69,7 +70,7 @@ class _BatchNorm(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, weight, normal, rate = ctx.saved_tensors
-        if torch.is_grad_enabled():  # the gradient will be differentiated in turn: as a function of x
+        if torch.is_grad_enabled():  # the gradient will be differentiated, too, so it must be a function of x
             normal, rate = _normalised(x)
         bias_gradient = gradient.sum(0)
         weight_gradient = (gradient * normal).sum(0)
@@ -79,7 +80,7 @@ class _BatchNorm(Function):
 
 
 def _normalised(x: Tensor) -> tuple[Tensor, Tensor]:
-    """x with mean 0 and variance 1 over its rows (less for eps), and one over the standard deviation."""
+    """Returns x with mean 0 and variance 1 over rows (up to eps), and one over the standard deviation."""
     centred = x - x.mean(0)
     rate = (centred.square().mean(0) + EPS).rsqrt()
     return centred * rate, rate

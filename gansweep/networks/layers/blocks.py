@@ -1,4 +1,4 @@
-"""What all architectures are made of: hidden layers with norm, activation and dropout, and rows of them."""
+"""Parts of all architectures: hidden layers with norm, activation and dropout, and stacks of them."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,7 +16,7 @@ Activation = Callable[[Tensor], Tensor]
 
 
 def leaky(slope: float) -> Activation:
-    """max(x, slope * x)."""
+    """Returns the function max(x, slope * x)."""
     return partial(leaky_relu, negative_slope=slope)
 
 
@@ -24,11 +24,11 @@ class Dropout(nn.Module):
     """Sets activations to 0 with the probability bound to the call, and scales the others to keep the mean.
 
     Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
-    2014, JMLR 15. Deviations: none; the scaling is done while training.
-    A call without a key drops nothing.
+    2014, JMLR 15. Deviations: none; the scaling is applied during training.
+    A call without a key drops no activation.
     """
 
-    stream = 0  # of the call's key; a network gives each of its random layers another
+    stream = 0  # of the call's key; different for each random layer of a network
 
     def forward(self, x: Tensor, binding: Binding) -> Tensor:
         if binding.key is None or binding.dropout is None:
@@ -52,31 +52,31 @@ class Block(nn.Module):
 
 
 def dropout(options: NetworkOptions) -> Dropout | None:
-    """D's dropout layer, if it has any."""
+    """Returns D's dropout layer, or None if D has no dropout."""
     return Dropout() if options.d_dropout > 0 else None
 
 
 def hidden(
     layer: nn.Module, features: int, options: NetworkOptions, activation: Activation, spatial: bool = False
 ) -> Block:
-    """A hidden layer of D with the norm it is to have; spatial: of a convolution."""
+    """Returns a hidden layer of D with the norm of the options. spatial: the layer is a convolution."""
     return Block(layer, norm(options.d_norm, features, spatial), activation, dropout(options))
 
 
 def first(layer: nn.Module, options: NetworkOptions, activation: Activation) -> Block:
-    """D's first layer, which has no norm: it would take away the mean and the contrast of the data."""
+    """Returns D's first layer, without norm: a norm would remove mean and contrast of the data."""
     return Block(layer, nn.Identity(), activation, dropout(options))
 
 
 def dense(
     sizes: tuple[int, ...], std: float | None, options: NetworkOptions, activation: Activation
 ) -> list[Block]:
-    """Dense hidden layers of D, from the first size to the last."""
+    """Returns dense hidden layers of D, from the first size to the last."""
     return [hidden(Linear(i, o, std), o, options, activation) for i, o in pairwise(sizes)]
 
 
 class Trunk(nn.Module):
-    """D up to its last layer: data, channels last, -> features [B, n_features]."""
+    """D without its last layer: data, channels last -> features [B, n_features]."""
 
     def __init__(self, convs: Sequence[nn.Module], denses: Sequence[nn.Module], n_features: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Trunk(nn.Module):
 
 
 class Stack(nn.Module):
-    """Blocks and a last layer: the generator's way from [B, n_inputs] to data, channels last."""
+    """Blocks and a last layer: the generator from [B, n_inputs] to data, channels last."""
 
     def __init__(self, blocks: Sequence[nn.Module], last: nn.Module) -> None:
         super().__init__()

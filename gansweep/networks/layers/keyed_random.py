@@ -1,8 +1,8 @@
-"""Random numbers as a function of a key: the same alone and in a pack, on any device, in any order.
+"""Random numbers as a function of a key: equal alone and in a pack, on any device, in any order.
 
 Source: SplitMix64 of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014, OOPSLA;
-normal numbers after Box and Muller, 1958. Deviations: the state is not kept but computed from the place of a
-number in its tensor; 24 bits make a number, so that all precisions draw the same.
+normal numbers after Box and Muller, 1958. Deviations: the state is computed from the position of a
+number in its tensor instead of stored; numbers have 24 bits, so that all precisions draw the same.
 """
 
 import math
@@ -18,20 +18,20 @@ BITS = 24
 
 
 def fold_in(key: Tensor, stream: int) -> Tensor:
-    """The key of one of the streams of a key; both are 0-d int64."""
+    """Returns the key of a stream of a key, 0-d int64."""
     return _mix(_mix(key) + stream * GOLDEN % 2**63)
 
 
 def uniform(key: Tensor, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-    """Uniform numbers in [0, 1), multiples of 2^-24, on the device of the key.
+    """Returns uniform numbers in [0, 1), multiples of 2^-24, on the device of the key.
 
-    key: 0-d int64. It may be mapped by `vmap`: the numbers are those of a loop over the keys.
+    key: 0-d int64. Under `vmap` the numbers equal those of a loop over the keys.
     """
     return _fraction(_shifted(_words(key, shape), 64 - BITS), dtype)
 
 
 def normal(key: Tensor, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-    """Standard normal numbers, at most 5.8 in size, on the device of the key (0-d int64)."""
+    """Returns standard normal numbers of absolute value 5.8 at most, on the device of the key (0-d int64)."""
     words = _words(key, shape)
     radius = 1 - _fraction(_shifted(words, 64 - BITS), dtype)
     angle = _fraction(words & (2**BITS - 1), dtype)
@@ -39,7 +39,7 @@ def normal(key: Tensor, shape: torch.Size, dtype: torch.dtype) -> Tensor:
 
 
 def _words(key: Tensor, shape: torch.Size) -> Tensor:
-    """64 random bits for every place of a tensor."""
+    """Returns 64 random bits for every element of a tensor."""
     counter = torch.arange(1, shape.numel() + 1, device=key.device)
     return _mix(_mix(key) + counter * GOLDEN).view(shape)
 
@@ -51,7 +51,7 @@ def _mix(state: Tensor) -> Tensor:
 
 
 def _shifted(words: Tensor, n: int) -> Tensor:
-    """Shifted to the right by n bits, filled up with zeros."""
+    """Returns the words shifted to the right by n bits, filled with zeros."""
     return (words >> n) & (2 ** (64 - n) - 1)
 
 

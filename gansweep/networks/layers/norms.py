@@ -1,4 +1,4 @@
-"""Normalisations of hidden activations beside batch norm: layer and instance norm."""
+"""Normalisations of hidden activations other than batch norm: layer norm and instance norm."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ class LayerNorm(nn.Module):
     """Normalises all features of a sample together, then scales and shifts each channel (the last axis).
 
     Source: Ba, Kiros and Hinton, "Layer Normalization", 2016, arXiv:1607.06450, eq. 3. Deviations: on images
-    the scale and shift are those of a channel, as in Kurach et al., 2019, arXiv:1807.04720.
+    scale and shift are per channel, as in Kurach et al., 2019, arXiv:1807.04720.
     """
 
     def __init__(self, features: int) -> None:
@@ -39,9 +39,9 @@ class InstanceNorm(nn.Module):
 
 
 def norm(name: str, features: int, spatial: bool) -> nn.Module:
-    """The normalisation of activations by its name in `NORMS`; spatial: of a convolution's, [B, H, W, C].
+    """Returns the normalisation of a name in `NORMS`. spatial: of a convolution's activations, [B, H, W, C].
 
-    Instance norm leaves dense activations alone; spectral norm is one of weights, not of activations.
+    Instance norm does not change dense activations; spectral norm normalises weights, not activations.
     """
     if name == "batch":
         return BatchNorm(features)

@@ -1,7 +1,7 @@
-"""Images as patches, so that a convolution is a matrix product; the transposes add overlapping patches up.
+"""Images as patches, which make a convolution a matrix product. The transposes sum overlapping patches.
 
-Images are [..., H, W, C]. Each map is linear and its transpose is the other of its pair, so derivatives of
-any order stay in these two.
+Images are [..., H, W, C]. Each map is linear and its transpose is the other map of its pair, so derivatives
+of any order use these two maps only.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def fold_3x3(patches: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Pair:
-    """A linear map and its transpose, both for any number of leading axes."""
+    """A linear map and its transpose, for any number of leading axes."""
 
     map: Callable[[Tensor], Tensor]
     transpose: Callable[[Tensor], Tensor]

@@ -1,7 +1,7 @@
-"""A convolution of small images as one matrix, which is block Toeplitz: from all pixels to all pixels.
+"""A convolution of small images as one block Toeplitz matrix, from all pixels to all pixels.
 
-The matrix is larger than the kernel, but it is made once for all batches of an update and leaves one product
-of matrices for each call. The kernels are those of `patches`: 4x4, stride 2, padding 1.
+The matrix is larger than the kernel, but it is built once for all batches of an update, and each call is a
+single matrix product. The kernels are those of `patches`: 4x4, stride 2, padding 1.
 """
 
 import torch
@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 def conv_matrix(weight: Tensor, height: int, width: int) -> Tensor:
-    """The weight [16 i, o] of a convolution of [H, W, i] -> the matrix [H W i, H/2 W/2 o]."""
+    """Returns the matrix [H W i, H/2 W/2 o] of a convolution of [H, W, i] with the weight [16 i, o]."""
     o = weight.shape[1]
     blocks = _blocks(weight.view(16, -1), height, width).view(height * width, height * width // 4, -1, o)
     return blocks.transpose(1, 2).reshape(-1, height * width // 4 * o)
 
 
 def deconv_matrix(weight: Tensor, height: int, width: int) -> Tensor:
-    """The weight [i, 16 o] of a transposed convolution of [h, w, i] -> the matrix [h w i, 2h 2w o]."""
+    """Returns the matrix [h w i, 2h 2w o] of a transposed convolution of [h, w, i], weight [i, 16 o]."""
     i = weight.shape[0]
     taps = weight.view(i, 16, -1).transpose(0, 1).reshape(16, -1)
     blocks = _blocks(taps, 2 * height, 2 * width).view(4 * height * width, height * width, i, -1)
@@ -24,16 +24,17 @@ def deconv_matrix(weight: Tensor, height: int, width: int) -> Tensor:
 
 
 def _blocks(taps: Tensor, height: int, width: int) -> Tensor:
-    """For each pair of a pixel of the large image and one of the small, the numbers of the tap that joins
-    them, of [16, n], or zeros: [H W h w, n]."""
+    """Returns the taps [16, n] that connect pixels of a large and a small image, or zeros: [H W h w, n]."""
     down, across = (_meets(side, taps.device) for side in (height, width))
     joined = down[:, None, :, None, :, None, :, None] & across[None, :, None, :, None, :, None, :]
     return joined.reshape(-1, 16).to(taps.dtype) @ taps
 
 
 def _meets(side: int, device: torch.device) -> Tensor:
-    """Whether a line of the large image meets one of the small in a tap: [H, h, 2, 2], the tap as the line
-    of its cell of two pixels and the line in that cell."""
+    """Returns whether a tap connects a line of the large image to a line of the small one, [H, h, 2, 2].
+
+    The last two axes are the tap: the line of its cell of two pixels, and the line in that cell.
+    """
     large, taps = torch.arange(side, device=device), torch.arange(4, device=device)
     first = 2 * torch.arange(side // 2, device=device) - 1
     return (large[:, None, None] == first[:, None] + taps).view(side, side // 2, 2, 2)

@@ -1,9 +1,9 @@
-"""Layers for one member whose cost stays low when a pack runs many members at once.
+"""Layers for one member that stay cheap when a pack runs many members at once.
 
-Images are [B, H, W, C] here. Convolutions are written as patches times a matrix, or for small images as the
-image times one matrix: inside a pack this becomes one batched matrix product, where the library's convolution
-of many small filters is several times slower on a CPU and its second derivative loops over members. Weights
-are stored as the product needs them.
+Images are [B, H, W, C]. A convolution is patches times a matrix, or for small images the image times one
+matrix. Inside a pack this becomes one batched matrix product. PyTorch's grouped convolution with many small
+filters is several times slower on a CPU, and its second derivative loops over members. Weights are stored in
+the layout of the product.
 """
 
 import math
@@ -14,22 +14,22 @@ from torch import Tensor, nn
 from gansweep.networks.layers.patches import fold_4x4, patches_3x3, patches_4x4
 from gansweep.networks.layers.toeplitz import conv_matrix, deconv_matrix
 
-N_FIRST_ITERATIONS = 15  # so that a first estimate of a spectral norm is not far off
+N_FIRST_ITERATIONS = 15  # enough for a good first estimate of a spectral norm
 
 
 def matmul_2d(x: Tensor, weight: Tensor) -> Tensor:
-    """[..., i] times [i, o], as a product of two matrices: with more axes a pack would copy its weights."""
+    """Returns [..., i] times [i, o] as a product of matrices; with more axes a pack would copy weights."""
     return (x.reshape(-1, x.shape[-1]) @ weight).view(*x.shape[:-1], weight.shape[1])
 
 
 class MatrixLayer(nn.Module):
-    """A layer that multiplies by a matrix [i, o], and by one over its spectral norm if `spectral`.
+    """A layer that multiplies by a matrix [i, o], divided by its spectral norm if `spectral`.
 
     Source: Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018,
-    arXiv:1802.05957, eq. 8 and algorithm 1. `u` and `v` are constants of the gradient; who trains moves them
-    by `power_iteration`. The norm is that of the matrix as stored: for a convolution that of the map from
-    patches to features, as in the paper. Deviations: 15 iterations are done at the start; the matrix of a
-    transposed convolution is that from features to patches.
+    arXiv:1802.05957, eq. 8 and algorithm 1. The gradient treats `u` and `v` as constants; the training loop
+    updates them by `power_iteration`. The norm is that of the stored matrix: for a convolution, of the map
+    from patches to features, as in the paper. Deviations: 15 iterations at the start; for a transposed
+    convolution the norm is that of the map from features to patches.
     """
 
     weight: nn.Parameter
@@ -38,14 +38,14 @@ class MatrixLayer(nn.Module):
     spectral = False
 
     def matrix(self) -> Tensor:
-        """The weight as it is used."""
+        """Returns the effective weight."""
         if not self.spectral:
             return self.weight
         return self.weight / (self.u @ self.weight @ self.v)
 
     @torch.no_grad()
     def normalise(self) -> None:
-        """Divide by the spectral norm from now on."""
+        """Switch spectral normalisation on."""
         u, v = power_iteration(self.weight, torch.randn(self.weight.shape[0]))
         for _ in range(N_FIRST_ITERATIONS - 1):
             u, v = power_iteration(self.weight, u)
@@ -55,7 +55,7 @@ class MatrixLayer(nn.Module):
 
 
 def power_iteration(weight: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    """The next u [i] and v [o], both of length 1: u^T W v nears the largest singular value of W [i, o]."""
+    """Returns the next u [i] and v [o], of length 1; u^T W v approaches the spectral norm of W [i, o]."""
     v = _direction(u @ weight)
     return _direction(weight @ v), v
 
@@ -136,7 +136,7 @@ def truncated_normal(i: int, o: int, std: float | None) -> nn.Parameter:
 
 
 class Upsample2x(nn.Module):
-    """[B, h, w, C] -> [B, 2h, 2w, C]: every pixel four times."""
+    """[B, h, w, C] -> [B, 2h, 2w, C]: nearest-neighbour upsampling."""
 
     def forward(self, x: Tensor) -> Tensor:
         b, h, w, c = x.shape

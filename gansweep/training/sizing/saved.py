@@ -11,7 +11,7 @@ def n_kept(net: nn.Module, inputs: Tensor, *bound: Any) -> int:
 
     bound: what the call is given besides.
 
-    >>> from gansweep.networks.layers import Linear
+    >>> from gansweep.networks.layers.weighted import Linear
     >>> n_kept(nn.Sequential(Linear(3, 5, None), nn.Sigmoid()), torch.rand(2, 3))
     8
     """
