@@ -17,6 +17,7 @@ from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, Reference, build_reference
 from gansweep.evaluation.extractors import features_by
 from gansweep.evaluation.reference import describe, shared_reference
+from gansweep.results.study_file import read_study
 
 EXAMPLE = Path(__file__).parents[1] / "results" / "examples" / "quickstart"
 
@@ -88,10 +89,10 @@ def test_where_nothing_can_be_kept_a_reference_is_made_all_the_same(digits, monk
 
 
 def test_references_and_studies_of_early_versions_are_read_and_mean_the_same(digits, tmp_path):
-    study = json.loads((EXAMPLE / "study.json").read_text())
-    evaluation = Evaluation.of(study, "digits")
-    assert "precision" not in study["evaluation"]["digits"] and evaluation.precision == "float32"
-    assert json.loads(json.dumps(evaluation.to_json())) == study["evaluation"]["digits"]
+    study = read_study(EXAMPLE)
+    evaluation = Evaluation(**study["evaluation"]["digits"])
+    assert "precision" not in study.evaluation["digits"] and evaluation.precision == "float32"
+    assert json.loads(json.dumps(evaluation.to_json())) == study.evaluation["digits"]
     (known,) = json.loads((EXAMPLE / "manifest.json").read_text())["metrics"]
     asked = dataclasses.replace(evaluation, metrics=FEATURE_METRICS)
     made = build_reference(digits, asked)

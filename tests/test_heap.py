@@ -10,7 +10,7 @@ from gansweep.training.speed.heap import _gnu
 ROUNDS = """
 import resource
 import torch
-from gansweep.training import heap
+from gansweep.training.speed import heap
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

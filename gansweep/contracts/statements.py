@@ -66,7 +66,7 @@ def source(specimen: Specimen) -> None:
 
 
 def spaces(specimen: Specimen) -> None:
-    """Default, wide and narrow set the same hyperparameters, within their ranges."""
+    """Default, wide and narrow set the same hyperparameters, in their ranges."""
     published = specimen.published
     named = {"default": published.default, "wide": published.wide, "narrow": published.narrow}
     for which, values in named.items():
@@ -100,7 +100,7 @@ def looks(specimen: Specimen) -> None:
 
 
 def extremes(specimen: Specimen) -> None:
-    """Losses and their gradients are finite at scores of 30 and -30, in float32."""
+    """Losses and gradients are finite at scores of 30 and -30, in float32."""
     variant = specimen.published.variant
     if variant.networks.get("D") not in ("discriminator", "auxiliary"):
         return
