@@ -90,7 +90,7 @@ def test_where_nothing_can_be_kept_a_reference_is_made_all_the_same(digits, monk
 
 def test_references_and_studies_of_early_versions_are_read_and_mean_the_same(digits, tmp_path):
     study = read_study(EXAMPLE)
-    evaluation = Evaluation(**study["evaluation"]["digits"])
+    evaluation = Evaluation.of(study, "digits")
     assert "precision" not in study.evaluation["digits"] and evaluation.precision == "float32"
     assert json.loads(json.dumps(evaluation.to_json())) == study.evaluation["digits"]
     (known,) = json.loads((EXAMPLE / "manifest.json").read_text())["metrics"]

@@ -71,7 +71,7 @@ def as_plain_pytorch(specimen: Specimen) -> None:
 
 
 def in_single_precision(specimen: Specimen) -> None:
-    """In float32, each round of a pack equals the round in float64, up to rounding."""
+    """In float32 each round of a pack equals that in float64, up to rounding."""
     at_rest = [replace(member, g_lr=0.0, d_lr=0.0) for member in specimen.members(3)]
     double, single = (_resumed(specimen, at_rest, dtype) for dtype in (DOUBLE, SINGLE))
     exact, rounded = _round(specimen, double, DOUBLE), _round(specimen, single, SINGLE)
