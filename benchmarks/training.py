@@ -5,7 +5,11 @@ networks from torch.nn, fused Adam, data in memory, one process of one thread fo
 the same way: one for each core. Evaluation is left out.
 
     python benchmarks/training.py [--tasks mlp digits mnist wgan_gp dragan] [--packs 1 4 16] [--compile]
-        [--precision medium] [--turns 5] [--processes 2]
+        [--precision medium] [--passes] [--turns 5] [--processes 2]
+
+With --passes the largest pack is measured first without any pass of gansweep/training/speed. Each further row
+has one pass more: the trace of a round, the reuse of its buffers, memory that the C library keeps. The last
+one is compiled.
 """
 
 import argparse
@@ -27,11 +31,14 @@ from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, architecture_for
 from gansweep.training.member import make_member
 from gansweep.training.pack import Pack
-from gansweep.training.speed.heap import keep_freed_memory
+from gansweep.training.speed import trace
 from gansweep.variants import VARIANTS
 
 BATCH = 64
 SECONDS = 0.7  # of one measurement
+# What makes the C library of GNU keep freed memory, read when a process starts; see gansweep.run.ray.connect.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "1073741824"}
+PASSES = ("untraced", "traced", "with buffers reused", "with memory kept")  # each row has those before it
 
 
 @dataclass(frozen=True)
@@ -143,9 +150,7 @@ def packed(dataset: Dataset, task: Task, n_members: int, **options: Any) -> Pack
         )
         for i in range(n_members)
     ]
-    pack = Pack(members, dataset, torch.device("cpu"))
-    pack.trace()
-    return pack
+    return Pack(members, dataset, torch.device("cpu"))
 
 
 @dataclass(frozen=True)
@@ -156,9 +161,16 @@ class Configuration:
     n_members: int
     compile: bool = False
     precision: str = "highest"
+    passes: str = PASSES[-1]
+
+    @property
+    def keeps_memory(self) -> bool:
+        """Whether it runs in a process whose C library keeps freed memory."""
+        return self.passes == PASSES[-1]
 
     def __str__(self) -> str:
         words = [f"pack of {self.n_members}" if self.n_members else "plain"]
+        words += [self.passes] * (self.passes != PASSES[-1])
         words += ["compiled"] * self.compile + [self.precision] * (self.precision != "highest")
         return ", ".join(words)
 
@@ -166,7 +178,6 @@ class Configuration:
 def work(connection: Connection) -> None:
     """Measure what is asked for: member-rounds per second and CPU milliseconds of one."""
     torch.set_num_threads(1)
-    keep_freed_memory()  # as workers do; plain PyTorch gains by it, too
     made: dict[Configuration, Any] = {}
     while (asked := connection.recv()) is not None:
         if asked not in made:
@@ -183,7 +194,6 @@ def work(connection: Connection) -> None:
 def peak_memory(asked: Configuration) -> float:
     """By how many MB a process grows that trains this and nothing else."""
     torch.set_num_threads(1)
-    keep_freed_memory()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     trainer(asked)
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
@@ -195,33 +205,49 @@ def trainer(asked: Configuration) -> Plain | Pack:
     dataset = data.load(task.dataset)
     options: dict[str, Any] = {"compile": asked.compile, "precision": asked.precision}
     trains = packed(dataset, task, asked.n_members, **options) if asked.n_members else Plain(dataset, task)
+    if isinstance(trains, Pack) and asked.passes != PASSES[0]:
+        reuse = trace.overwrite
+        trace._TRACES.clear()  # of another row
+        trace.overwrite = reuse if asked.passes != PASSES[1] else lambda graph: None
+        trains.trace()
+        trace.overwrite = reuse
     for _ in range(3):
         trains.round()
     return trains
 
 
+def started(n: int, keeps_memory: bool) -> list[Connection]:
+    """Start processes that measure; what they are asked through."""
+    context, before = multiprocessing.get_context("spawn"), dict(os.environ)
+    os.environ.update(ALLOCATOR if keeps_memory else {})
+    pipes = [context.Pipe() for _ in range(n)]
+    for _, there in pipes:
+        context.Process(target=work, args=(there,), daemon=True).start()
+    os.environ.clear()
+    os.environ.update(before)
+    return [here for here, _ in pipes]
+
+
 def measure(task: str, configurations: list[Configuration], turns: int, processes: int) -> None:
     """Print how fast they are, each beside the plain one of the same turn."""
     context = multiprocessing.get_context("spawn")
-    pipes = [context.Pipe() for _ in range(processes)]
-    workers = [context.Process(target=work, args=(there,), daemon=True) for _, there in pipes]
-    for worker in workers:
-        worker.start()
+    kinds = {each.keeps_memory for each in configurations}
+    workers = {keeps_memory: started(processes, keeps_memory) for keeps_memory in kinds}
     rates: dict[Configuration, list[float]] = {each: [] for each in configurations}
     cpu: dict[Configuration, list[float]] = {each: [] for each in configurations}
     for turn in range(turns + 1):  # the first makes everything and does not count
         for each in configurations:
-            for here, _ in pipes:
+            for here in workers[each.keeps_memory]:
                 here.send(each)
-            answers = [here.recv() for here, _ in pipes]
+            answers = [here.recv() for here in workers[each.keeps_memory]]
             if turn:
                 rates[each].append(sum(rate for rate, _ in answers))
                 cpu[each].append(statistics.mean(milliseconds for _, milliseconds in answers))
-    for here, _ in pipes:
+    for here in (here for pipes in workers.values() for here in pipes):
         here.send(None)
     plain = configurations[0]
     for each in configurations:
-        ratios = [a / b for a, b in zip(rates[each], rates[plain], strict=True)]
+        ratios = [b / a for a, b in zip(cpu[each], cpu[plain], strict=True)]
         spread = f"{min(ratios):.2f}..{max(ratios):.2f}"
         rate, milliseconds = statistics.median(rates[each]), statistics.median(cpu[each])
         with context.Pool(1) as alone:
@@ -239,6 +265,7 @@ def main() -> None:
     parser.add_argument("--packs", nargs="+", type=int, help="default: 1 4 16; for mnist 1 2")
     parser.add_argument("--compile", action="store_true", help="the largest pack also compiled")
     parser.add_argument("--precision", choices=("high", "medium"), help="all also with this precision")
+    parser.add_argument("--passes", action="store_true", help="one pass more in each row")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one for each core")
     options = parser.parse_args()
@@ -251,7 +278,10 @@ def main() -> None:
     for task in options.tasks:
         sizes = options.packs or TASKS[task].packs
         configurations = [Configuration(task, n) for n in (0, *sizes)]
-        if options.compile:
+        if options.passes:
+            rows = [Configuration(task, max(sizes), passes=passes) for passes in PASSES]
+            configurations = [Configuration(task, 0), *rows, Configuration(task, max(sizes), compile=True)]
+        elif options.compile:
             configurations.append(Configuration(task, max(sizes), compile=True))
         if options.precision:
             configurations += [

@@ -1,4 +1,4 @@
-"""What a user did wrong, or what stopped a run, said in one sentence."""
+"""A user's mistake, or what stopped a run, in one sentence."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -11,9 +11,9 @@ class UserError(Exception):
 
 
 class Stopped(Exception):
-    """Something outside a run does not let it go on: a full disk, a cluster that is gone. Nothing is lost.
+    """Something outside a run stopped it: a full disk, a cluster that is gone. Nothing is lost.
 
-    The command line says that the same command goes on, and exits with code 3.
+    The command line says that the same command resumes, and exits with code 3.
     """
 
 

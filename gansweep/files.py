@@ -50,8 +50,7 @@ def require_writable(folder: Path) -> None:
 
 @contextmanager
 def file_lock(lock: Path) -> Iterator[None]:
-    """Wait until nobody else is in a block with this lock file: no other process, here or on another machine
-    that shares the storage.
+    """Wait until no other process, on any machine that shares the storage, is in a block with this lock file.
 
     Raises:
         OSError: the file cannot be written.
@@ -79,7 +78,7 @@ LONGEST_PAUSE = 5.0  # seconds between two tries
 
 
 def patience_seconds() -> float:
-    """How long to wait for storage: of the environment, else ten minutes.
+    """Returns how long to wait for storage [s]: of the environment, else ten minutes.
 
     Raises:
         UserError: the environment has no number of seconds.
@@ -97,15 +96,15 @@ def patience_seconds() -> float:
 def retry_io(
     action: Callable[[], Result], what: str, failures: tuple[type[Exception], ...] = (OSError,)
 ) -> Result:
-    """The result of an action, which is tried again while it fails in these ways.
+    """Returns the result of an action, which is tried again while it fails in these ways.
 
     action: may be called again after it has failed halfway. what: as in "rows cannot be written".
 
     Raises:
-        Stopped: it still fails when the patience is at its end.
+        Stopped: it still fails after `patience_seconds`.
     """
     deadline, pause = time.monotonic() + patience_seconds(), 0.05
-    told = False
+    reported = False
     while True:
         try:
             return action()
@@ -114,8 +113,8 @@ def retry_io(
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Stopped(reason) from error
-        if not told and pause > 1:
+        if not reported and pause > 1:
             print(f"gansweep: {reason}; waiting for up to {left:.0f} s", file=sys.stderr, flush=True)
-            told = True
+            reported = True
         time.sleep(min(pause, left))
         pause = min(2 * pause, LONGEST_PAUSE)

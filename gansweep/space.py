@@ -62,7 +62,7 @@ def choice(*options: Scalar) -> Choice:
 
 
 def contains(values: Distribution | Scalar | None, value: Scalar | None) -> bool:
-    """Whether a distribution can give a value; a constant is no distribution."""
+    """Whether a distribution can give a value; a constant is not a distribution."""
     if isinstance(values, Uniform):
         return isinstance(value, int | float) and values.low <= value <= values.high
     return isinstance(values, Choice) and value in values.options

@@ -190,7 +190,7 @@ def test_on_gpus_packs_are_tried_once_for_a_study(tmp_path, digits):
 
 def test_what_is_asked_for_is_what_is_done(tmp_path, digits):
     found, asked = packing_in(tmp_path, digits, GPUS, Wish(8, 0.5))
-    assert (found.pack_size, found.gpus, found.why, asked) == (8, 0.5, "as asked for", [])
+    assert (found.pack_size, found.gpus, found.why, asked) == (8, 0.5, "as requested", [])
     found, asked = packing_in(tmp_path, digits, GPUS, Wish(pack_size=5), [(10, 0.4, 1)])
     assert (found.pack_size, found.gpus, asked[0][1]) == (5, 0.3333, [5])
     found, asked = packing_in(tmp_path, digits, GPUS, Wish(gpus_per_pack=0))
@@ -313,12 +313,12 @@ def test_a_plan_says_how_trials_are_packed_and_what_is_left(tmp_path, digits):
     ]
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "study.json").write_text(json.dumps(resolved.to_json()))
-    write_manifest(tmp_path / "s", (digits[0], resolved), {"digits": Packing(1, 0.0, "as asked for")})
+    write_manifest(tmp_path / "s", (digits[0], resolved), {"digits": Packing(1, 0.0, "as requested")})
     rows = [row_of(trial, resolved, step=10, outcome=Outcome.OK) for trial in trials[:2]]
     rows.append(row_of(trials[2], resolved, step=5))
     RowWriter(tmp_path / "s").append(rows)
     left = plan("s", "Why?", value, Wish(results=tmp_path))
-    assert "packs of at most 1 on digits, each on a CPU: as asked for" in left
+    assert "packs of at most 1 on digits, each on a CPU: as requested" in left
     assert "in all 1 cells, 2 trials in 2 packs" in left
     (line,) = [line for line in left.splitlines() if line.startswith("ns on digits")]
     assert line.split()[3:7] == ["2", "2", "15", "3"]  # trials, packs, steps, evaluations

@@ -14,17 +14,17 @@ from synthetic import make_study
 
 from gansweep.cli import main
 from gansweep.results.folder import StudyFolder
-from gansweep.results.lock import ask_to_stop, driver_lock, is_asked_to_stop, read_driver
+from gansweep.results.lock import driver_lock, is_stop_requested, read_driver, request_stop
 from gansweep.results.status.status import StatusReader
 
 LONG_AGO = "2026-01-01T00:00:00+00:00"
 DRIVER = """
 import sys, time
 from pathlib import Path
-from gansweep.results.lock import driver_lock, is_asked_to_stop
+from gansweep.results.lock import driver_lock, is_stop_requested
 with driver_lock(Path(sys.argv[1])):
     print("at work", flush=True)
-    while not is_asked_to_stop(Path(sys.argv[1])):
+    while not is_stop_requested(Path(sys.argv[1])):
         time.sleep(0.05)
 """
 
@@ -97,11 +97,11 @@ def test_a_driver_that_was_killed_is_gone(study, driver, capsys):
 
 def test_a_driver_elsewhere_is_known_by_its_beat_where_its_lock_is_not_seen(study):
     as_if_on(study, "elsewhere", age=5)
-    assert read_driver(study).at_work and StatusReader(study).read().state == "running"
+    assert read_driver(study).is_running and StatusReader(study).read().state == "running"
     as_if_on(study, "elsewhere", age=300)
-    assert not read_driver(study).at_work and StatusReader(study).read().state == "stopped"
+    assert not read_driver(study).is_running and StatusReader(study).read().state == "stopped"
     as_if_on(study, platform.node(), age=5)  # its lock would be seen
-    assert not read_driver(study).at_work
+    assert not read_driver(study).is_running
 
 
 def test_whoever_looks_does_not_keep_a_driver_out(study):
@@ -202,11 +202,11 @@ def test_stop_without_a_driver_changes_nothing(study, capsys):
 
 
 def test_a_request_to_stop_does_not_reach_the_next_driver(study):
-    ask_to_stop(study)
+    request_stop(study)
     with driver_lock(study):
-        assert not is_asked_to_stop(study)
-        ask_to_stop(study)
-    assert not is_asked_to_stop(study)
+        assert not is_stop_requested(study)
+        request_stop(study)
+    assert not is_stop_requested(study)
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def _headline(found: "Status") -> str:
     again = f"`{found.command}` goes on" if found.command else "the same command goes on"
     if found.state == "done":
         return f"{name}: done{silent}"
-    if driver and driver.at_work:
+    if driver and driver.is_running:
         since = f" since {_moment(driver.started)} UTC" if driver.started else ""
         doing = "being prepared" if found.state == "preparing" else "running"
         return f"{name}: {doing} on {driver}{since}{silent}"
@@ -169,27 +169,27 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def stop(options: argparse.Namespace) -> int:
     """Ask the driver of a study to stop, wherever it runs; the study goes on later where it stopped."""
-    from gansweep.results.lock import ask_to_stop, is_asked_to_stop, read_driver
+    from gansweep.results.lock import is_stop_requested, read_driver, request_stop
     from gansweep.results.status.status import StatusReader, study_folder
 
     folder = study_folder(options.study, options.results)
     driver = read_driver(folder)
-    if not driver or not driver.at_work:
+    if not driver or not driver.is_running:
         found = StatusReader(folder).read()
         print(f"no driver is at work: {found.state}, {_ended(found)}")
         return 0
-    ask_to_stop(folder)
+    request_stop(folder)
     print(f"asked the driver on {driver} to stop", flush=True)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         time.sleep(0.5)
         now = read_driver(folder)
-        if not now or not now.at_work:
+        if not now or not now.is_running:
             found = StatusReader(folder).read()
             again = "" if found.state == "done" else f"; `{found.command}` goes on"
             print(f"{found.state}: {_ended(found)}{again}")
             return 0
-    doing = "has not looked yet, and will" if is_asked_to_stop(folder) else "is ending its work"
+    doing = "has not looked yet, and will" if is_stop_requested(folder) else "is ending its work"
     print(f"after {PATIENCE_SECONDS:.0f} s it {doing}; `gansweep status {options.study}` tells when it has")
     return 1
 

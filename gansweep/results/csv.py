@@ -18,7 +18,7 @@ BEGINS = ("=", "+", "-", "@", "\t", "\r")
 RULE = (
     "In the CSV files an apostrophe stands before a text that begins with =, +, -, @ or a tab, so that no "
     "spreadsheet runs it as a formula, and before one that begins with apostrophes and then one of these. "
-    "gansweep.results.read_csv takes it away; the Parquet files have none."
+    "gansweep.results.read_csv removes it; the Parquet files have none."
 )
 
 

@@ -1,9 +1,9 @@
-"""Successive halving: which trials of a search go on at a rung. It follows from the rows alone.
+"""Successive halving: which trials of a search continue at a rung. It follows from the rows alone.
 
 A *rung* is one of a study's evaluations. A *bracket* is a number of configurations that compete: at each rung
-the best of them go on, the others are pruned. A *group* is one bracket, or for Hyperband several that begin
-at different rungs; a search is its default configuration, which nobody prunes, and whole groups. Groups do
-not compete, so each is an independent run of the whole procedure.
+the best of them continue, the others are pruned. A *group* is one bracket, or for Hyperband several brackets
+that begin at different rungs; a search is its default configuration, which is never pruned, and whole groups.
+Groups do not compete, so each is an independent run of the whole procedure.
 
 Sources: Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
 2016, arXiv:1502.07943; Li et al., "Hyperband", 2018, arXiv:1603.06560.
@@ -153,8 +153,10 @@ class HalvingState:
         return len(self.fids[number]) >= self.until[number]
 
     def decide(self) -> tuple[list[int], list[int]] | None:
-        """The lowest rung at which all trials have arrived: who goes on, and who is pruned there; None if
-        there is none. To be called until there is none.
+        """Decide the lowest rung at which all trials have arrived.
+
+        Returns the trials that continue and those that are pruned; None if there is no such rung. To be
+        called until there is none.
         """
         rung = min((until for n, until in self.until.items() if n not in self.pruned), default=self.last)
         here = sorted(n for n, until in self.until.items() if until == rung and n not in self.pruned)
@@ -173,7 +175,7 @@ class HalvingState:
         return chosen, [number for number in lost if number not in self.ended]
 
     def _best(self, place: tuple[int, int], members: list[int], rung: int) -> list[int]:
-        """The best members of a bracket at a rung, as many as go on; those without a finite FID never do."""
+        """Returns the members of a bracket that continue at a rung; those without a finite FID never do."""
         scores = {n: min(list(self.fids[n].values())[:rung]) for n in members if self.is_paused(n)}
         bracket = self.brackets[place[1]]
         n_kept = bracket[min(end for end in bracket if end > rung)]

@@ -1,8 +1,8 @@
-"""Who is at work on a study: one driver at a time, and whoever can read its folder knows which.
+"""The driver lock: at most one driver runs a study, and the lock file names it.
 
 A driver holds a lock on the file `.lock` and signs there: its host, its process id and its start. It also
-touches the file every few seconds, since some network file systems keep the locks of other machines to
-themselves. A driver that ends takes its signature with it; that of one that was killed stays.
+touches the file every few seconds, since some network file systems do not show the locks of other machines.
+A driver that ends removes its signature; the signature of a killed driver stays.
 """
 
 import fcntl
@@ -22,13 +22,13 @@ from gansweep.results.folder import StudyFolder
 from gansweep.results.row import now
 
 BEAT_SECONDS, SILENT_SECONDS = 10.0, 60.0
-PAUSES = (0.1, 0.2, 0.4, 0.8)  # whoever looks at the lock holds it for a moment
+PAUSES = (0.1, 0.2, 0.4, 0.8)  # seconds; a reader of the lock holds it for a moment
 
 
 class Driver(NamedTuple):
-    """A driver that is at work, or that ended without a word. None: it has not signed (yet)."""
+    """A driver that is running, or that was killed. None: it has not signed (yet)."""
 
-    at_work: bool
+    is_running: bool
     host: str | None = None
     pid: int | None = None
     started: str | None = None
@@ -42,8 +42,8 @@ def driver_lock(folder: Path) -> Iterator[None]:
     """Keep other drivers out of a study's folder, and sign.
 
     Raises:
-        UserError: another one is at work, or nothing can be written or locked there.
-        Stopped: the storage is away.
+        UserError: another driver is running, or nothing can be written or locked there.
+        Stopped: the storage is unavailable.
     """
     require_writable(folder)
     with StudyFolder(folder).lock.open("a+", encoding="utf-8") as file:
@@ -57,7 +57,7 @@ def driver_lock(folder: Path) -> Iterator[None]:
             yield
         finally:
             over.set()
-            with suppress(OSError):  # storage that is away has been told of
+            with suppress(OSError):  # unavailable storage has been reported
                 StudyFolder(folder).stop.unlink(missing_ok=True)
                 file.truncate(0)
 
@@ -101,12 +101,12 @@ def _sign(file: TextIO) -> None:
 
 def _heartbeat(path: Path, over: threading.Event) -> None:
     while not over.wait(BEAT_SECONDS):
-        with suppress(OSError):  # the driver itself tells of storage that is away
+        with suppress(OSError):  # the driver itself reports unavailable storage
             os.utime(path)
 
 
 def read_driver(folder: Path) -> Driver | None:
-    """The driver of a study that is at work, or that ended without a word; None if there is none."""
+    """Returns the driver of a study that is running, or that was killed; None if there is none."""
     path = StudyFolder(folder).lock
     try:
         held, signature, age = _is_held(path), _signature(path), time.time() - path.stat().st_mtime
@@ -115,7 +115,7 @@ def read_driver(folder: Path) -> Driver | None:
     if signature is None:
         return Driver(True) if held else None
     elsewhere = signature.host != platform.node() and age < SILENT_SECONDS
-    return signature._replace(at_work=held or elsewhere)
+    return signature._replace(is_running=held or elsewhere)
 
 
 def _is_held(path: Path) -> bool:
@@ -138,11 +138,11 @@ def _signature(path: Path) -> Driver | None:
     return Driver(False, str(host), int(pid), str(started))
 
 
-def ask_to_stop(folder: Path) -> None:
-    """Ask the driver that is at work to end; it looks about once a second, while trials run."""
+def request_stop(folder: Path) -> None:
+    """Request the driver to end; it checks about once a second, while trials run."""
     write_atomically(StudyFolder(folder).stop, "")
 
 
-def is_asked_to_stop(folder: Path) -> bool:
-    """Whether the driver has been asked to end and has not seen it yet."""
+def is_stop_requested(folder: Path) -> bool:
+    """Whether the driver was requested to end and has not noticed it yet."""
     return StudyFolder(folder).stop.exists()

@@ -1,6 +1,6 @@
 """The table of metrics: what each one means, what it needs, and how tables and figures show it.
 
-Plain values without torch, for the modules that compute metrics and for those that show them. A new metric is
+Plain values without torch, for the modules that compute and that show metrics. A new metric is
 an entry here and a function in `gansweep.evaluation.metrics.COMPUTE`.
 """
 
@@ -48,7 +48,7 @@ class Metric:
         """The description of its column.
 
         >>> METRICS["accuracy"].column
-        'share of samples in the class asked for, 0 to 1: higher is better'
+        'share of samples in the requested class, 0 to 1: higher is better'
         """
         preference = "" if self.better == "neither" else f": {self.better} is better"
         return f"{self.description}{', 0 to 1' if self.share else ''}{preference}"
@@ -120,7 +120,7 @@ METRICS = {
     ),
     "accuracy": Metric(
         label="accuracy",
-        description="share of samples in the class asked for",
+        description="share of samples in the requested class",
         better="higher",
         needs="own classes",
         share=True,

@@ -10,11 +10,11 @@ from gansweep.results.row import Cell
 
 @dataclass(frozen=True, kw_only=True)
 class Halving:
-    """Of the `size` configurations of a bracket, the best 1/eta go on after `first` evaluations, the best
+    """Of the `size` configurations of a bracket, the best 1/eta continue after `first` evaluations, the best
     1/eta of these after eta times as many, and so on; the last ones train to their end.
 
     `brackets` above 1 is Hyperband: beside each bracket are others with fewer configurations, the next one of
-    which begins with the next rung, so that those that learn slowly have a chance.
+    which begins with the next rung, so that configurations that learn slowly have a chance.
     """
 
     eta: Several = 3

@@ -148,5 +148,5 @@ def check_same_study(folder: Path, resolved: ResolvedStudy) -> None:
     if changes:
         raise UserError(
             f"{folder} holds results of this study as it was before ({'; '.join(changes)}): "
-            "rename the study, or move that folder away"
+            "rename the study, or move that folder elsewhere"
         )

@@ -29,7 +29,7 @@ from gansweep.training.trained import load_trained
 
 N_DRAWS = 3
 N_SHOWN, N_NEIGHBOURS = 8, 5
-N_CANDIDATES = 10_000  # training images among which neighbours are looked for
+N_CANDIDATES = 10_000  # training images among which neighbours are searched
 
 
 def current(folder: Path) -> list[FinishedTrial]:
@@ -57,7 +57,7 @@ def measure(trial: FinishedTrial, folder: Path, dataset: Dataset, evaluator: Eva
     """The entry of a finalist; its picture is written to samples/.
 
     Raises:
-        UserError: its generator was not kept.
+        UserError: its generator was not saved.
         ValueError: it makes samples that are not finite.
     """
     trained = load_trained(folder, trial, read_study(folder), dataset, torch.device(evaluator.device))

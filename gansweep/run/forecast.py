@@ -48,8 +48,8 @@ class Forecast:
     n_evaluations: int
     seconds: float  # of one worker
     seconds_of_trial: float  # a whole one
-    bytes_at_work: int  # checkpoints of a pack while it trains
-    bytes_kept: int  # of all trials, those that have ended too
+    bytes_while_training: int  # checkpoints of a pack while it trains
+    bytes_stored: int  # of all trials, the finished ones included
 
 
 def plan(name: str, question: str, study: Study, options: Options) -> str:
@@ -165,8 +165,8 @@ def forecast(
         n_evaluations=round(n_evaluations),
         seconds=left,
         seconds_of_trial=seconds / n_trials,
-        bytes_at_work=2 * bytes_of_one * len(largest.trials),  # two checkpoints a trial
-        bytes_kept=bytes_of_one // 3 + 20_000 * n_trials,
+        bytes_while_training=2 * bytes_of_one * len(largest.trials),  # two checkpoints a trial
+        bytes_stored=bytes_of_one // 3 + 20_000 * n_trials,
     )
 
 
@@ -226,8 +226,8 @@ def _foot(
     # A trial of a later phase costs as much as one of the search, on average.
     again = sum(f.seconds_of_trial / n_workers[f.cell.dataset] for f in forecasts) / len(forecasts)
     seconds = search + n_reruns * again + OVERHEAD_SECONDS * (n_left > 0)
-    at_work = max(f.bytes_at_work * n_workers[f.cell.dataset] for f in forecasts) * (n_left > 0)
-    kept = sum(f.bytes_kept for f in forecasts) + 20_000 * n_reruns
+    while_training = max(f.bytes_while_training * n_workers[f.cell.dataset] for f in forecasts) * (n_left > 0)
+    stored = sum(f.bytes_stored for f in forecasts) + 20_000 * n_reruns
     n_most = max(n_workers.values())
     device = "GPUs" if any(chosen.gpus for chosen in packing.values()) else "CPUs"
     return [
@@ -235,7 +235,7 @@ def _foot(
         *([f"then {n_reruns} trials on fresh seeds"] if n_reruns else []),
         f"time about {duration(seconds)} with {n_most} worker{'s' if n_most > 1 else ''} on {device}, "
         "as measured here just now",
-        f"disk about {kept / 1e6:,.0f} MB kept, {at_work / 1e6:,.0f} MB more while it runs",
+        f"disk about {stored / 1e6:,.0f} MB stored, {while_training / 1e6:,.0f} MB more while it runs",
     ]
 
 

@@ -87,7 +87,7 @@ def choose_packing(
         elif not on_gpu:
             chosen[name] = on_cpu(study, dataset, options.pack_size, hardware.gb_per_cpu)
         elif options.pack_size and wished:
-            chosen[name] = Packing(options.pack_size, wished, "as asked for")
+            chosen[name] = Packing(options.pack_size, wished, "as requested")
         else:
             sizes = sizes_to_try(study, options.pack_size, hardware.most_gpus)
             probed = probe(folder, name, sizes, hardware.gpu_kinds)
@@ -120,17 +120,17 @@ def to_json(packing: Mapping[str, Packing]) -> dict[str, object]:
 
 
 def still_holds(old: Packing, options: Wishes, on_gpu: bool, kinds: Sequence[str]) -> bool:
-    """Whether a study that goes on may keep its packing: unless the devices, or the wishes, are others."""
+    """Whether a resumed study keeps its packing: unless devices or options have changed."""
     same_size = options.pack_size in (None, old.pack_size)
     same_share = options.gpus_per_pack in (None, old.gpus)
     same_devices = (old.gpus > 0) == on_gpu and (not old.kinds or set(kinds) <= set(old.kinds))
     return same_size and same_share and same_devices
 
 
-def on_cpu(study: ResolvedStudy, dataset: Dataset, asked: int | None, gb: float | None) -> Packing:
+def on_cpu(study: ResolvedStudy, dataset: Dataset, requested: int | None, gb: float | None) -> Packing:
     """The packs of a data set on CPUs. gb: 10^9 bytes for each worker, None: unknown."""
-    if asked:
-        return Packing(asked, 0.0, "as asked for")
+    if requested:
+        return Packing(requested, 0.0, "as requested")
     size = pack_size_for(study.architectures[dataset.name], dataset.shape, on_gpu=False)
     member = largest_member(study, dataset)
     n_images = study.n_images(dataset.name)
@@ -149,10 +149,10 @@ def untried(study: ResolvedStudy, dataset: Dataset, options: Wishes, failure: st
     return Packing(size, options.gpus_per_pack or 1.0, why)
 
 
-def sizes_to_try(study: Plan, asked: int | None, n_gpus: int) -> list[int]:
+def sizes_to_try(study: Plan, requested: int | None, n_gpus: int) -> list[int]:
     """Powers of two, up to what a cell can fill and what leaves no GPU of the cluster without a pack."""
-    if asked:
-        return [asked]
+    if requested:
+        return [requested]
     n_trials = study.trials * len(study.cells)
     most = max(1, min(study.trials, n_trials // max(1, n_gpus)))
     return [2**i for i in range(most.bit_length())]
@@ -189,25 +189,25 @@ def fits(measured: Measurement, device: Device, share: float = 1.0) -> bool:
     )
 
 
-def choose(probed: Probed, asked: float | None = None) -> Packing:
-    """The size of a pack, and its share of a GPU unless that is asked for.
+def choose(probed: Probed, requested: float | None = None) -> Packing:
+    """The size of a pack, and its share of a GPU unless that is requested.
 
     A pack grows while twice the members train at least a tenth faster and fit the memory. One that leaves the
     GPU idle shares it: with as many as keep it busy, have a CPU each, and fit both memories, eight at most.
     """
-    device, share = probed.device, min(1.0, asked or 1.0)
+    device, share = probed.device, min(1.0, requested or 1.0)
     best, why = _size(probed.measured, device, share)
     busy = f"one of {best.pack_size} keeps the GPU busy for {best.busy:.0%} of the time" if best.fits else ""
     why = "; ".join(filter(None, (f"on {device.kind}: {why}", busy)))
-    n_packs = 1 if asked else packs_at_once(best, device)
+    n_packs = 1 if requested else packs_at_once(best, device)
     if n_packs > 1:
         why += f", so {n_packs} share it"
-    gpus = asked or math.floor(1e4 / n_packs) / 1e4  # Ray counts ten-thousandths, and must not round up
+    gpus = requested or math.floor(1e4 / n_packs) / 1e4  # Ray counts ten-thousandths, and must not round up
     return Packing(best.pack_size, gpus, why, (device.kind,), (probed.measured,))
 
 
 def _size(measured: Sequence[Measurement], device: Device, share: float) -> tuple[Measurement, str]:
-    """The best pack of those that were tried, and why no larger one."""
+    """The best pack that was tried, and why no larger one."""
     for end, last in enumerate(measured, 1):
         why = enough(measured[:end], device, share)
         if why is None:

@@ -83,11 +83,11 @@ class Repetition:
 
 
 def repeat(folder: Path, trial_id: str, alone: bool) -> Repetition:
-    """Train a finished trial again, in a folder that is thrown away: in a pack with those it was trained with
-    or, in less time, alone.
+    """Train a finished trial again, in a temporary folder: in a pack with the trials it was trained with or,
+    in less time, alone.
 
     Raises:
-        UserError: there is no such trial, it has not ended, or the data here are others.
+        UserError: there is no such trial, it has not ended, or the data set here is a different one.
     """
     rows = list(read_rows(folder))
     before = rows_of(rows, trial_id)
@@ -156,7 +156,7 @@ def _dataset(study: ResolvedStudy, name: str) -> Dataset:
     evaluation = Evaluation.of(study, name)
     dataset = data.load(name, validation=evaluation.validates)
     if dataset.sha256 != study.data_sha256[name]:
-        raise UserError(f"data set {name} in {data.data_root()} is not the one that the study was made with")
+        raise UserError(f"data set {name} in {data.data_root()} is not the one of the study")
     return dataset
 
 

@@ -15,7 +15,7 @@ from gansweep.study.study import Study
 def load(name: str) -> tuple[str, str, Study]:
     """The name, the question and the value of a study, given by name or as the path of a .py file.
 
-    Names are looked up in ./studies, then in the studies that come with gansweep.
+    Names are searched in ./studies, then in the studies that come with gansweep.
 
     Raises:
         UserError: there is no such study, or the file does not hold one.

@@ -98,8 +98,8 @@ class Study:
         Raises:
             UserError: it is not made for such data.
         """
-        asked = self.architecture
-        name = asked if isinstance(asked, str) else asked.get(dataset.name, "auto")
+        chosen = self.architecture
+        name = chosen if isinstance(chosen, str) else chosen.get(dataset.name, "auto")
         name = architecture_for(dataset.shape) if name == "auto" else name
         check_fits(name, dataset.shape)
         return name

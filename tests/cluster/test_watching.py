@@ -22,10 +22,10 @@ SFTP = Path("/usr/lib/openssh/sftp-server")
 WORK = """
 import sys, time
 from pathlib import Path
-from gansweep.results.lock import is_asked_to_stop, driver_lock
+from gansweep.results.lock import is_stop_requested, driver_lock
 with driver_lock(Path(sys.argv[1])):
     print("at work", flush=True)
-    while not is_asked_to_stop(Path(sys.argv[1])):
+    while not is_stop_requested(Path(sys.argv[1])):
         time.sleep(0.1)
 """
 ELSEWHERE = ("unshare", "--uts", "sh", "-c", 'hostname watcher; exec "$0" "$@"')

@@ -53,7 +53,7 @@ class Status:
             "study": self.folder.resolve().name,
             "folder": str(self.folder.resolve()),
             "state": self.state,
-            "driver": self.driver._asdict() if self.driver else None,
+            "driver": _driver(self.driver),
             "command": self.command,
             "trials": {"ended": n_ended, "planned": n_planned},
             "cells": list(_cells(tally, self.labels)) if tally else [],
@@ -97,15 +97,15 @@ class StatusReader:
         if time.monotonic() - self.weighed > DISK_EVERY_SECONDS:
             self.disk, self.weighed = disk_used(self.folder), time.monotonic()
         last = self.tally.last_row if self.tally else None
-        at_work = bool(driver and driver.at_work)
+        is_running = bool(driver and driver.is_running)
         return Status(
             folder=self.folder,
-            state=_state(self.folder, self.tally, at_work),
+            state=_state(self.folder, self.tally, is_running),
             driver=driver,
             command=manifest.command if manifest else None,
             tally=self.tally,
             labels={name: variant.label for name, variant in manifest.variants.items()} if manifest else {},
-            seconds_left=self.tally.seconds_left(now) if self.tally and at_work else None,
+            seconds_left=self.tally.seconds_left(now) if self.tally and is_running else None,
             silent_seconds=max(0.0, now - _epoch(last)) if last else None,
             incidents=incidents,
             lost_seconds=self.lost[1],
@@ -114,7 +114,7 @@ class StatusReader:
 
     def _tally(self, manifest: Manifest, driver: Driver | None) -> None:
         """Take the rows that have come; all of them anew when the study was extended or has a new driver."""
-        started = _epoch(driver.started) if driver and driver.at_work and driver.started else math.inf
+        started = _epoch(driver.started) if driver and driver.is_running and driver.started else math.inf
         plan = manifest.plan
         if self.tally is None or (started, plan) != self.counted:
             self.tally, self.rows = StudyProgress(plan, started), RowReader(self.folder)
@@ -125,8 +125,15 @@ class StatusReader:
             self.tally.note(row)
 
 
-def _state(folder: Path, tally: StudyProgress | None, at_work: bool) -> State:
-    if at_work:
+def _driver(driver: Driver | None) -> dict[str, object] | None:
+    """Returns a driver as JSON values."""
+    if driver is None:
+        return None
+    return {"at_work": driver.is_running, "host": driver.host, "pid": driver.pid, "started": driver.started}
+
+
+def _state(folder: Path, tally: StudyProgress | None, is_running: bool) -> State:
+    if is_running:
         return "running" if tally else "preparing"
     n_ended, n_planned = tally.count() if tally else (0, None)
     return "done" if n_ended == n_planned and StudyFolder(folder).page.exists() else "stopped"

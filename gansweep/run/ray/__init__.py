@@ -1,7 +1,7 @@
 """Ray: runs the packs of a search as Tune trials, and what is measured after them. Only here is Ray imported.
 
-Tune is an executor that may be thrown away: what is to be done comes from the search's storage, what was done
-is in the rows. After a crash a new Tune experiment goes on from there; Tune's own snapshots are not used.
+Tune only executes: the search's storage says what is to be done, the rows what was done. After a crash a new
+Tune experiment continues from there; Tune's own snapshots are not used.
 What this module has needs no torch: Ray starts while torch is imported.
 """
 

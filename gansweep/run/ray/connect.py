@@ -33,34 +33,36 @@ def join(n_cpus: int | None = None) -> None:
     """Join the Ray cluster there is, or start a local Ray.
 
     A process that is connected already stays so. A cluster named by RAY_ADDRESS must answer. One that is only
-    remembered from a `ray start` on this machine is asked first, since Ray would wait for minutes for one
-    that is gone.
+    remembered from a `ray start` on this machine is probed first, since Ray would wait for minutes for a
+    cluster that no longer runs.
 
     Raises:
         UserError: RAY_ADDRESS names a cluster that does not answer.
     """
     for name in ("ray", "ray.tune"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # failures are told in rows, and by us
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # failures are reported in rows, and by us
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    asked = os.environ.get("RAY_ADDRESS", "")
+    address = os.environ.get("RAY_ADDRESS", "")
     remembered = CLUSTER_FILE.read_text().strip() if CLUSTER_FILE.exists() else ""
-    asked = remembered or "nowhere" if asked == "auto" else asked
-    if asked.startswith("ray://"):
-        raise UserError(f"RAY_ADDRESS={asked} is for Ray's client: give host:port, on a node of the cluster")
+    address = remembered or "nowhere" if address == "auto" else address
+    if address.startswith("ray://"):
+        raise UserError(
+            f"RAY_ADDRESS={address} is for Ray's client: give host:port, on a node of the cluster"
+        )
     try:
         if ray.is_initialized():
             pass
-        elif asked and asked != "local":
-            if "://" not in asked and not answers(asked):
+        elif address and address != "local":
+            if "://" not in address and not answers(address):
                 raise ConnectionError
-            ray.init(address=asked, **quiet)
+            ray.init(address=address, **quiet)
         elif remembered and answers(remembered):
             ray.init(address=remembered, **quiet)
         else:
             ray.init(address="local", num_cpus=n_cpus, include_dashboard=False, **quiet)
     except ConnectionError:
         raise UserError(
-            f"no Ray cluster answers at {asked or remembered}: start it, or unset RAY_ADDRESS"
+            f"no Ray cluster answers at {address or remembered}: start it, or unset RAY_ADDRESS"
         ) from None
 
 
@@ -83,7 +85,7 @@ def _watch(address: str) -> None:
         missed = 0 if answers(address) else missed + 1
     print(
         f"gansweep: the head of the Ray cluster at {address} is gone: "
-        "the same command goes on where it stopped, on another",
+        "run the same command on another cluster to resume",
         file=sys.stderr,
         flush=True,
     )

@@ -118,7 +118,7 @@ def _sum(nodes: Iterable[Resources], name: str) -> float:
 
 
 def _count(here: list[Resources], kind: Resources) -> int:
-    """How many nodes look like one of this kind."""
+    """Returns how many nodes have the CPUs and GPUs of this kind."""
     return sum(all(node.get(name) == kind.get(name) for name in ("CPU", "GPU")) for node in here)
 
 

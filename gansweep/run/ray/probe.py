@@ -20,7 +20,7 @@ def probe(
     folder: Path, name: str, sizes: Sequence[int], kinds: Sequence[str], device: str = "cuda"
 ) -> list[Probed]:
     """Try packs of a study's most demanding variant on a data set, in a task on a GPU of each kind; it waits
-    until there is one that is free.
+    for a free GPU.
 
     folder: of the study, prepared. kinds: of GPUs, none: any will do.
 
@@ -28,9 +28,11 @@ def probe(
         UserError: a node has a GPU that its torch cannot use.
     """
     task = ray.remote(num_cpus=1, num_gpus=1, max_calls=1, max_retries=3)(_probe)
-    asked = [{f"{KIND}{kind}": 0.001} for kind in kinds] or [{}]
+    requests = [{f"{KIND}{kind}": 0.001} for kind in kinds] or [{}]
     root = str(data.data_root().resolve())
-    found = [task.options(resources=each).remote(folder, name, root, list(sizes), device) for each in asked]
+    found = [
+        task.options(resources=each).remote(folder, name, root, list(sizes), device) for each in requests
+    ]
     return [_result(each) for each in found]
 
 

@@ -77,8 +77,8 @@ class PackSearcher(Searcher):
 
 @contextmanager
 def stop_on_error(searcher: PackSearcher) -> Iterator[None]:
-    """A block whose Stopped or UserError ends the run through Tune's own way out: Tune stops its workers, and
-    who started the run raises the searcher's `error`."""
+    """A block whose Stopped or UserError ends the run as Ctrl-C does: Tune stops its workers, and `tune.run`
+    raises the searcher's `error`."""
     try:
         yield
     except (Stopped, UserError) as error:

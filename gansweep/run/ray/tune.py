@@ -26,7 +26,7 @@ def run(
     room: how many packs the cluster may hold, at any moment.
 
     Raises:
-        Stopped, UserError: something outside the trials does not let them go on.
+        Stopped, UserError: something outside the trials stops them.
     """
     private.treat_out_of_memory_as_death()
     searcher = PackSearcher(queue, room)
@@ -76,14 +76,14 @@ def make_room(packing: Mapping[str, Packing]) -> Callable[[], int]:
     """What says how many packs the cluster may hold, at any moment, with what its autoscaler may add: packs
     that wait are what it adds nodes for. It asks Ray every two seconds at most."""
     share = min(chosen.gpus for chosen in packing.values())
-    asked, room = -math.inf, 1
+    checked, room = -math.inf, 1
 
     def current() -> int:
-        nonlocal asked, room
-        if time.monotonic() - asked > REFRESH_SECONDS:
+        nonlocal checked, room
+        if time.monotonic() - checked > REFRESH_SECONDS:
             there = describe()
             room = max(1, int(there.most_gpus / share) if share else there.most_cpus)
-            asked = time.monotonic()
+            checked = time.monotonic()
         return room
 
     return current

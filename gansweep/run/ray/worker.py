@@ -137,7 +137,7 @@ def prepared(name: str, folder: Path, data_root: str, device: torch.device) -> t
     evaluation = Evaluation.of(study, name)
     dataset = data.load(name, Path(data_root), evaluation.validates)
     if dataset.sha256 != study.data_sha256[name]:
-        raise UserError(f"data set {name} in {data_root} is not the one that the study began with")
+        raise UserError(f"data set {name} in {data_root} is not the one of the study")
     reference = Reference.load(StudyFolder(folder).reference(name))
     gc.freeze()  # loaded once per process: keep the garbage collector from scanning it
     return dataset.to(device), Evaluator(reference, evaluation, device)

@@ -139,8 +139,8 @@ class CellSearch:
         )
 
     def _value(self, number: int, outcome: Outcome) -> float | None:
-        """Returns what Optuna is told: the best FID; infinity for a trial that diverged, so that a sampler
-        avoids its neighbourhood; None for one that crashed or ran out of time."""
+        """Returns the value for Optuna: the best FID; infinity for a trial that diverged, so that a sampler
+        avoids its neighbourhood; None for a trial that crashed or ran out of time."""
         if outcome in FAILED:
             return float("inf") if outcome == Outcome.DIVERGED else None
         return min(self.stored.trial(number).intermediate_values.values(), default=float("inf"))

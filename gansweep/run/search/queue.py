@@ -15,7 +15,7 @@ from gansweep.training.member import pack_key
 
 
 class TrialSource(Protocol):
-    """Where the packs come from that workers train: what the ledger and Tune's searcher know of it."""
+    """A source of packs for workers: what the ledger and Tune's searcher use of a queue or a search."""
 
     @property
     def study(self) -> ResolvedStudy: ...

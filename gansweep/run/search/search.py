@@ -115,8 +115,8 @@ class Search:
             self.cells[trial.cell].stored.describe(trial.trial_number, "pack", job.pack)
 
     def _refill(self) -> None:
-        """Request more trials. Samplers that need no results are asked for everything, cells taking turns;
-        others for no more than a tenth of a cell's trials beyond those whose results they know."""
+        """Request more trials. Samplers that need no results give all trials at once, cells taking turns;
+        others at most a tenth of a cell's trials beyond those whose results they know."""
         if self.study.sampler in INDEPENDENT:
             jobs = [self._more(search, self.study.trials) for search in self.cells.values()]
             self.queue.ready.extend(_in_turn(jobs))

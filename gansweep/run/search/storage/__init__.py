@@ -1,4 +1,4 @@
-"""Where the trials of a search are kept: a journal file in the results, or a database by its URL."""
+"""The storage of a search: a journal file in the results folder, or a database by its URL."""
 
 from pathlib import Path
 

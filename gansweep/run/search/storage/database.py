@@ -44,7 +44,7 @@ def parse(text: str) -> URL:
     """The parts of a URL, with the driver that connects to it.
 
     Raises:
-        UserError: it is not the URL of a database that a search can be kept in.
+        UserError: it is not the URL of a database that can store a search.
     """
     try:
         url = make_url(text)
@@ -62,7 +62,7 @@ def parse(text: str) -> URL:
 def open_database(text: str) -> RDBStorage:
     """The database at a URL, in which Optuna's tables are made unless they are there.
 
-    What a later operation meets while the database is away is an OSError.
+    A later operation raises OSError while the database is unavailable.
 
     Raises:
         UserError: it cannot be opened.

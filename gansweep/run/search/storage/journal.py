@@ -19,7 +19,7 @@ LIVING_SECONDS = 1.0  # a living program holds the file's lock for milliseconds
 
 
 class BatchedJournalStorage(JournalStorage):
-    """A search kept in a journal."""
+    """A search in a journal file; the changes of a batch are written together."""
 
     def __init__(self, journal: "Journal") -> None:
         self.journal = journal
@@ -35,7 +35,7 @@ def batch(storage: BaseStorage) -> AbstractContextManager[None]:
 
 
 class Journal(JournalFileBackend):
-    """A journal that one driver writes; optuna-dashboard may read it and write its notes meanwhile.
+    """A journal that one driver writes; optuna-dashboard may read it and write its notes in the meantime.
 
     Optuna itself would append to half a line that a crash has left, and could never read the file again. It
     would also keep the place of every line that it has read.

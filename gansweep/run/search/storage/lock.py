@@ -34,7 +34,7 @@ WHERE locktype = 'advisory' AND objsubid = 1 AND granted
 
 @contextmanager
 def exclusive(storage: BaseStorage, study: str) -> Iterator[BaseStorage]:
-    """Keep other drivers from a study that is kept in a database, wherever they run.
+    """Keep other drivers, on any machine, from a study whose search is stored in a database.
 
     A journal lies in the results, whose lock protects it too.
 
@@ -75,7 +75,7 @@ def _file_lock(path: Path, study: str) -> Iterator[None]:
 class AdvisoryLock:
     """PostgreSQL's lock of a name, held by a connection of its own; a killed driver loses it at once.
 
-    A thread takes it again when the server has been away.
+    A thread takes it again when the server was unavailable.
 
     Raises:
         UserError: another driver has it.
@@ -107,7 +107,7 @@ class AdvisoryLock:
     def close(self) -> None:
         """Release the lock."""
         self._end.set()
-        self._keeper.join(timeout=LOOK_SECONDS)  # it may be waiting for a server that is away
+        self._keeper.join(timeout=LOOK_SECONDS)  # it may be waiting for a server that is unavailable
         with suppress(OSError):
             self._drop()
 
@@ -116,7 +116,7 @@ class AdvisoryLock:
             try:
                 self._hold()
             except OSError:
-                continue  # the server is away
+                continue  # the server is unavailable
 
     def _hold(self) -> None:
         with self._turn:

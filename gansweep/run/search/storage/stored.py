@@ -1,4 +1,4 @@
-"""An Optuna study to which this process alone writes: sampled in memory, kept in a storage."""
+"""An Optuna study that only this process writes: sampled in memory, written through to a storage."""
 
 import warnings
 from collections.abc import Callable
@@ -24,14 +24,14 @@ class WriteThroughStudy:
     """An Optuna study in a storage, which is read once, when it is opened.
 
     Samplers work on the copy in memory, `study`. A trial is written when all is known that it begins with, in
-    one operation; so is each of its scores, and its end. What was interrupted is tried again, with a look at
-    what the storage has: nothing is lost, nothing doubled.
+    one operation; so is each of its scores, and its end. An interrupted operation is tried again
+    after a check of what the storage has: nothing is lost, nothing doubled.
 
     committed: the trials below this number may have been handed out.
 
     Raises:
         UserError: the storage has another study of this name.
-        Stopped, from any operation: the storage was away for too long.
+        Stopped, from any operation: the storage was unavailable for too long.
     """
 
     def __init__(self, storage: BaseStorage, name: str, fingerprint: str) -> None:
@@ -40,7 +40,7 @@ class WriteThroughStudy:
         self.study = optuna.create_study(
             storage=self.memory, study_name=name, direction="minimize", pruner=optuna.pruners.NopPruner()
         )
-        self.ids: list[int] = []  # those that the trials have in the storage
+        self.ids: list[int] = []  # of the trials in the storage
         self.committed = 0
         for trial in self._retry(self._open):
             self.ids.append(trial._trial_id)
@@ -49,7 +49,7 @@ class WriteThroughStudy:
                 self.memory.set_study_system_attr(self.study._study_id, key, value)
 
     def ask(self) -> Trial:
-        """A new trial, or one that waits in the storage."""
+        """Returns a new trial, or a waiting one of the storage."""
         trial = self.study.ask()
         if trial.number < len(self.ids):
             stored = self.ids[trial.number]
@@ -74,7 +74,7 @@ class WriteThroughStudy:
         self.memory.set_trial_user_attr(self._memory_id(number), key, value)
 
     def commit(self) -> None:
-        """Record the trials that were asked for; they may be handed out from now on.
+        """Record the requested trials; they may be handed out from now on.
 
         Raises:
             UserError: another program has added trials to the study.
