@@ -204,6 +204,7 @@ def trainer(asked: Configuration) -> Plain | Pack:
     task = TASKS[asked.task]
     dataset = data.load(task.dataset)
     options: dict[str, Any] = {"compile": asked.compile, "precision": asked.precision}
+    trace.AFTER = 10**9 if asked.passes == PASSES[0] else 100  # calls before a pack is traced by itself
     trains = packed(dataset, task, asked.n_members, **options) if asked.n_members else Plain(dataset, task)
     if isinstance(trains, Pack) and asked.passes != PASSES[0]:
         reuse = trace.overwrite
