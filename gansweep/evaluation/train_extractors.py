@@ -12,7 +12,8 @@ from torch.nn.functional import cross_entropy
 
 from gansweep.data import Dataset, load
 from gansweep.data.base import save_tensors
-from gansweep.evaluation.extractors import BUNDLED, CLASSIFIERS, Classifier, file_hash
+from gansweep.evaluation.extractors import CLASSIFIERS, Classifier
+from gansweep.evaluation.weights import BUNDLED, file_hash
 
 EPOCHS = {"digits": 60, "mnist": 5}
 SHIFT = {"digits": 0, "mnist": 1}  # in pixels, at random, against memorised training images
@@ -63,7 +64,8 @@ def _present(labels: Tensor | None) -> Tensor:
 @torch.no_grad()
 def accuracy(network: Classifier, images: Tensor, labels: Tensor) -> float:
     """Returns the share of images that are classified correctly."""
-    return (network(images)[1].argmax(1) == labels).double().mean().item()
+    accuracy: float = (network(images)[1].argmax(1) == labels).double().mean().item()
+    return accuracy
 
 
 def release(name: str, seed: int) -> dict[str, object]:

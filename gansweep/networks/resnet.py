@@ -77,7 +77,8 @@ class Activated(nn.Module):
 
     def forward(self, x: Tensor, binding: Binding = NO_BINDING) -> Tensor:
         x = relu(self.norm(x))
-        return self.layers(x if self.dropout is None else self.dropout(x, binding))
+        y: Tensor = self.layers(x if self.dropout is None else self.dropout(x, binding))
+        return y
 
 
 class Residual(nn.Module):
@@ -91,7 +92,8 @@ class Residual(nn.Module):
         start = x
         for layer in self.path:
             x = layer(x, binding)
-        return x + self.shortcut(start)
+        y: Tensor = x + self.shortcut(start)
+        return y
 
 
 class SumPool(nn.Module):

@@ -117,7 +117,8 @@ class Critic(nn.Module):
         output = self.head(features)
         if self.labels is not None:
             output = output + self.labels(features, binding)
-        return output.squeeze(1) if output.shape[1] == 1 else output
+        scores: Tensor = output.squeeze(1) if output.shape[1] == 1 else output
+        return scores
 
 
 class Projection(MatrixLayer):

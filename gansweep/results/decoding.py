@@ -37,7 +37,8 @@ def _decode(content: bytes, decoder: msgspec.json.Decoder[Record]) -> Record:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:  # msgspec refuses lone surrogates, which texts of the system may contain
-        return msgspec.convert(json.loads(content, parse_constant=_refuse), decoder.type)
+        record: Record = msgspec.convert(json.loads(content, parse_constant=_refuse), decoder.type)
+        return record
 
 
 def _refuse(constant: str) -> None:

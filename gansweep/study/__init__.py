@@ -3,10 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # without torch until a study is used
-    from gansweep.results.halving import Halving as Halving
-    from gansweep.results.phases import Confirm as Confirm
-    from gansweep.results.phases import Replicate as Replicate
-    from gansweep.study.study import Study as Study
+    from gansweep.results.plan import Confirm, Halving, Replicate
+    from gansweep.study.study import Study
 
 __all__ = ["Confirm", "Halving", "Replicate", "Study"]
 

@@ -2,22 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from gansweep.data import Dataset
 from gansweep.errors import UserError, unknown
 from gansweep.evaluation import Evaluation
 from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
-from gansweep.networks import architecture_for, check_fits
-from gansweep.networks.options import CONDITIONALS
-from gansweep.results.halving import check_brackets
 from gansweep.results.plan import Confirm, Halving, Replicate
-from gansweep.results.row import slug
-from gansweep.space import INDEPENDENT, SAMPLERS, Space
-from gansweep.training.member import check_values, searchable
-from gansweep.training.optimizers import OPTIMIZERS
-from gansweep.training.speed.precision import PRECISIONS
-from gansweep.variants import VARIANTS
+from gansweep.space import Space
+
+if TYPE_CHECKING:  # their modules import torch, which is wanted only once a study is made
+    from gansweep.data import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,85 +48,36 @@ class Study:
     small: Mapping[str, Any] = field(default_factory=dict)  # and --scale small, for an hour on a CPU
 
     def __post_init__(self) -> None:
-        check_fields(self)
-        if len(set(map(slug, self.datasets))) < len(self.datasets):
-            raise UserError(f"datasets must have different names as parts of files, but got {self.datasets}")
-        for name in self.variants:
-            if name not in VARIANTS:
-                raise unknown("variant", name, VARIANTS)
-        for name in self.architecture if isinstance(self.architecture, Mapping) else ():
-            if name not in self.datasets:
-                raise unknown("data set of architecture", name, self.datasets)
-        if self.sampler not in SAMPLERS:
-            raise unknown("sampler", self.sampler, SAMPLERS)
-        if self.same_configurations and self.sampler != "random":
-            raise UserError(
-                f"same_configurations needs the sampler 'random', but the sampler is {self.sampler!r}"
-            )
-        if "fid" not in self.evaluation.metrics:
-            raise UserError(
-                f"metrics must have 'fid', which scores the trials, but got {self.evaluation.metrics}"
-            )
-        if self.optimizer not in OPTIMIZERS:
-            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
-        if self.precision not in PRECISIONS:
-            raise unknown("precision", self.precision, PRECISIONS)
-        self._check_conditional()
-        if self.replicate and self.replicate.configurations > self.trials - 1:
-            raise UserError(
-                f"replicate must have at most {self.trials - 1} configurations, as the search has "
-                f"beside the default, but got {self.replicate.configurations}"
-            )
-        self._check_space()
-        if self.halving and self.sampler not in INDEPENDENT:
-            raise UserError(
-                f"halving needs a sampler that needs no results, {' or '.join(INDEPENDENT)}, but the sampler "
-                f"is {self.sampler!r}"
-            )
-        if self.halving:
-            check_brackets(self.halving, self.trials, self.evaluations)
+        from gansweep.study.checks import check_study
 
-    def architecture_of(self, dataset: Dataset) -> str:
+        check_fields(self)
+        check_study(self)
+
+    def architecture_of(self, dataset: "Dataset") -> str:
         """The architecture for a data set.
 
         Raises:
             UserError: it is not made for such data.
         """
+        from gansweep.networks import architecture_for, check_fits
+
         chosen = self.architecture
         name = chosen if isinstance(chosen, str) else chosen.get(dataset.name, "auto")
         name = architecture_for(dataset.shape) if name == "auto" else name
         check_fits(name, dataset.shape)
         return name
 
-    def _check_conditional(self) -> None:
-        if self.conditional not in CONDITIONALS:
-            raise unknown("way to be conditional", self.conditional, CONDITIONALS)
-        for name in self.variants:
-            roles = VARIANTS[name].variant.networks.values()
-            if self.conditional == "projection" and not {"discriminator", "auxiliary"} & set(roles):
-                raise UserError(
-                    f"conditional='projection' needs a D that gives scores, and {name} has none: use 'concat'"
-                )
-
     def is_conditional(self, variant: str) -> bool:
         """Whether the generators of a variant are given labels."""
-        return self.conditional != "none" or VARIANTS[variant].variant.labels
+        from gansweep.variants import VARIANTS
 
-    def _check_space(self) -> None:
-        if isinstance(self.space, str):
-            if self.space not in ("wide", "narrow"):
-                raise unknown("space", self.space, ("wide", "narrow"))
-            return
-        known = set().union(*(searchable(VARIANTS[name]) for name in self.variants))
-        for name in self.space:
-            if name not in known:
-                raise unknown("hyperparameter", name, known)
-            check_values(name, self.space[name], [VARIANTS[variant].variant for variant in self.variants])
-        if "lr" in self.space and {"g_lr", "d_lr"} & self.space.keys():
-            raise UserError("a space has either lr or g_lr and d_lr, but got both")
+        return self.conditional != "none" or VARIANTS[variant].variant.labels
 
     def space_of(self, variant: str) -> Space:
         """The space of one variant: of a space of your own, the part that the variant has."""
+        from gansweep.training.member import searchable
+        from gansweep.variants import VARIANTS
+
         published = VARIANTS[variant]
         if isinstance(self.space, str):
             return published.wide if self.space == "wide" else published.narrow

@@ -32,7 +32,8 @@ def overlap(a: float, p: Gaussian, q: Gaussian) -> float:
     if width <= 0:
         return inf
     shift = (p.mean - q.mean) ** 2
-    return q.sd**a * p.sd ** (1 - a) / sqrt(width) * exp(-a * (1 - a) * shift / (2 * width))
+    affinity: float = q.sd**a * p.sd ** (1 - a) / sqrt(width) * exp(-a * (1 - a) * shift / (2 * width))
+    return affinity
 
 
 def alpha_divergence(a: float, p: Gaussian, q: Gaussian) -> float:

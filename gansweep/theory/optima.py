@@ -69,7 +69,8 @@ def least_squares_optimum(p: Density, q: Density) -> float:
 
     def density(x: Array) -> Array:
         log_p, log_q = p.log_density(x), q.log_density(x)
-        return np.exp(log_p + log_expit(log_q - log_p)) / 2
+        mixed: Array = np.exp(log_p + log_expit(log_q - log_p)) / 2
+        return mixed
 
     return integrate(density, (p, q))
 

@@ -56,7 +56,8 @@ def gaussian(mu: Tensor, sigma: Tensor) -> Gaussian:
 def square_root(sigma: Tensor) -> Tensor:
     """Returns the symmetric root of a covariance [D, D], which may be singular."""
     values, vectors = torch.linalg.eigh(sigma)
-    return (vectors * values.clamp(min=0).sqrt()) @ vectors.mT
+    root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.mT
+    return root
 
 
 def frechet_distances(generated: Moments, real: Gaussian) -> Tensor:
@@ -73,7 +74,8 @@ def frechet_distances(generated: Moments, real: Gaussian) -> Tensor:
     product = (real.root @ sigma @ real.root).nan_to_num(0.0, 0.0, 0.0)  # eigvalsh refuses what is not finite
     crossed = torch.linalg.eigvalsh(product).clamp(min=0).sqrt().sum(-1)
     traces = sum(s.diagonal(dim1=-2, dim2=-1).sum(-1) for s in (sigma, real.sigma))
-    return (mu - real.mu).square().sum(-1) + traces - 2 * crossed
+    distance: Tensor = (mu - real.mu).square().sum(-1) + traces - 2 * crossed
+    return distance
 
 
 def frechet(one: Moments, other: Moments | Gaussian) -> float:

@@ -28,7 +28,8 @@ def kernel_distance(generated: Tensor, real: Tensor, means: Tensor) -> float:
     """
     chosen = [indices.to(generated.device) for indices in subsets(len(generated), len(real))]
     within, across = _kernel_means(generated, real, *chosen).mean(0)
-    return (within - 2 * across + means.mean()).item()
+    squared: float = (within - 2 * across + means.mean()).item()
+    return squared
 
 
 def kernel_means(real: Tensor, n_generated: int) -> Tensor:

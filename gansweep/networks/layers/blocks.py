@@ -102,7 +102,8 @@ class Stack(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for block in self.blocks:
             x = block(x, NO_BINDING)
-        return self.last(x)
+        y: Tensor = self.last(x)
+        return y
 
 
 class Reshape(nn.Module):

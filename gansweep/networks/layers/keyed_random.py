@@ -52,7 +52,8 @@ def _mix(state: Tensor) -> Tensor:
 
 def _shifted(words: Tensor, n: int) -> Tensor:
     """Returns the words shifted to the right by n bits, filled with zeros."""
-    return (words >> n) & (2 ** (64 - n) - 1)
+    shifted: Tensor = (words >> n) & (2 ** (64 - n) - 1)
+    return shifted
 
 
 def _fraction(words: Tensor, dtype: torch.dtype) -> Tensor:

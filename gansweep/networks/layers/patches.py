@@ -16,22 +16,26 @@ from torch.nn.functional import pad
 
 def patches_4x4(x: Tensor) -> Tensor:
     """[..., H, W, C] -> [..., H/2, W/2, 16 C]: the patches of a 4x4 convolution, stride 2, padding 1."""
-    return _Linear.apply(x, _FOUR)
+    y: Tensor = _Linear.apply(x, _FOUR)
+    return y
 
 
 def fold_4x4(patches: Tensor) -> Tensor:
     """[..., h, w, 16 C] -> [..., 2h, 2w, C]: the transpose of `patches_4x4`."""
-    return _Linear.apply(patches, _FOUR.transposed())
+    y: Tensor = _Linear.apply(patches, _FOUR.transposed())
+    return y
 
 
 def patches_3x3(x: Tensor) -> Tensor:
     """[..., H, W, C] -> [..., H, W, 9 C]: the patches of a 3x3 convolution, stride 1, padding 1."""
-    return _Linear.apply(x, _THREE)
+    y: Tensor = _Linear.apply(x, _THREE)
+    return y
 
 
 def fold_3x3(patches: Tensor) -> Tensor:
     """[..., H, W, 9 C] -> [..., H, W, C]: the transpose of `patches_3x3`."""
-    return _Linear.apply(patches, _THREE.transposed())
+    y: Tensor = _Linear.apply(patches, _THREE.transposed())
+    return y
 
 
 @dataclass(frozen=True)

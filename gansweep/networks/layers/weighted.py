@@ -61,7 +61,8 @@ def power_iteration(weight: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _direction(x: Tensor) -> Tensor:
-    return x / x.norm().clamp_min(1e-12)
+    unit: Tensor = x / x.norm().clamp_min(1e-12)
+    return unit
 
 
 class Linear(MatrixLayer):
