@@ -1,5 +1,6 @@
 """How much to do at once, judged by what the networks keep in memory. None of it changes a result."""
 
+import ctypes
 import gc
 from functools import lru_cache
 
@@ -12,7 +13,6 @@ from gansweep.training.binding import options_of
 from gansweep.training.member import Member
 from gansweep.training.randomness import BLOCK
 from gansweep.training.sizing.saved import n_kept
-from gansweep.training.speed.heap import give_back_freed_memory
 
 COPIES = 6  # of the parameters: themselves, gradients as they come and in a row, two moments, one in between
 PROCESS_BYTES = 1_000_000_000  # a worker before it has any member: Python, torch, Ray, an extractor
@@ -71,9 +71,11 @@ def limit_memory(device: torch.device, gpus: float) -> None:
 
 
 def free_memory(device: torch.device) -> None:
-    """Give the memory of what is gone back to the device and the machine, for the other processes there."""
+    """Release cached memory to the device and the system."""
     gc.collect()
-    give_back_freed_memory()
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):  # glibc alone; a worker would hold the peak of its largest pack
+        library.malloc_trim(0)
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
