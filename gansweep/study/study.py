@@ -16,7 +16,7 @@ from gansweep.results.row import slug
 from gansweep.space import INDEPENDENT, SAMPLERS, Space
 from gansweep.training.member import check_values, searchable
 from gansweep.training.optimizers import OPTIMIZERS
-from gansweep.training.speed.precision import PRECISIONS
+from gansweep.training.precision import PRECISIONS
 from gansweep.variants import VARIANTS
 
 
