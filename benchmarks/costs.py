@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
-from training import TASKS, Task, packed
+from training import TASKS, Task, allocator, packed
 
 from gansweep import data
 from gansweep.data.base import Dataset, make
@@ -102,7 +102,7 @@ def images(side: int, n: int) -> Dataset:
 
 def line(*arguments) -> None:
     """Print a line that a fresh process makes."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    with allocator(keeps_memory=True), multiprocessing.get_context("spawn").Pool(1) as pool:
         print(pool.apply(describe, arguments), flush=True)
 
 

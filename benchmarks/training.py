@@ -9,20 +9,20 @@ the same way: one for each core. Evaluation is left out.
     python benchmarks/training.py [--tasks mlp digits mnist wgan_gp dragan] [--packs 1 4 16] [--compile]
         [--passes] [--precision medium] [--turns 5] [--processes 2]
 
---passes: the largest pack also without the passes of `gansweep/training/speed`, one row for each: none, trace,
-trace + reuse of buffers; and packs and plain PyTorch with the allocator as glibc sets it.
+--passes: the largest pack also without passes of `gansweep/training/speed` (none; trace alone), and that pack
+and plain PyTorch with the allocator as glibc sets it.
 """
 
 import argparse
 import multiprocessing
 import os
-import resource
 import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -190,6 +190,8 @@ def with_passes(passes: str) -> Iterator[None]:
 @contextmanager
 def allocator(keeps_memory: bool) -> Iterator[None]:
     """Set what processes started here do with freed memory."""
+    from gansweep.run.ray.connect import KEEP_FREED_MEMORY  # not needed in the processes that measure
+
     with mock.patch.dict(os.environ, KEEP_FREED_MEMORY if keeps_memory else {}):
         yield
 
@@ -213,9 +215,15 @@ def work(connection: Connection) -> None:
 def peak_memory(asked: Configuration) -> float:
     """By how many MB a process grows that trains this and nothing else."""
     torch.set_num_threads(1)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kilobytes()
     trainer(asked)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return (peak_kilobytes() - before) / 1024
+
+
+def peak_kilobytes() -> int:
+    """Returns the largest resident memory of this process (Linux); ru_maxrss would count that of its parent."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def trainer(asked: Configuration) -> Plain | Pack:
