@@ -221,7 +221,7 @@ def peak_memory(asked: Configuration) -> float:
 
 
 def peak_kilobytes() -> int:
-    """Returns the largest resident memory of this process (Linux); ru_maxrss would count that of its parent."""
+    """Returns the peak resident memory of this process (Linux); ru_maxrss counts that of its parent, too."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0])
 
