@@ -19,12 +19,11 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
-from training import TASKS, Task, packed
+from training import TASKS, Task, allocator, packed
 
 from gansweep import data
 from gansweep.data.base import Dataset, make
 from gansweep.networks import architecture_for
-from gansweep.training.speed.heap import keep_freed_memory
 
 PRODUCTS = ("aten::bmm", "aten::mm", "aten::addmm", "aten::baddbmm")
 PACKS = {"mlp": (1, 2, 4, 8, 16, 32, 64), "digits": (1, 2, 4, 8, 16, 32), "mnist": (1, 2, 4)}
@@ -53,7 +52,6 @@ def machine() -> tuple[float, float]:
 def describe(name: str, dataset: Dataset, task: Task, n_members: int, seconds: float, peak: float) -> str:
     """One line of a table; in a process of its own, so that its memory is its own."""
     torch.set_num_threads(1)
-    keep_freed_memory()
     before = resident_bytes()
     pack = packed(dataset, task, n_members)
     pack.round()  # is traced
@@ -104,7 +102,7 @@ def images(side: int, n: int) -> Dataset:
 
 def line(*arguments) -> None:
     """Print a line that a fresh process makes."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    with allocator(keeps_memory=True), multiprocessing.get_context("spawn").Pool(1) as pool:
         print(pool.apply(describe, arguments), flush=True)
 
 

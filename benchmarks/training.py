@@ -1,26 +1,30 @@
 """How much a pack saves: member-rounds per second on all cores, packed and plain, measured in turns.
 
+Ratios are of CPU time, plain to packed, each pair from one turn.
+
 A member-round is one update of D and one of G, batch 64. The baseline is what a careful user writes: the same
 networks from torch.nn, fused Adam, data in memory, one process of one thread for each core. The packs run in
 the same way: one for each core. Evaluation is left out.
 
     python benchmarks/training.py [--tasks mlp digits mnist wgan_gp dragan] [--packs 1 4 16] [--compile]
-        [--precision medium] [--passes] [--turns 5] [--processes 2]
+        [--passes] [--precision medium] [--turns 5] [--processes 2]
 
-With --passes the largest pack is measured first without any pass of gansweep/training/speed. Each further row
-has one pass more: the trace of a round, the reuse of its buffers, memory that the C library keeps. The last
-one is compiled.
+--passes: the largest pack also without passes of `gansweep/training/speed` (none; trace alone), and that pack
+and plain PyTorch with the allocator as glibc sets it.
 """
 
 import argparse
 import multiprocessing
 import os
-import resource
 import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -31,14 +35,10 @@ from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, architecture_for
 from gansweep.training.member import make_member
 from gansweep.training.pack import Pack
-from gansweep.training.speed import trace
 from gansweep.variants import VARIANTS
 
 BATCH = 64
 SECONDS = 0.7  # of one measurement
-# What makes the C library of GNU keep freed memory, read when a process starts; see gansweep.run.ray.connect.
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "1073741824"}
-PASSES = ("untraced", "traced", "with buffers reused", "with memory kept")  # each row has those before it
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,9 @@ def packed(dataset: Dataset, task: Task, n_members: int, **options: Any) -> Pack
         )
         for i in range(n_members)
     ]
-    return Pack(members, dataset, torch.device("cpu"))
+    pack = Pack(members, dataset, torch.device("cpu"))
+    pack.trace()
+    return pack
 
 
 @dataclass(frozen=True)
@@ -161,22 +163,41 @@ class Configuration:
     n_members: int
     compile: bool = False
     precision: str = "highest"
-    passes: str = PASSES[-1]
-
-    @property
-    def keeps_memory(self) -> bool:
-        """Whether it runs in a process whose C library keeps freed memory."""
-        return self.passes == PASSES[-1]
+    passes: str = "reuse"  # "none", "trace", or "reuse": trace and reuse of buffers, as studies train
+    keeps_memory: bool = True  # whether freed memory is kept, as workers do: plain PyTorch gains by it, too
 
     def __str__(self) -> str:
         words = [f"pack of {self.n_members}" if self.n_members else "plain"]
-        words += [self.passes] * (self.passes != PASSES[-1])
+        words += [{"none": "no pass", "trace": "trace alone"}.get(self.passes, "")] * (self.passes != "reuse")
+        words += ["allocator as is"] * (not self.keeps_memory)
         words += ["compiled"] * self.compile + [self.precision] * (self.precision != "highest")
         return ", ".join(words)
 
 
+@contextmanager
+def with_passes(passes: str) -> Iterator[None]:
+    """Build packs with these passes only."""
+    if passes == "none":
+        with mock.patch("gansweep.training.pack.traced", lambda function, *_: function):
+            yield
+    elif passes == "trace":
+        with mock.patch("gansweep.training.speed.trace.overwrite"):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def allocator(keeps_memory: bool) -> Iterator[None]:
+    """Set what processes started here do with freed memory."""
+    from gansweep.run.ray.connect import KEEP_FREED_MEMORY  # not needed in the processes that measure
+
+    with mock.patch.dict(os.environ, KEEP_FREED_MEMORY if keeps_memory else {}):
+        yield
+
+
 def work(connection: Connection) -> None:
-    """Measure what is asked for: member-rounds per second and CPU milliseconds of one."""
+    """Measure what is requested: member-rounds per second and CPU milliseconds of one."""
     torch.set_num_threads(1)
     made: dict[Configuration, Any] = {}
     while (asked := connection.recv()) is not None:
@@ -194,64 +215,62 @@ def work(connection: Connection) -> None:
 def peak_memory(asked: Configuration) -> float:
     """By how many MB a process grows that trains this and nothing else."""
     torch.set_num_threads(1)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kilobytes()
     trainer(asked)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return (peak_kilobytes() - before) / 1024
+
+
+def peak_kilobytes() -> int:
+    """Returns the peak resident memory of this process (Linux); ru_maxrss counts that of its parent, too."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def trainer(asked: Configuration) -> Plain | Pack:
-    """What trains as asked for, warm."""
+    """Returns what trains as requested, warm."""
     task = TASKS[asked.task]
     dataset = data.load(task.dataset)
     options: dict[str, Any] = {"compile": asked.compile, "precision": asked.precision}
-    trace.AFTER = 10**9 if asked.passes == PASSES[0] else 100  # calls before a pack is traced by itself
-    trains = packed(dataset, task, asked.n_members, **options) if asked.n_members else Plain(dataset, task)
-    if isinstance(trains, Pack) and asked.passes != PASSES[0]:
-        reuse = trace.overwrite
-        trace._TRACES.clear()  # of another row
-        trace.overwrite = reuse if asked.passes != PASSES[1] else lambda graph: None
-        trains.trace()
-        trace.overwrite = reuse
-    for _ in range(3):
-        trains.round()
+    with with_passes(asked.passes):
+        trains = (
+            packed(dataset, task, asked.n_members, **options) if asked.n_members else Plain(dataset, task)
+        )
+        for _ in range(3):
+            trains.round()
     return trains
 
 
-def started(n: int, keeps_memory: bool) -> list[Connection]:
-    """Start processes that measure; what they are asked through."""
-    context, before = multiprocessing.get_context("spawn"), dict(os.environ)
-    os.environ.update(ALLOCATOR if keeps_memory else {})
+def start_workers(keeps_memory: bool, n: int) -> list[Connection]:
+    """Returns the pipes to n processes that measure."""
+    context = multiprocessing.get_context("spawn")
     pipes = [context.Pipe() for _ in range(n)]
-    for _, there in pipes:
-        context.Process(target=work, args=(there,), daemon=True).start()
-    os.environ.clear()
-    os.environ.update(before)
+    with allocator(keeps_memory):
+        for _, there in pipes:
+            context.Process(target=work, args=(there,), daemon=True).start()
     return [here for here, _ in pipes]
 
 
 def measure(task: str, configurations: list[Configuration], turns: int, processes: int) -> None:
     """Print how fast they are, each beside the plain one of the same turn."""
-    context = multiprocessing.get_context("spawn")
-    kinds = {each.keeps_memory for each in configurations}
-    workers = {keeps_memory: started(processes, keeps_memory) for keeps_memory in kinds}
+    pipes = {keeps: start_workers(keeps, processes) for keeps in {c.keeps_memory for c in configurations}}
     rates: dict[Configuration, list[float]] = {each: [] for each in configurations}
     cpu: dict[Configuration, list[float]] = {each: [] for each in configurations}
     for turn in range(turns + 1):  # the first makes everything and does not count
         for each in configurations:
-            for here in workers[each.keeps_memory]:
-                here.send(each)
-            answers = [here.recv() for here in workers[each.keeps_memory]]
+            for pipe in pipes[each.keeps_memory]:
+                pipe.send(each)
+            answers = [pipe.recv() for pipe in pipes[each.keeps_memory]]
             if turn:
                 rates[each].append(sum(rate for rate, _ in answers))
                 cpu[each].append(statistics.mean(milliseconds for _, milliseconds in answers))
-    for here in (here for pipes in workers.values() for here in pipes):
-        here.send(None)
+    for pipe in (pipe for group in pipes.values() for pipe in group):
+        pipe.send(None)
     plain = configurations[0]
     for each in configurations:
         ratios = [b / a for a, b in zip(cpu[each], cpu[plain], strict=True)]
         spread = f"{min(ratios):.2f}..{max(ratios):.2f}"
         rate, milliseconds = statistics.median(rates[each]), statistics.median(cpu[each])
-        with context.Pool(1) as alone:
+        with allocator(each.keeps_memory), multiprocessing.get_context("spawn").Pool(1) as alone:
             megabytes = alone.apply(peak_memory, (each,))
         print(
             f"{task:<9}{each!s:<30}{rate:>10.1f}{milliseconds:>12.2f}"
@@ -265,8 +284,8 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=["mlp", "digits", "wgan_gp", "dragan"])
     parser.add_argument("--packs", nargs="+", type=int, help="default: 1 4 16; for mnist 1 2")
     parser.add_argument("--compile", action="store_true", help="the largest pack also compiled")
+    parser.add_argument("--passes", action="store_true", help="the largest pack also without some passes")
     parser.add_argument("--precision", choices=("high", "medium"), help="all also with this precision")
-    parser.add_argument("--passes", action="store_true", help="one pass more in each row")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one for each core")
     options = parser.parse_args()
@@ -279,11 +298,12 @@ def main() -> None:
     for task in options.tasks:
         sizes = options.packs or TASKS[task].packs
         configurations = [Configuration(task, n) for n in (0, *sizes)]
-        if options.passes:
-            rows = [Configuration(task, max(sizes), passes=passes) for passes in PASSES]
-            configurations = [Configuration(task, 0), *rows, Configuration(task, max(sizes), compile=True)]
-        elif options.compile:
+        if options.compile:
             configurations.append(Configuration(task, max(sizes), compile=True))
+        if options.passes:
+            pack = Configuration(task, max(sizes))
+            configurations += [replace(pack, passes=passes) for passes in ("none", "trace")]
+            configurations += [replace(each, keeps_memory=False) for each in (configurations[0], pack)]
         if options.precision:
             configurations += [
                 Configuration(task, each.n_members, each.compile, options.precision)

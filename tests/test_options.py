@@ -123,7 +123,7 @@ def test_a_member_whose_optimiser_has_overflowed_has_diverged(images):
     pack, _ = trained(members(), images, rounds=1)
     pack.players["discriminator"].optimizer.state["exp_avg_sq"][1, 3] = torch.inf
     pack.round()
-    assert pack.diverged.tolist() == [False, False] and pack.lost() == [False, True]
+    assert pack.diverged.tolist() == [False, False] and pack.diverged_members() == [False, True]
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -177,7 +177,7 @@ def test_a_spectrally_normalised_d_is_normalised_by_iterations_while_it_trains(i
     pack.players["discriminator"].optimizer.lr = [1e-7, 1e-7]
     for _ in range(80):
         pack.round()
-    views, vectors = pack.players["discriminator"].views["D"], pack.singular["D"]
+    views, vectors = pack.players["discriminator"].views["D"], pack.singular.buffers["D"]
     for key in [key for key in vectors if key.endswith(".u")]:
         layer = key.removesuffix(".u")
         weight = views[f"{layer}.weight"]

@@ -15,9 +15,9 @@ from gansweep.study.study import Study
 from gansweep.training.member import make_member
 from gansweep.training.optimizers import OPTIMIZERS
 from gansweep.training.pack import Pack
+from gansweep.training.precision import matmul_precision
 from gansweep.training.speed.in_place import overwrite
-from gansweep.training.speed.precision import matmul_precision
-from gansweep.training.speed.trace import AFTER, Traced, trace
+from gansweep.training.speed.trace import N_EAGER_CALLS, Traced, trace, traced
 from gansweep.variants import VARIANTS
 
 CPU = torch.device("cpu")
@@ -135,10 +135,10 @@ def test_a_trace_draws_new_random_numbers():
 
 def test_a_function_is_traced_after_some_calls():
     calls = []
-    traced = Traced(lambda x: calls.append(1) or x * 2, "doubled")
-    for i in range(AFTER + 10):
-        assert torch.equal(traced(torch.tensor([float(i)])), torch.tensor([2.0 * i]))
-    assert len(calls) == AFTER + 1  # the last one is the tracing
+    doubled = traced(lambda x: calls.append(1) or x * 2, "doubled")
+    for i in range(N_EAGER_CALLS + 10):
+        assert torch.equal(doubled(torch.tensor([float(i)])), torch.tensor([2.0 * i]))
+    assert len(calls) == N_EAGER_CALLS + 1  # the last one is the tracing
 
 
 def test_a_function_that_depends_on_values_is_called_as_it_is(caplog):
@@ -147,21 +147,19 @@ def test_a_function_that_depends_on_values_is_called_as_it_is(caplog):
 
     for is_compiled in (False, True):
         caplog.clear()
-        traced = Traced(function, "branches", is_compiled)
-        traced.after = 0
+        eager = Traced(function, "branches", is_compiled)
+        eager.n_eager_calls = 0
         for value in (1.0, -1.0, 3.0):
-            assert torch.equal(traced(torch.tensor([value])), function(torch.tensor([value])))
+            assert torch.equal(eager(torch.tensor([value])), function(torch.tensor([value])))
         (said,) = [record.getMessage() for record in caplog.records if "gansweep" in record.name]
         assert said.startswith("rounds cannot be traced, which makes them slower: ")
-    strict = Traced(function, "branches")
-    strict.after, strict.must_trace = 0, True
     with pytest.raises(RuntimeError):
-        strict(torch.ones(1))
+        traced(function, "branches", at_once=True)(torch.ones(1))
 
 
 def test_a_trace_serves_functions_of_the_same_key_and_shapes():
     first, calls = Traced(lambda x: x * 3, "tripled"), []
-    first.after = 0
+    first.n_eager_calls = 0
     first(torch.ones(2))
     second = Traced(lambda x: calls.append(1) or x * 3, "tripled")
     assert torch.equal(second(torch.arange(2.0)), torch.tensor([0.0, 3.0])) and not calls
@@ -177,18 +175,18 @@ def test_a_trace_of_one_pack_serves_the_next_which_has_other_rates_and_weights(d
         return [player.params_PN for player in pack.players.values()]
 
     first = Pack(members(seed=7, d_dropout=0.5), digits, CPU)
-    for losses in first._losses.values():
-        losses.after = 0
+    for losses in first._gradients.values():
+        losses.n_eager_calls = 0
     trained(first)
     others = members(g_lr=1e-4, d_dropout=0.2)
     expected = Pack(others, digits, CPU)
-    for losses in expected._losses.values():
+    for losses in expected._gradients.values():
         losses.key = "of its own"
     for got, wanted in zip(trained(Pack(others, digits, CPU)), trained(expected), strict=True):
         assert torch.equal(got, wanted)
     without = Pack(members(), digits, CPU)  # no dropout: other networks
     trained(without, 1)
-    assert all(losses._trace is None for losses in without._losses.values())
+    assert all(losses._trace is None for losses in without._gradients.values())
 
 
 def members(n=3, **changes):
@@ -282,8 +280,8 @@ def test_a_precision_holds_for_the_rounds_of_a_pack_alone(digits):
     assert torch.get_float32_matmul_precision() == "highest"
     seen = []
     pack = Pack(members(precision="high"), digits, CPU)
-    inner = pack._replayed.function
-    pack._replayed.function = lambda draws: seen.append(torch.get_float32_matmul_precision()) or inner(draws)
+    inner = pack._run_round
+    pack._run_round = lambda draws: seen.append(torch.get_float32_matmul_precision()) or inner(draws)
     pack.round()
     assert seen == ["high"] and torch.get_float32_matmul_precision() == "highest"
     with pytest.raises(ZeroDivisionError), matmul_precision("medium"):

@@ -1,4 +1,4 @@
-"""Training a pack's trials to their rows: streams, schedules, checkpoints, and every way to end."""
+"""Training a pack's trials to their rows: random numbers, schedules, checkpoints, and every way to end."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from gansweep.study.study import Study
 from gansweep.training import trainer
 from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.job import Job, evaluation_rounds
-from gansweep.training.randomness import BLOCK, Streams, derive, latents
+from gansweep.training.randomness import BLOCK, MemberRandomness, derive, latents
 from gansweep.training.samples import draw_samples
 from gansweep.training.sizing.estimate import pack_size_for
 from gansweep.training.trainer import Trainer
@@ -27,12 +27,14 @@ from gansweep.training.trainer import Trainer
 CPU = torch.device("cpu")
 
 
-def streams(seeds, noise=(1, 8, 8)):
-    return Streams(seeds, 2, 4, n_samples=50, z_dim=3, prior="uniform", noise=noise, keys=True, device=CPU)
+def randomness(seeds, noise=(1, 8, 8)):
+    return MemberRandomness(
+        seeds, 2, 4, n_samples=50, z_dim=3, prior="uniform", noise=noise, keys=True, device=CPU
+    )
 
 
 def test_a_members_randomness_is_a_function_of_its_seed_and_its_round():
-    alone, pack = streams([7]), streams([1, 7, 9])
+    alone, pack = randomness([7]), randomness([1, 7, 9])
     for round_ in (0, 1, BLOCK - 1, BLOCK, 5 * BLOCK + 3, 2):
         one, three = alone.next(round_), pack.next(round_)
         for name, value in one.items():
@@ -43,13 +45,13 @@ def test_a_members_randomness_is_a_function_of_its_seed_and_its_round():
     }  # fmt: skip
 
 
-def test_streams_go_on_without_a_member():
-    pack = streams([1, 7, 9])
+def test_random_numbers_continue_without_a_member():
+    pack = randomness([1, 7, 9])
     pack.next(3)
     pack.select([2, 0])
     after = pack.next(4)
-    assert torch.equal(after["z"][0], streams([9]).next(4)["z"][0])
-    assert torch.equal(after["z"][1], streams([1]).next(4)["z"][0])
+    assert torch.equal(after["z"][0], randomness([9]).next(4)["z"][0])
+    assert torch.equal(after["z"][1], randomness([1]).next(4)["z"][0])
 
 
 def test_priors():

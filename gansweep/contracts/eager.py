@@ -12,7 +12,7 @@ from gansweep.networks.layers.weighted import MatrixLayer, power_iteration
 from gansweep.networks.options import Binding
 from gansweep.training.binding import is_random, networks, options_of
 from gansweep.training.member import Member
-from gansweep.training.randomness import Streams, derive
+from gansweep.training.randomness import MemberRandomness, derive
 from gansweep.variants.base import float_fields
 
 
@@ -31,12 +31,14 @@ class PlainTrainer:
         nets = build(member.variant.networks, member.architecture, dataset.shape, options, seed)
         self.nets = {name: net.to(dtype) for name, net in nets.items()}
         self.average = {name: p.detach().clone() for name, p in self.nets["G"].named_parameters()}
-        self.moves = {p: member.n_steps if p == "discriminator" else 1 for p in self.variant.players}
-        self.optimizers = {player: self._optimizer(player) for player in self.moves}
+        self.updates_per_round = {
+            player: member.n_steps if player == "discriminator" else 1 for player in self.variant.players
+        }
+        self.optimizers = {player: self._optimizer(player) for player in self.updates_per_round}
         architecture = ARCHITECTURES[member.architecture]
-        self.streams = Streams(
+        self.randomness = MemberRandomness(
             [member.seed],
-            n_updates=sum(self.moves.values()),
+            n_updates=sum(self.updates_per_round.values()),
             batch_size=member.batch_size,
             n_samples=len(dataset.train),
             z_dim=architecture.z_dim,
@@ -48,10 +50,10 @@ class PlainTrainer:
 
     def round(self) -> dict[str, dict[str, Tensor]]:
         """Run one pass of all players. Returns the terms of each player's last update."""
-        draws = {name: value[0] for name, value in self.streams.next(self.rounds).items()}
+        draws = {name: value[0] for name, value in self.randomness.next(self.rounds).items()}
         terms, update = {}, 0
-        for player, moves in self.moves.items():
-            for _ in range(moves):
+        for player, n_updates in self.updates_per_round.items():
+            for _ in range(n_updates):
                 terms[player] = self._move(player, {name: value[update] for name, value in draws.items()})
                 update += 1
         self.variant = self.variant.update(terms)

@@ -19,7 +19,7 @@ from gansweep.data import Dataset
 from gansweep.space import Scalar, Uniform
 from gansweep.training.member import Member, make_member, searchable
 from gansweep.training.pack import Pack
-from gansweep.training.randomness import Streams
+from gansweep.training.randomness import MemberRandomness
 from gansweep.variants import Published
 from gansweep.variants.base import float_fields
 
@@ -68,11 +68,11 @@ def precision(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-class DrawnInDouble(Streams):
+class DrawnInDouble(MemberRandomness):
     """The random numbers of a pack in double precision, rounded to that of training."""
 
-    def __init__(self, streams: Streams) -> None:
-        vars(self).update(vars(streams))
+    def __init__(self, randomness: MemberRandomness) -> None:
+        vars(self).update(vars(randomness))
 
     def next(self, round_: int) -> dict[str, Tensor]:
         with precision(torch.float64):

@@ -200,7 +200,7 @@ def _resumed(specimen: Specimen, members: list[Member] | None = None, dtype: tor
     """The members of the reference, or such as differ from them in their rates, halfway."""
     with precision(dtype):
         pack = Pack(members or specimen.members(3), specimen.images, CPU)
-        pack.streams = DrawnInDouble(pack.streams)
+        pack.randomness = DrawnInDouble(pack.randomness)
         pack.restore(specimen.reference.halfway)
     return pack
 

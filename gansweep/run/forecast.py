@@ -147,7 +147,7 @@ def forecast(
     for job in jobs:
         member = job.members()[0]
         rounds = evaluation_rounds(study.steps, member.n_steps, study.evaluations)
-        n_updates = rounds[-1] * (member.n_steps + len(pack.moves) - 1)
+        n_updates = rounds[-1] * (member.n_steps + len(pack.updates_per_round) - 1)
         own = n_updates * update_seconds + len(rounds) * evaluation_seconds
         behind = {trial.trial_number: done.get(trial.trial_id, 0.0) for trial in job.trials}
         n_left = sum(share_left(study, number, share) for number, share in behind.items() if share < 1)
@@ -178,7 +178,7 @@ def _time_updates(pack: Pack) -> float:
         pack.round()
         n_rounds += 1
         pack.diverged.any().item()  # waits for a GPU
-    return (time.perf_counter() - started) / n_rounds / sum(pack.moves.values())
+    return (time.perf_counter() - started) / n_rounds / sum(pack.updates_per_round.values())
 
 
 def _time_evaluation(pack: Pack, evaluation: Evaluation, reference: Reference) -> float:

@@ -10,7 +10,7 @@ from gansweep.space import INDEPENDENT, SAMPLERS
 from gansweep.study.study import Study
 from gansweep.training.member import check_values, searchable
 from gansweep.training.optimizers import OPTIMIZERS
-from gansweep.training.speed.precision import PRECISIONS
+from gansweep.training.precision import PRECISIONS
 from gansweep.variants import VARIANTS
 
 

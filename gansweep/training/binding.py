@@ -1,4 +1,4 @@
-"""How losses call the networks of a member: labels, randomness and options are bound here, unseen by them."""
+"""Binds labels, randomness and options to the networks of a member, so that losses pass inputs alone."""
 
 from collections.abc import Callable
 from itertools import count
@@ -16,7 +16,7 @@ Call = Callable[[Tensor, Binding], Tensor]
 
 
 def options_of(members: list[Member], dataset: Dataset) -> NetworkOptions:
-    """The networks' options for members of one structure; dropout and noise are built if any has them."""
+    """Returns the options of the networks of a pack; dropout and noise are built if any member uses them."""
     first = members[0]
     return NetworkOptions(
         d_norm=first.d_norm,
@@ -30,12 +30,12 @@ def options_of(members: list[Member], dataset: Dataset) -> NetworkOptions:
 
 
 def is_random(options: NetworkOptions) -> bool:
-    """Whether calls of the networks need a key."""
+    """Whether a call of a network needs a key."""
     return options.d_dropout > 0 or options.d_noise > 0
 
 
-def bound(call: Call, binding: Binding) -> Network:
-    """A network as a function of its input alone; each call within one loss has a key of its own."""
+def bind(call: Call, binding: Binding) -> Network:
+    """Returns a network as a function of its input alone; each call within one loss gets a different key."""
     calls = count()
 
     def network(x: Tensor) -> Tensor:
@@ -50,14 +50,14 @@ def _with_key(binding: Binding, offset: int) -> Binding:
 
 
 def networks(calls: dict[str, Call], binding: Binding) -> SimpleNamespace:
-    """All networks of a member as its losses want them; no two of them share a key."""
+    """Returns the networks of a member as attributes, as losses call them; their keys differ."""
     bindings = {name: _with_key(binding, i << 32) for i, name in enumerate(sorted(calls))}
-    return SimpleNamespace(**{name: bound(call, bindings[name]) for name, call in calls.items()})
+    return SimpleNamespace(**{name: bind(call, bindings[name]) for name, call in calls.items()})
 
 
 def sampling_labels(dataset: Dataset, n: int, seed: int) -> Tensor:
-    """Labels to sample with, int64 [n], in the proportions of the training set; the same for all members."""
-    assert dataset.train_labels is not None  # a conditional study of a data set without labels was refused
+    """Returns labels to sample with, int64 [n], in the proportions of the training set."""
+    assert dataset.train_labels is not None  # such a conditional study is refused at its start
     labels = dataset.train_labels.cpu()
     index = torch.randint(len(labels), (n,), generator=torch.Generator().manual_seed(seed))
     return labels[index]

@@ -1,7 +1,7 @@
 """The checkpoints of a trial: its training state at the last two evaluations, and its trained generator.
 
-`checkpoints/<trial_id>/round-<n>.pt` and `generator.pt` hold tensors, numbers and strings only, so that they
-load without executing anything.
+`checkpoints/<trial_id>/round-<n>.pt` and `generator.pt` hold tensors, numbers and strings only, so that
+loading a file executes no code.
 """
 
 import shutil
@@ -17,38 +17,38 @@ from gansweep.files import retry_io
 
 
 class Checkpoints:
-    """The checkpoints of a study's trials, one folder a trial, so that packs can be regrouped at will."""
+    """The checkpoints of a study, one folder for each trial, so that packs may differ later."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "checkpoints"
 
     def save(self, trial_id: str, rounds: int, state: dict[str, Any]) -> None:
-        """Keep the training state after this many rounds, and the one before it."""
+        """Save the training state after this many rounds; delete all older ones except the previous one."""
         self._write(state, self._file(trial_id, rounds))
         for old in self.rounds(trial_id)[:-2]:
             self._file(trial_id, old).unlink(missing_ok=True)
 
     def save_generator(self, trial_id: str, generator: dict[str, torch.Tensor]) -> None:
-        """Keep a trained generator: its parameters and batch-norm statistics by name."""
+        """Save a trained generator: its parameters and batch-norm statistics by name."""
         self._write(dict(generator), self.folder / trial_id / "generator.pt")
 
     def load_generator(self, trial_id: str) -> dict[str, torch.Tensor] | None:
-        """What `save_generator` kept of a trial; None if there is nothing that can be read."""
+        """Returns the saved generator of a trial; None if its file is missing or cannot be read."""
         return _read(self.folder / trial_id / "generator.pt")
 
     def generators(self) -> list[str]:
-        """The trials whose trained generator is kept, in order."""
+        """Returns the trials whose trained generator is saved, sorted."""
         return sorted(file.parent.name for file in self.folder.glob("*/generator.pt"))
 
     def rounds(self, trial_id: str) -> list[int]:
-        """The rounds for which there is a training state, in order."""
+        """Returns the rounds of the saved training states, sorted."""
         files = (self.folder / trial_id).glob("round-*.pt")
         return sorted(int(file.stem.removeprefix("round-")) for file in files)
 
     def load_common(self, trial_ids: list[str]) -> list[dict[str, Any]] | None:
-        """The training states of these trials at the last round that all of them have; None if there is none.
+        """Returns the training states of these trials at the last round saved for all; None if there is none.
 
-        A file that cannot be read counts as missing: what it held is trained again.
+        A file that cannot be read counts as missing: its rounds are trained again.
         """
         common = set.intersection(*(set(self.rounds(trial_id)) for trial_id in trial_ids))
         for rounds in sorted(common, reverse=True):
@@ -58,7 +58,7 @@ class Checkpoints:
         return None
 
     def forget_training(self, trial_id: str) -> None:
-        """Delete the training states of a finished trial; its generator stays."""
+        """Delete the training states of a finished trial, but not its generator."""
         for rounds in self.rounds(trial_id):
             self._file(trial_id, rounds).unlink(missing_ok=True)
 

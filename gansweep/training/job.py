@@ -1,4 +1,4 @@
-"""A job: the trials of one pack, and how far each has come."""
+"""A job: the trials of one pack, and the progress of each."""
 
 import json
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from gansweep.variants import VARIANTS
 
 @dataclass(frozen=True)
 class Job:
-    """The trials of one pack. until: the evaluation after which they pause; None: they train to their end."""
+    """The trials of one pack. until: the evaluation after which they pause; None: the last one."""
 
     pack: str
     trials: list[Trial]
@@ -28,11 +28,11 @@ class Job:
         return self.trials[0].cell
 
     def members(self) -> list[Member]:
-        """Returns what trains, in the order of the trials."""
+        """Returns the members of the pack, in the order of the trials."""
         return [member_of(trial, self.study) for trial in self.trials]
 
     def to_config(self) -> dict[str, Any]:
-        """Returns the pack as plain values, which travel to a worker; study and folder are known there."""
+        """Returns the pack as plain values for a worker, which reads the study from its folder."""
         return {"pack": self.pack, "trials": msgspec.to_builtins(self.trials), "until": self.until}
 
     @classmethod
@@ -43,14 +43,14 @@ class Job:
 
 
 def member_of(trial: Trial, study: ResolvedStudy) -> Member:
-    """Returns what trains for a trial."""
+    """Returns the member of a trial."""
     own = {name: getattr(trial, name) for name in ("trial_id", "dataset", "architecture", "seed")}
     return make_member(VARIANTS[trial.variant], trial.hp, **own, **common(study))
 
 
 @dataclass
 class TrialState:
-    """A trial while it trains: its rows so far, and its share of the pack's time."""
+    """A trial in training: its rows so far, and its share of the time of the pack, in seconds."""
 
     trial: Trial
     rows: list[Row] = field(default_factory=list)
@@ -59,7 +59,7 @@ class TrialState:
     started_at: str = field(default_factory=now)
 
     def history(self) -> str:
-        """Returns everything but the trial, as JSON: part of its checkpoint."""
+        """Returns everything except the trial as JSON, which is part of its checkpoint."""
         values = {name: value for name, value in vars(self).items() if name != "trial"}
         return json.dumps(msgspec.to_builtins(values))
 
@@ -71,9 +71,9 @@ class TrialState:
 
 
 def evaluation_rounds(steps: int, n_steps: int, evaluations: int) -> list[int]:
-    """Returns the rounds to evaluate after: evenly spaced, the last one after all `steps`.
+    """Returns the rounds after which to evaluate: evenly spaced, the last one after all `steps`.
 
-    n_steps: the steps in a round; a remainder of `steps` that fills no round is not trained.
+    n_steps: the steps in a round. A remainder of `steps` shorter than a round is not trained.
 
     >>> evaluation_rounds(15_625, 5, 5)
     [625, 1250, 1875, 2500, 3125]

@@ -1,7 +1,7 @@
-"""The losses of a player for all members at once, and their gradients.
+"""The losses of a player and their gradients, for all members at once.
 
-A loss is written for one member and mapped over P; its gradients are taken outside the map, where autograd is
-cheapest. Nothing is ever reduced over P but the sum that is differentiated, whose terms are independent.
+A loss is written for one member and mapped over P. Gradients are taken outside the map, where autograd is
+cheapest. Only the sum that is differentiated is reduced over P; its terms are independent.
 """
 
 from dataclasses import replace
@@ -20,17 +20,19 @@ from gansweep.training.player import Views
 from gansweep.variants.base import Variant
 
 
-class Losses(NamedTuple):
-    """One update of one player: the terms of its loss and their sum, [P] each, and the gradients, [P, ...]
-    each, in the order of the player's own parameters."""
+class LossAndGradients(NamedTuple):
+    """The loss of one player in one update.
+
+    terms: [P] each. sums: of the terms, [P]. gradients: [P, ...] each, as the player's parameters.
+    """
 
     terms: dict[str, Tensor]
     sums: Tensor
     gradients: list[Tensor]
 
 
-class Differentiation:
-    """The losses of one player as a function of tensors alone: parameters, scalars and draws."""
+class PlayerGradient:
+    """The loss and gradients of one player as a function of tensors: parameters, scalars and draws."""
 
     def __init__(self, variant: Variant, player: str, nets: dict[str, nn.Module]) -> None:
         self.variant, self.player, self.nets = variant, player, nets
@@ -43,13 +45,14 @@ class Differentiation:
         scalars: dict[str, Tensor],
         batch: dict[str, Tensor],
         binding: dict[str, Tensor],
-    ) -> Losses:
+    ) -> LossAndGradients:
         own = {n: {k: v.detach().requires_grad_() for k, v in vs.items()} for n, vs in own.items()}
         terms = vmap(self._terms)(own, others, singular, scalars, batch, binding)
         sums = reduce(add, terms.values())
         leaves = [value for values in own.values() for value in values.values()]
         gradients = torch.autograd.grad(sums.sum(), leaves)
-        return Losses({name: term.detach() for name, term in terms.items()}, sums.detach(), list(gradients))
+        terms = {name: term.detach() for name, term in terms.items()}
+        return LossAndGradients(terms, sums.detach(), list(gradients))
 
     def _terms(
         self,
@@ -60,7 +63,7 @@ class Differentiation:
         batch: dict[str, Tensor],
         binding: dict[str, Tensor],
     ) -> dict[str, Tensor]:
-        """The loss terms of one member: no P in sight."""
+        """Returns the loss terms of one member; its tensors have no axis P."""
         variant = replace(self.variant, **scalars)
         params = {name: {**values, **singular[name]} for name, values in {**own, **others}.items()}
         calls: dict[str, Call] = {name: partial(self._call, name, values) for name, values in params.items()}

@@ -1,4 +1,4 @@
-"""A member: one configuration of one variant on one data set with one seed, while it trains."""
+"""A member: a training run of one configuration of one variant on one data set with one seed."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -14,8 +14,8 @@ from gansweep.variants import Published
 from gansweep.variants.base import Variant, structure
 
 Rate: TypeAlias = Annotated[float, Within(0)]
-Decay: TypeAlias = Annotated[float, Within(0, 1, open=True)]  # at 1, a moving average never moves
-COMMON = ("batch_size", "optimizer", "conditional", "precision", "compile")  # what a study sets for all
+Decay: TypeAlias = Annotated[float, Within(0, 1, open=True)]  # at 1 a moving average would stay constant
+COMMON = ("batch_size", "optimizer", "conditional", "precision", "compile")  # set by the study
 
 
 def common(study: ResolvedStudy) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def common(study: ResolvedStudy) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """What trains. Floats (the variant's too) and the seed are its own; the rest it shares with its pack."""
+    """One training run. Floats (those of the variant, too) and the seed may differ within a pack."""
 
     trial_id: str
     variant: Variant
@@ -35,23 +35,23 @@ class Member:
     batch_size: int
     optimizer: str = "adam"
     conditional: str = "none"  # how labels enter D; one of CONDITIONALS
-    precision: str = "highest"  # of products of matrices while it trains; one of PRECISIONS
-    compile: bool = False  # whether a compiler makes one program of a round
-    d_norm: Annotated[str, OneOf(NORMS)] = "none"  # of D, or of the VAE's encoder, as all that begins with d_
+    precision: str = "highest"  # of matrix products in training; one of PRECISIONS
+    compile: bool = False  # whether TorchInductor compiles the updates
+    d_norm: Annotated[str, OneOf(NORMS)] = "none"  # all fields d_*: of D, or of the VAE's encoder
     d_dropout: Annotated[float, Within(0, 0.95)] = 0.0  # the probability that a hidden activation is dropped
-    d_noise: Annotated[float, Within(0)] = 0.0  # standard deviation of the noise on what D sees
-    d_extra_layers: Annotated[int, Within(0, 8)] = 0  # hidden layers more than the architecture has
+    d_noise: Annotated[float, Within(0)] = 0.0  # standard deviation of the noise added to D's input
+    d_extra_layers: Annotated[int, Within(0, 8)] = 0  # hidden layers in addition to those of the architecture
     output: Annotated[str, OneOf(OUTPUTS)] = "sigmoid"  # of G for images
-    n_critic: Annotated[int, Within(1)] = 1  # steps of D for one of G
+    n_critic: Annotated[int, Within(1)] = 1  # updates of D for each update of G
     g_lr: Rate = 1e-4  # of every player but the discriminator
     d_lr: Rate = 1e-4
-    beta1: Decay = 0.5  # Adam's; RMSProp has no use for it
+    beta1: Decay = 0.5  # of Adam; RMSProp does not use it
     beta2: Decay = 0.999
-    g_ema: Decay = 0.0  # decay of the average of G's weights that samples are drawn with; 0: no average
+    g_ema: Decay = 0.0  # decay of the moving average of G's weights for sampling; 0: none
 
     @property
     def is_conditional(self) -> bool:
-        """Whether G is given labels."""
+        """Whether G gets labels."""
         return self.conditional != "none" or self.variant.labels
 
     @property
@@ -61,7 +61,7 @@ class Member:
 
 
 def pack_key(member: Member) -> Hashable:
-    """What two members must have in common to train in one pack."""
+    """Returns the key that is equal for members that can train in one pack."""
     hints = get_type_hints(Member)
     own = {"trial_id", "seed", "variant"} | {name for name, hint in hints.items() if hint is float}
     common = {f.name: getattr(member, f.name) for f in fields(member) if f.name not in own}
@@ -69,7 +69,7 @@ def pack_key(member: Member) -> Hashable:
 
 
 def searchable(published: Published) -> set[str]:
-    """The hyperparameters that a configuration of the variant may set: see `Variant.hyperparameters`."""
+    """Returns the hyperparameters that a configuration may set; see `Variant.hyperparameters`."""
     variant = published.variant
     networks = {"d_norm", "d_dropout", "d_noise", "d_extra_layers", "output"}
     training = {"lr", "g_lr", "d_lr", "beta1", "beta2", "g_ema"}
@@ -78,10 +78,10 @@ def searchable(published: Published) -> set[str]:
 
 
 def check_values(name: str, values: Distribution | Scalar, variants: list[Variant]) -> None:
-    """Check the values of a hyperparameter in a space against the field of each variant, else of Member.
+    """Check the values of a hyperparameter against the field of each variant, or else of Member.
 
     Raises:
-        UserError: a value of another type than the field's, or outside its range.
+        UserError: a value has another type than the field, or is outside its range.
     """
     ends = (values.low, values.high) if isinstance(values, Uniform) else None
     options: Any = values.options if isinstance(values, Choice) else ends or (values,)
@@ -96,14 +96,14 @@ def check_values(name: str, values: Distribution | Scalar, variants: list[Varian
 
 
 def _hints_of(name: str, variants: list[Variant]) -> list[Any]:
-    """The annotations of a hyperparameter; a variant's own field comes before that of Member."""
+    """Returns the annotations of a hyperparameter; a field of a variant overrides that of Member."""
     common = get_type_hints(Member, include_extras=True) | {"lr": Rate}
     every = [common | get_type_hints(type(variant), include_extras=True) for variant in variants]
     return [hints[name] for hints in every if name in hints]
 
 
 def _range_of(hint: Any, wanted: type) -> Rule | Within | OneOf | None:
-    """The rule that a field states; every number must at least be finite."""
+    """Returns the rule of a field; without a rule, numbers must be finite."""
     if get_origin(hint) is Annotated:
         return rule_of(hint)
     return Within() if wanted in (float, int) else None
@@ -113,7 +113,7 @@ def _check_rule(
     name: str, options: Iterable[Any], values: Distribution | Scalar, rule: Rule | Within | OneOf | None
 ) -> None:
     if isinstance(rule, Within) and isinstance(values, Uniform):
-        # The published range of beta1 has both ends; a trial that a sampler puts on the upper one diverges.
+        # The published range of beta1 includes its upper end, at which a trial diverges.
         rule = replace(rule, open=False)
     for option in options:
         if rule is None or rule.holds(option):
@@ -142,12 +142,13 @@ def possible_variants(published: Published, space: Space) -> list[Variant]:
 
 
 def make_member(published: Published, hp: Mapping[str, Scalar], **common: Any) -> Member:
-    """The member for a configuration. `lr` sets the learning rate of all players.
+    """Returns the member for a configuration. `lr` sets the learning rate of all players.
 
-    common: the fields of Member that no configuration sets (trial_id, dataset, architecture, seed, ...).
+    common: the fields of Member that a configuration does not set (trial_id, dataset, architecture, seed,
+    ...).
 
     Raises:
-        UserError: a hyperparameter that the variant does not have.
+        UserError: the variant does not have a hyperparameter of that name.
     """
     for name in hp:
         if name not in searchable(published):

@@ -1,7 +1,7 @@
 """Adam and RMSProp for a pack: each member has its own learning rate and betas.
 
-Shape suffixes: P members, N parameters of a player. A player's parameters are one tensor [P, N]; its
-gradients come as they are, [P, ...] each, in the order in which the parameters lie in a row.
+Shape suffixes: P members, N parameters of a player. A player's parameters are one tensor [P, N].
+Gradients are [P, ...] each, in the order in which the parameters lie in a row.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from torch import Tensor
 
 
 class Optimizer:
-    """The optimiser of one player, which moves its parameters in place.
+    """The optimiser of one player; updates the parameters in place.
 
-    `state` holds what a checkpoint must keep beside them, [P, N] or [P] each. in_rows: whether members are
-    moved one by one where a kernel of PyTorch does it in one pass over the memory, as on a CPU; or else all
-    at once, as on a GPU.
+    `state` holds what a checkpoint stores besides the parameters, [P, N] or [P] each. sizes: the numbers of
+    elements of the parameters in a row. in_rows: update one member after another by PyTorch's fused kernel,
+    in one pass over the memory, which is faster on a CPU; else all members at once, which is faster on a GPU.
     """
 
     names: tuple[str, ...]
@@ -36,11 +36,11 @@ class Optimizer:
         self._bind()
 
     def step(self, gradients: list[Tensor]) -> None:
-        """Move the parameters."""
+        """Update the parameters."""
         raise NotImplementedError
 
     def select(self, keep: list[int]) -> None:
-        """Go on with these members only."""
+        """Keep these members only, in this order."""
         self.params_PN = self.params_PN[keep]
         self.state = {name: value[keep] for name, value in self.state.items()}
         self.lr, self.beta1, self.beta2 = (
@@ -49,7 +49,7 @@ class Optimizer:
         self._bind()
 
     def _bind(self) -> None:
-        """What a step needs of the members' rates and rows, made once."""
+        """Prepare the rates and rows of the members, which every step reads."""
         rates = torch.tensor([self.lr, self.beta1, self.beta2], dtype=torch.float64)
         self.rates = rates.to(self.params_PN).unsqueeze(2)  # three of [P, 1]
         moved = (self.params_PN, *(self.state[name] for name in self.names))
@@ -74,7 +74,7 @@ class Adam(Optimizer):
             self._step_all(torch.cat([g.flatten(1) for g in gradients], 1))
 
     def _step_rows(self, gradients: list[Tensor]) -> None:
-        """The kernel ignores the strides of gradients on a CPU, so they are made contiguous."""
+        """Gradients are made contiguous, since the kernel ignores their strides on a CPU."""
         rows = [gradient.contiguous().flatten(1).unbind() for gradient in gradients]
         for i, ((params, means, squares), steps) in enumerate(self.rows):
             torch._fused_adam_(
@@ -106,8 +106,8 @@ class Adam(Optimizer):
 class RMSprop(Optimizer):
     """Tieleman and Hinton, 2012, with decay 0.9 and eps = 1e-10, as used by Lucic et al. (2018).
 
-    Deviations: 1. The mean square starts at 0, where that of TensorFlow, which they used, starts at 1: the
-    first steps are larger here. 2. eps is added outside the root, as PyTorch does, not inside.
+    Deviations: 1. The mean square starts at 0; in TensorFlow, which the authors used, it starts at 1, so that
+    the first steps are larger here. 2. eps is added outside the root, as in PyTorch, not inside.
     """
 
     names = ("square_avg",)

@@ -1,9 +1,9 @@
-"""A pack: P members trained by one vectorised step. The only module that knows of the member axis P.
+"""A pack: P members trained by one vectorised step. The only module that knows the member axis P.
 
 Shape suffixes: P members, S latents to sample from, U updates in a round.
 
-The parameters of each player are one [P, N] tensor; the networks see views of it. All that a round changes is
-changed in place. Nothing is ever reduced over P, so a member that turns NaN leaves the others as they were.
+The parameters of each player are one [P, N] tensor; the networks use views of this tensor. A round changes
+its tensors in place. Nothing is reduced over P, so a member that turns NaN leaves the others unchanged.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,18 +17,19 @@ from torch.func import vmap
 
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
-from gansweep.networks.layers.weighted import MatrixLayer, power_iteration
 from gansweep.training.binding import is_random, options_of, sampling_labels
-from gansweep.training.losses import Differentiation
+from gansweep.training.losses import LossAndGradients, PlayerGradient
 from gansweep.training.member import Member, pack_key
-from gansweep.training.player import Player
-from gansweep.training.randomness import Streams, derive
+from gansweep.training.player import Player, Views
+from gansweep.training.precision import matmul_precision
+from gansweep.training.randomness import MemberRandomness, derive
 from gansweep.training.sampling import N_MEASURED, Sampling
 from gansweep.training.sizing.estimate import samples_at_once
-from gansweep.training.speed.cuda_graph import WARM, Replayed
-from gansweep.training.speed.precision import matmul_precision
-from gansweep.training.speed.trace import Traced
+from gansweep.training.spectral import SingularVectors
+from gansweep.training.speed import cuda_graphed, traced
 from gansweep.variants.base import Variant, float_fields
+
+Terms = dict[str, dict[str, Tensor]]  # player -> term of its loss -> [P]
 
 
 class Pack:
@@ -40,20 +41,8 @@ class Pack:
         self.variant = first.variant
         architecture = ARCHITECTURES[first.architecture]
         self.z_dim, self.prior = architecture.z_dim, architecture.prior or self.variant.prior
-        self.options = options = options_of(members, dataset)
-        nets = [
-            build(m.variant.networks, m.architecture, dataset.shape, options, derive(m.seed, "init"))
-            for m in members
-        ]
-        nets = [{name: net.to(device) for name, net in member.items()} for member in nets]
-        self.nets = {name: net.requires_grad_(False) for name, net in nets[0].items()}
-        self.players = {name: Player(self.members, name, nets) for name in self.variant.players}
-        for parameter in (p for net in self.nets.values() for p in net.parameters()):
-            parameter.data = parameter.new_zeros(()).expand(parameter.shape)  # they are the players' now
-        self.singular = {  # network -> buffer of a spectrally normalised layer -> [P, ...]
-            name: {key: torch.stack([dict(n[name].named_buffers())[key] for n in nets]) for key in keys}
-            for name, keys in ((name, _singular_vectors(net)) for name, net in self.nets.items())
-        }
+        self.options = options_of(members, dataset)
+        self._build_players()
         self.scalars = {
             name: self._per_member([float(getattr(m.variant, name)) for m in members])
             for name in float_fields(self.variant)
@@ -62,80 +51,74 @@ class Pack:
         self.noise = self._per_member([m.d_noise for m in members])
         self.diverged = torch.zeros(len(members), dtype=torch.bool, device=device)
         self.rounds = 0
-        self.moves = {p: first.n_steps if p == "discriminator" else 1 for p in self.variant.players}
-        self.streams = Streams(
-            [m.seed for m in members],
-            n_updates=sum(self.moves.values()),
-            batch_size=first.batch_size,
-            n_samples=len(dataset.train),
-            z_dim=self.z_dim,
-            prior=self.prior,
-            noise={"none": None, "sample": (), "data": dataset.shape}[self.variant.noise],
-            keys=is_random(options),
-            device=device,
-        )
+        self.updates_per_round = {
+            player: first.n_steps if player == "discriminator" else 1 for player in self.variant.players
+        }
+        self.randomness = self._member_randomness()
         labels = sampling_labels(dataset, N_MEASURED, seed=0).to(device) if first.is_conditional else None
         self.sampling = Sampling(self.nets["G"], self.z_dim, self.prior, labels, device)
-        self._settle(first.compile)
+        self._is_compiled = first.compile
+        self._rebuild_round()
 
     def __len__(self) -> int:
         return len(self.members)
 
-    def round(self) -> dict[str, dict[str, Tensor]]:
-        """One pass of all players; the terms of each player's last update, [P] each, until the next round."""
+    def round(self) -> Terms:
+        """Update all players once, D as often as a round requires.
+
+        Returns the terms of the last update of each player; their tensors are valid until the next round.
+        """
         with matmul_precision(self.members[0].precision):
-            terms = self._replayed(self.streams.next(self.rounds))
+            terms = self._run_round(self.randomness.next(self.rounds))
         self.rounds += 1
         return terms
 
     def trace(self) -> None:
-        """Do at once, for this pack alone, what is done later to be fast: it pays after some rounds only.
+        """Trace in the next round instead of after `N_EAGER_CALLS` rounds (used when a pack is probed).
 
-        What cannot be traced raises in the next round.
+        The trace serves this pack alone. A function that cannot be traced raises in the next round.
         """
-        for losses in self._losses.values():
-            losses.key, losses.after, losses.must_trace = object(), 0, True
-        self._replayed.after = WARM
+        self._rebuild_round(at_once=True)
 
     def samples(self, z_SZ: Tensor, y_S: Tensor | None = None) -> Iterator[Tensor]:
-        """Samples of every member from shared latents [S, z_dim] (and labels [S], if it is conditional), in
-        chunks [P, S', ...] on the device."""
+        """Yields samples of every member in chunks [P, S', ...] on the device.
+
+        z_SZ: latents [S, z_dim] that all members share. y_S: labels [S], for conditional members.
+        """
         at_once = samples_at_once(self.members[0].architecture, self.dataset.shape)
         return self.sampling.samples(self._generators(), z_SZ, y_S, max(1, at_once // len(self)))
 
     def generate(self, i: int) -> Callable[[Tensor], Tensor]:
-        """Member i's generator, which must be unconditional, as a differentiable function of latents."""
-        made = cache(lambda: self.sampling.of_one(self._generators(), i))
+        """Returns the unconditional generator of member i as a differentiable function of latents."""
+        made = cache(lambda: self.sampling.member_generator(self._generators(), i))
         return lambda z: made()(z)
 
-    def lost(self) -> list[bool]:
-        """Which members have diverged: a loss was not finite, or a parameter or an optimiser's state is not.
+    def diverged_members(self) -> list[bool]:
+        """Returns for each member whether a loss, a parameter or an optimiser state is not finite.
 
-        (A gradient too large for its square freezes Adam for ever, at losses that stay finite.)
+        (A gradient whose square overflows freezes Adam for ever, at losses that stay finite.)
         """
-        lost = self.diverged.clone()
+        diverged = self.diverged.clone()
         for player in self.players.values():
             for value in player.tensors().values():
-                lost |= ~value.reshape(len(self), -1).isfinite().all(1)
-        return lost.tolist()
+                diverged |= ~value.reshape(len(self), -1).isfinite().all(1)
+        return diverged.tolist()
 
     def select(self, keep: list[int]) -> None:
-        """Go on with these members only, in this order; their trajectories are unchanged."""
+        """Keep these members only, in this order; their trajectories are unchanged."""
         self.members = [self.members[i] for i in keep]
         for player in self.players.values():
             player.select(keep)
         self.scalars = {name: value[keep] for name, value in self.scalars.items()}
-        self.singular = {
-            net: {key: value[keep] for key, value in buffers.items()}
-            for net, buffers in self.singular.items()
-        }
+        self.singular.select(keep)
         self.dropout, self.noise = self.dropout[keep], self.noise[keep]
         self.diverged = self.diverged[keep]
-        self.streams.select(keep)
-        self._settle(is_compiled=False)  # a compiler would take longer than most packs have left
+        self.randomness.select(keep)
+        self._is_compiled = False  # a compiler would take longer than most packs have left
+        self._rebuild_round()
 
     def state(self, i: int) -> dict[str, Any]:
-        """What member i needs to go on in any pack: a dictionary of tensors and numbers."""
+        """Returns what member i needs to continue in any pack: a dictionary of tensors and numbers."""
 
         def member(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             return {key: value[i].cpu().clone() for key, value in tensors.items()}
@@ -143,12 +126,12 @@ class Pack:
         return {
             "rounds": self.rounds,
             "scalars": member(self.scalars),
-            "singular": {net: member(buffers) for net, buffers in self.singular.items()},
+            "singular": {net: member(buffers) for net, buffers in self.singular.buffers.items()},
             "players": {name: member(player.tensors()) for name, player in self.players.items()},
         }
 
     def restore(self, states: list[dict[str, Any]]) -> None:
-        """Go on from these states, one for each member, all of the same round."""
+        """Continue from these states, one for each member, all of the same round."""
 
         def put(tensors: dict[str, Tensor], saved: list[dict[str, Tensor]]) -> None:
             for key, value in tensors.items():
@@ -156,63 +139,94 @@ class Pack:
 
         self.rounds = states[0]["rounds"]
         put(self.scalars, [state["scalars"] for state in states])
-        for net, buffers in self.singular.items():
+        for net, buffers in self.singular.buffers.items():
             put(buffers, [state["singular"][net] for state in states])
         for name, player in self.players.items():
             saved = [state["players"][name] for state in states]
-            # One saved where nobody had an average has none: it is the parameters themselves.
+            # A pack without moving averages saves none: the average is then the parameters themselves.
             put(player.tensors(), [{"average": tensors["params"]} | tensors for tensors in saved])
 
     def generators(self) -> list[dict[str, Tensor]]:
-        """For each member the parameters and batch-norm statistics of its samples, by name."""
+        """Returns for each member the parameters and batch-norm statistics of its samples, by name."""
         params = self._generators()
         named = {**params, **self.sampling.measured(params)}
         return [{name: value[i].cpu().clone() for name, value in named.items()} for i in range(len(self))]
 
-    def _settle(self, is_compiled: bool) -> None:
-        """Begin anew to find out what a round does, now that the members are others."""
+    def _build_players(self) -> None:
+        """Build the networks of all members and move their parameters into the players."""
+        nets: list[dict[str, nn.Module]] = []
+        for member in self.members:
+            seed = derive(member.seed, "init")
+            built = build(self.variant.networks, member.architecture, self.dataset.shape, self.options, seed)
+            nets.append({name: net.to(self.device) for name, net in built.items()})
+        self.nets = {name: net.requires_grad_(False) for name, net in nets[0].items()}
+        self.players = {name: Player(self.members, name, nets) for name in self.variant.players}
+        for parameter in (p for net in self.nets.values() for p in net.parameters()):
+            parameter.data = parameter.new_zeros(()).expand(parameter.shape)  # the player has a copy
+        self.singular = SingularVectors(nets)
+
+    def _member_randomness(self) -> MemberRandomness:
+        return MemberRandomness(
+            [member.seed for member in self.members],
+            n_updates=sum(self.updates_per_round.values()),
+            batch_size=self.members[0].batch_size,
+            n_samples=len(self.dataset.train),
+            z_dim=self.z_dim,
+            prior=self.prior,
+            noise={"none": None, "sample": (), "data": self.dataset.shape}[self.variant.noise],
+            keys=is_random(self.options),
+            device=self.device,
+        )
+
+    def _rebuild_round(self, at_once: bool = False) -> None:
+        """Discard traces and CUDA graphs, which hold for one set of members. at_once: see `trace`."""
         first, options = self.members[0], self.options
         key = (type(self.variant), pack_key(first), options.d_dropout > 0, options.d_noise > 0)
-        self._losses = {
-            player: Traced(Differentiation(self.variant, player, self.nets), (key, player), is_compiled)
+        self._gradients: dict[str, Callable[..., LossAndGradients]] = {
+            player: traced(
+                PlayerGradient(self.variant, player, self.nets), (key, player), self._is_compiled, at_once
+            )
             for player in self.players
         }
-        self._replayed: Replayed[dict[str, dict[str, Tensor]]] = Replayed(self._round, self.device)
+        self._run_round = cuda_graphed(self._round, self.device, at_once)
 
-    def _round(self, draws: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-        terms: dict[str, dict[str, Tensor]] = {}
+    def _round(self, draws: dict[str, Tensor]) -> Terms:
+        terms: Terms = {}
         update = 0
-        for player, moves in self.moves.items():
-            for _ in range(moves):
-                terms[player] = self._move(player, {name: value[:, update] for name, value in draws.items()})
+        for player, n_updates in self.updates_per_round.items():
+            for _ in range(n_updates):
+                own = {name: value[:, update] for name, value in draws.items()}
+                terms[player] = self._update_player(player, own)
                 update += 1
         if type(self.variant).update is not Variant.update:
             for name, value in vmap(self._updated)(self.scalars, terms).items():
                 self.scalars[name].copy_(value)
-        for mover in self.players.values():
-            if mover.average is not None:
-                mover.average.follow(mover.params_PN)
+        for updated in self.players.values():
+            if updated.average is not None:
+                updated.average.follow(updated.params_PN)
         return terms
 
-    def _move(self, player: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One update of one player; its terms, [P] each."""
-        mover = self.players[player]
-        self._iterate()
-        others = {
-            name: params
-            for other in self.players.values()
-            if other is not mover
-            for name, params in other.views.items()
-        }
-        losses = self._losses[player](mover.views, others, self.singular, self.scalars, *self._batch(draws))
-        mover.step(losses.gradients)
+    def _update_player(self, name: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Update one player once. Returns the terms of its loss, [P] each."""
+        player = self.players[name]
+        self.singular.iterate(self._views())
+        others = self._views(without=name)
+        losses = self._gradients[name](
+            player.views, others, self.singular.buffers, self.scalars, *self._batch(draws)
+        )
+        player.step(losses.gradients)
         self.diverged |= ~losses.sums.isfinite()
         if type(self.variant).project is not Variant.project:
-            mover.project(partial(vmap(partial(self._projected, player)), self.scalars))
+            player.project(partial(vmap(partial(self._projected, name)), self.scalars))
         return losses.terms
 
+    def _views(self, without: str = "") -> Views:
+        """Returns the parameters of all networks, except those of one player."""
+        others = (player for name, player in self.players.items() if name != without)
+        return {net: params for player in others for net, params in player.views.items()}
+
     def _batch(self, draws: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """What losses see of one update, and what their networks are bound to, [P, ...] each."""
+        """Returns what the losses of one update are given, and what is bound to their networks: [P, ...]."""
         index = draws["index"]
         batch = {"x": self.dataset.batch(index)} | {n: draws[n] for n in ("z", "u") if n in draws}
         binding = {}
@@ -222,22 +236,12 @@ class Pack:
             batch["y"] = binding["y"] = self.dataset.train_labels[index]  # type: ignore[index]
         return batch, binding
 
-    def _iterate(self) -> None:
-        """One power iteration for every spectrally normalised layer."""
-        views = {name: params for player in self.players.values() for name, params in player.views.items()}
-        for net, buffers in self.singular.items():
-            for key in [key for key in buffers if key.endswith(".u")]:
-                layer = key.removesuffix(".u")
-                u, v = vmap(power_iteration)(views[net][f"{layer}.weight"], buffers[key])
-                buffers[key].copy_(u)
-                buffers[f"{layer}.v"].copy_(v)
-
     def _projected(
         self, player: str, scalars: dict[str, Any], params: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         return replace(self.variant, **scalars).project(player, params)
 
-    def _updated(self, scalars: dict[str, Any], terms: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    def _updated(self, scalars: dict[str, Any], terms: Terms) -> dict[str, Tensor]:
         variant = replace(self.variant, **scalars).update(terms)
         return {name: torch.as_tensor(getattr(variant, name)) for name in scalars}
 
@@ -246,11 +250,3 @@ class Pack:
 
     def _generators(self) -> dict[str, Tensor]:
         return next(player.averaged()["G"] for player in self.players.values() if "G" in player.views)
-
-
-def _singular_vectors(net: nn.Module) -> list[str]:
-    """The names of the buffers of a network's spectrally normalised layers."""
-    layers = [
-        name for name, module in net.named_modules() if isinstance(module, MatrixLayer) and module.spectral
-    ]
-    return [f"{layer}.{vector}" for layer in layers for vector in ("u", "v")]

@@ -1,4 +1,4 @@
-"""The parameters of one player for all members of a pack, with their optimiser and their moving average.
+"""The parameters of one player for all members of a pack, their optimiser and their moving average.
 
 Shape suffixes: P members, N parameters of the player.
 """
@@ -15,7 +15,7 @@ Views = dict[str, dict[str, Tensor]]  # network -> parameter -> [P, ...]
 
 
 class Player:
-    """The parameters of one player for all members; `views` are the networks' share of them."""
+    """The parameters of one player for all members. views: the same memory by network and name."""
 
     def __init__(self, members: list[Member], name: str, nets: list[dict[str, nn.Module]]) -> None:
         self.slots: list[tuple[str, str, torch.Size]] = [
@@ -41,32 +41,32 @@ class Player:
 
     @property
     def params_PN(self) -> Tensor:
-        """All parameters, a row for each member."""
+        """The parameters of all networks of the player, one row for each member."""
         return self.optimizer.params_PN
 
     def step(self, gradients: list[Tensor]) -> None:
-        """One step of the optimiser; gradients: [P, ...] in the order of the slots."""
+        """Apply one step of the optimiser. gradients: [P, ...] in the order of the slots."""
         self.optimizer.step(gradients)
 
     def project(self, projection: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
-        """Replace the parameters of each network, [P, ...] by name, by their projection."""
+        """Replace the parameters of each network ([P, ...] by name) by their projection."""
         for views in self.views.values():
             for key, value in projection(views).items():
                 views[key].copy_(value)
 
     def averaged(self) -> Views:
-        """The parameters to sample with: their moving average, or themselves if there is none."""
+        """Returns the parameters to sample with: the moving average, or the parameters if there is none."""
         return self.views if self.average is None else self._views(self.average.params_PN)
 
     def select(self, keep: list[int]) -> None:
-        """Go on with these members only."""
+        """Keep these members only, in this order."""
         self.optimizer.select(keep)
         self.views = self._views(self.params_PN)
         if self.average is not None:
             self.average.select(keep)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that changes while training, [P, ...] each."""
+        """Returns every tensor that changes in training, [P, ...] each."""
         average = {} if self.average is None else {"average": self.average.params_PN}
         return {"params": self.params_PN, **self.optimizer.state, **average}
 
@@ -74,7 +74,7 @@ class Player:
         return [dict(net[own].named_parameters())[key] for own, key, _ in self.slots]
 
     def _views(self, flat_PN: Tensor) -> Views:
-        """The parameters as the networks want them; they share memory with the flat tensor."""
+        """Returns the parameters by network and name; they share memory with the flat tensor."""
         views: Views = {own: {} for own, _, _ in self.slots}
         offset = 0
         for own, key, shape in self.slots:
@@ -85,10 +85,10 @@ class Player:
 
 
 class Average:
-    """The exponential moving average of the parameters of each member, with a decay of its own.
+    """The exponential moving average of the parameters of each member, with a decay for each member.
 
     Source: Yazıcı et al., "The Unusual Effectiveness of Averaging in GAN Training", 2019, arXiv:1806.04498,
-    section 3.2. Deviations: none. A decay of 0 keeps the parameters themselves.
+    section 3.2. Deviations: none. With a decay of 0 the average equals the parameters.
     """
 
     def __init__(self, params_PN: Tensor, decays: list[float]) -> None:
@@ -96,9 +96,9 @@ class Average:
         self.decay_P1 = torch.tensor(decays, dtype=params_PN.dtype, device=params_PN.device).unsqueeze(1)
 
     def follow(self, params_PN: Tensor) -> None:
-        """Move the average after a step of the player; params: [P, N]."""
+        """Update the average after a step of the player. params_PN: the new parameters."""
         self.params_PN.copy_(self.decay_P1 * self.params_PN + (1 - self.decay_P1) * params_PN)
 
     def select(self, keep: list[int]) -> None:
-        """Go on with these members only."""
+        """Keep these members only, in this order."""
         self.params_PN, self.decay_P1 = self.params_PN[keep], self.decay_P1[keep]

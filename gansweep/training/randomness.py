@@ -1,25 +1,25 @@
-"""The randomness of a member as data: a function of its seed and its round, never of its pack."""
+"""The random numbers of a member: a function of its seed and its round, independent of its pack."""
 
 import hashlib
 
 import torch
 from torch import Tensor
 
-BLOCK = 16  # rounds drawn at once; a change of it changes every result
+BLOCK = 16  # rounds drawn at once; another value changes every result
 
 
 def derive(seed: int, *purpose: object) -> int:
-    """A seed of 63 bits for a purpose, the same in every process."""
+    """Returns a seed of 63 bits for a purpose, equal in every process."""
     text = "/".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-class Streams:
-    """For each of P members: which samples, which latents and which noise each update of a round uses.
+class MemberRandomness:
+    """Draws the indices of samples, the latents and the noise of each update, for each of P members.
 
-    `next(round)` gives `index` [P, U, B], `z` [P, U, B, z_dim] and, if they are needed, `u` for the variant
-    and `key` [P, U] for the networks, for the U updates of that round. Each member is drawn from a generator
-    of its own, seeded with (seed, block).
+    Each member has its own generator, seeded with (seed, block). U: updates of a round. B: batch size. noise:
+    the shape of the noise of a sample that the variant uses; None: the variant uses none. keys: whether the
+    networks need keys.
     """
 
     def __init__(
@@ -42,7 +42,11 @@ class Streams:
         self._drawn = -1
 
     def next(self, round_: int) -> dict[str, Tensor]:
-        """The draws of one round, on the device."""
+        """Returns the draws of one round on the device.
+
+        `index` [P, U, B], `z` [P, U, B, z_dim] and, if they are needed, `u` [P, U, B, ...] for the variant
+        and `key` [P, U] for the networks.
+        """
         block, offset = divmod(round_, BLOCK)
         if block != self._drawn:
             members = [self._draw(seed, block) for seed in self.seeds]
@@ -53,7 +57,7 @@ class Streams:
         return {name: value[offset] for name, value in self._block.items()}
 
     def select(self, keep: list[int]) -> None:
-        """Go on with these members only."""
+        """Keep these members only, in this order."""
         self.seeds = [self.seeds[i] for i in keep]
         self._drawn = -1
 
@@ -71,7 +75,7 @@ class Streams:
 
 
 def latents(shape: tuple[int, ...], prior: str, generator: torch.Generator) -> Tensor:
-    """Draws from a prior: "uniform" on [-1, 1] or standard "normal"."""
+    """Returns draws from a prior: "uniform" on [-1, 1], or standard "normal"."""
     if prior == "normal":
         return torch.randn(shape, generator=generator)
     return torch.rand(shape, generator=generator) * 2 - 1

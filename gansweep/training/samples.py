@@ -1,4 +1,4 @@
-"""Samples of a pack of generators: drawn, and as pictures and arrays."""
+"""Draws samples of a pack and encodes them as PNG images and NumPy arrays."""
 
 import io
 
@@ -17,15 +17,15 @@ from gansweep.training.randomness import latents
 
 
 def member_generator(pack: Pack, i: int) -> Generator:
-    """Returns the generator of member i for metrics that search among its samples."""
+    """Returns the generator of member i, for metrics that optimise over its latents."""
     return Generator(pack.generate(i), pack.z_dim, pack.prior)
 
 
 def draw_samples(pack: Pack, evaluation: Evaluation) -> tuple[Tensor, Tensor | None, list[bool]]:
-    """Samples [P, S, ...] on the CPU, uint8 if they are images; the labels [S] that they were asked for, if
-    they are conditional; and whether each member's are all finite.
+    """Draws samples with the latents and labels that all members of all packs share.
 
-    All members of all packs are given the same latents and labels.
+    Returns samples [P, S, ...] on the CPU (images as uint8); the requested labels [S], or None for
+    unconditional members; and for each member whether all its samples are finite.
     """
     generator = torch.Generator().manual_seed(evaluation.seed)
     z = latents((evaluation.n_images, pack.z_dim), pack.prior, generator)
@@ -40,7 +40,7 @@ def draw_samples(pack: Pack, evaluation: Evaluation) -> tuple[Tensor, Tensor | N
 
 
 def by_class(samples: Tensor, labels: Tensor) -> Tensor:
-    """The first eight samples of each class in turn, of ten classes at most; blank where there are fewer."""
+    """Returns the first eight samples of each of the first ten classes; white images fill up short rows."""
     rows = []
     for label in labels.unique()[:10]:
         some = samples[labels == label][:8]
@@ -49,14 +49,14 @@ def by_class(samples: Tensor, labels: Tensor) -> Tensor:
 
 
 def array(samples: Tensor) -> bytes:
-    """Samples as the content of a .npy file."""
+    """Returns samples as the content of a .npy file."""
     buffer = io.BytesIO()
     np.save(buffer, samples.numpy(), allow_pickle=False)
     return buffer.getvalue()
 
 
 def grid(images: Tensor, columns: int = 8) -> bytes:
-    """A PNG of images [S, C, H, W] uint8 in rows of so many columns, one pixel apart."""
+    """Returns a PNG of images [S, C, H, W] uint8 in a grid, one pixel apart. columns: images in a row."""
     picture = to_pil_image(make_grid(images, nrow=columns, padding=1, pad_value=255))
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)

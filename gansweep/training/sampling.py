@@ -1,7 +1,7 @@
-"""Samples of all members of a pack at once, drawn with batch-norm statistics that do not depend on a batch.
+"""Draws samples of all members of a pack, with batch-norm statistics that do not depend on the batch.
 
-The statistics are those of 512 latents drawn from the prior with a fixed seed, measured for the weights at
-hand. (Lucic et al. use running averages with decay 0.999, which a short run never fills.)
+The statistics are measured with the current weights over 512 latents, drawn from the prior with a fixed seed.
+(Lucic et al. use running averages with decay 0.999, which do not converge in a short run.)
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,10 @@ Params = dict[str, Tensor]  # by name, [P, ...] each
 
 
 class Sampling:
-    """G's samples for P members' parameters. labels: [512], those to measure with if G is conditional."""
+    """Draws samples of G for the parameters of P members.
+
+    labels: [512], for the batch-norm statistics of a conditional G.
+    """
 
     def __init__(
         self, net: nn.Module, z_dim: int, prior: str, labels: Tensor | None, device: torch.device
@@ -33,7 +36,7 @@ class Sampling:
 
     @torch.no_grad()
     def samples(self, params: Params, z_S: Tensor, y_S: Tensor | None, size: int) -> Iterator[Tensor]:
-        """Samples from shared latents [S, z_dim] and labels [S], in chunks [P, size, ...] on the device."""
+        """Yields samples in chunks [P, size, ...] on the device. z_S: latents [S, z_dim]. y_S: labels [S]."""
         buffers = self.measured(params)
         labels = [None] * -(-len(z_S) // size) if y_S is None else y_S.to(self.device).split(size)
         for z, y in zip(z_S.to(self.device).split(size), labels, strict=True):
@@ -42,7 +45,7 @@ class Sampling:
 
     @torch.no_grad()
     def measured(self, params: Params) -> Params:
-        """The generators' batch-norm statistics, [P, ...] each."""
+        """Returns the batch-norm statistics of the generators, [P, ...] each."""
         n_members = len(next(iter(params.values())))
         named = self.net.named_buffers()
         buffers = {name: value.expand(n_members, *value.shape).clone() for name, value in named}
@@ -51,14 +54,17 @@ class Sampling:
             measure(params, buffers, self.z_measured)
         return buffers
 
-    def of_one(self, params: Params, i: int) -> Callable[[Tensor], Tensor]:
-        """Member i's generator, which must be unconditional, as a differentiable function of latents."""
+    def member_generator(self, params: Params, i: int) -> Callable[[Tensor], Tensor]:
+        """Returns the unconditional generator of member i as a differentiable function of latents."""
         named = (params, self.measured(params))
         own, frozen = ({key: value[i] for key, value in tensors.items()} for tensors in named)
         return lambda z: self.draw(own, frozen, z, measuring=False, y=None)
 
     def draw(self, params: Params, buffers: Params, z: Tensor, measuring: bool, y: Tensor | None) -> Tensor:
-        """One member's samples, its batch norm being measured (written to the buffers) or frozen."""
+        """Returns samples of one member.
+
+        measuring: batch norm writes its statistics to the buffers; else it reads the buffers.
+        """
         for norm in self.norms:
             norm.measuring, norm.training = measuring, measuring
         output: Tensor = functional_call(self.net, (params, buffers), (z, Binding(y=y)))

@@ -1,4 +1,4 @@
-"""A trained generator, as its checkpoint keeps it: draws samples long after its training."""
+"""A trained generator, loaded from its checkpoint to draw samples."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from gansweep.training.sizing.estimate import samples_at_once
 
 @dataclass(frozen=True)
 class Trained:
-    """A generator after the last step of its trial; its batch norm has the statistics it was scored with."""
+    """A generator after the last step of its trial, with the batch-norm statistics of its last evaluation."""
 
     member: Member
     dataset: Dataset
@@ -31,9 +31,11 @@ class Trained:
     device: torch.device
 
     def samples(self, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
-        """n samples as `Pack.samples` makes them (images in [0, 1] up to rounding, or vectors), on the CPU,
-        and the labels [n] that they were asked for if it is conditional. A seed gives the same ones again;
-        that of the study's evaluation gives those that were scored."""
+        """Returns n samples on the CPU, as `Pack.samples` draws them, and their labels [n] or None.
+
+        Images lie in [0, 1] up to rounding. Equal seeds give equal samples; the seed of the study's
+        evaluation gives the evaluated samples.
+        """
         architecture = ARCHITECTURES[self.member.architecture]
         prior = architecture.prior or self.member.variant.prior
         z = latents((n, architecture.z_dim), prior, torch.Generator().manual_seed(seed))
@@ -54,7 +56,7 @@ def load_trained(
     """Returns the trained generator of a trial.
 
     Raises:
-        UserError: it was not kept; the message says which were.
+        UserError: the generator was not saved; the message lists the saved ones.
     """
     checkpoints = Checkpoints(folder)
     state = checkpoints.load_generator(trial.trial_id)

@@ -1,4 +1,4 @@
-"""Trains and measures the trials of one pack, and yields their rows. Knows nothing of how it is launched."""
+"""Trains and evaluates the trials of one pack and yields their rows; independent of Ray."""
 
 import platform
 import time
@@ -23,10 +23,10 @@ CHECK_ROUNDS = 50  # between two checks of divergence and of the clock
 
 
 class Trainer:
-    """Trains the trials of a job to their end, or to where they pause, from checkpoints if they have any.
+    """Trains the trials of a job to their end or their pause, from their checkpoints if there are any.
 
-    on_progress: called after every stretch of training and every evaluation. gpus: the share of a GPU that
-    the pack holds.
+    on_progress: called at least once in `CHECK_ROUNDS` rounds and after every evaluation. gpus: the share of
+    a GPU that the pack holds.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class Trainer:
                 self.trials[i] = TrialState.from_history(job.trials[i], state["history"])
 
     def rows(self) -> Iterator[list[Row]]:
-        """Rows as they come: one for each trial at each evaluation, and one for each that ends badly.
+        """Yields rows: one for each trial at each evaluation, and one for each trial that fails.
 
-        Rows from before the checkpoint come first, once more, in case nobody has seen them.
+        Rows from before the checkpoint come first, since an earlier worker may not have reported them.
         """
         yield [row for state in self.trials for row in state.rows]
         study = self.job.study
@@ -74,11 +74,11 @@ class Trainer:
             yield from self._evaluate(terms, final=target == targets[-1])
 
     def _check_members(self) -> Iterator[tuple[list[Row], list[int]]]:
-        """Charge the time; end the trials that have diverged or run out of time.
+        """Charge the time; end the trials that have diverged or exceeded the time limit.
 
         Yields the last rows of the ended trials, and the indices of the remaining ones.
         """
-        diverged = self.pack.lost()  # waits for a GPU, which belongs to the training
+        diverged = self.pack.diverged_members()  # synchronises with a GPU, which is training time
         self._charge_time("train_seconds")
         if any(diverged):
             yield self._end(diverged, Outcome.DIVERGED, "nan_loss", "a loss or a weight is not finite")
@@ -90,7 +90,7 @@ class Trainer:
     def _end(
         self, ended: list[bool], outcome: Outcome, kind: str, message: str
     ) -> tuple[list[Row], list[int]]:
-        """Returns the last rows of trials that failed; the pack continues with the others."""
+        """Returns the last rows of the failed trials; the pack continues with the others."""
         failure = Failure(kind=kind, message=message, step=self._step())
         failed = [state for state, is_ended in zip(self.trials, ended, strict=True) if is_ended]
         rows = [self._row(state, {}, {}, outcome, failure) for state in failed]
@@ -101,7 +101,7 @@ class Trainer:
         return rows, keep
 
     def _evaluate(self, terms: dict[str, dict[str, Tensor]], final: bool) -> Iterator[list[Row]]:
-        """Measure every trial; save what it needs to continue, or its generator if it is done."""
+        """Evaluate every trial; save its training state, or its generator after the last evaluation."""
         if not self.trials:
             return
         samples, labels, is_finite = draw_samples(self.pack, self.evaluation)
@@ -133,8 +133,10 @@ class Trainer:
             self.checkpoints.save(trial.trial.trial_id, self.pack.rounds, state)
 
     def _save_samples(self, row: Row, samples: Tensor, labels: Tensor | None) -> str:
-        """Save a grid of 64 images, or of 8 for each of at most 10 classes if the trial is conditional; or
-        1,000 vectors. Returns the path relative to the study's folder."""
+        """Save a grid of images or 1,000 vectors. Returns the path relative to the study's folder.
+
+        The grid has 64 images; that of a conditional trial has 8 of each class, for 10 classes at most.
+        """
         if self.pack.dataset.kind == "image":
             name = f"samples/{row.trial_id}.png"
             content = grid(samples[:64] if labels is None else by_class(samples, labels))
@@ -176,7 +178,7 @@ class Trainer:
         return self.pack.rounds * self.n_steps
 
     def _charge_time(self, account: str) -> None:
-        """Share the time since the last call among the trials that are training."""
+        """Divide the time since the last call equally among the trials that are training."""
         self.on_progress()
         elapsed, self.clock = time.perf_counter() - self.clock, time.perf_counter()
         for trial in self.trials:

@@ -156,7 +156,7 @@ def _samples(pack: Pack) -> Array:
 def _score(pack: Pack, x: Array) -> Array:
     """D's scores [n] of points on the axis."""
     parameters = {key: value[0] for key, value in pack.players["discriminator"].views["D"].items()}
-    singular = {key: value[0] for key, value in pack.singular["D"].items()}
+    singular = {key: value[0] for key, value in pack.singular.buffers["D"].items()}
     points = torch.from_numpy(x).float().unsqueeze(1)
     score: torch.Tensor = functional_call(pack.nets["D"], parameters | singular, (points, NO_BINDING))
     return score.flatten().double().numpy()

@@ -33,7 +33,6 @@ from gansweep.results.row_file import read_rows
 from gansweep.results.study_file import read_study
 from gansweep.training.job import Job
 from gansweep.training.sizing.estimate import free_memory, limit_memory
-from gansweep.training.speed.heap import keep_freed_memory
 from gansweep.training.trainer import Trainer
 
 
@@ -52,7 +51,6 @@ def train_pack(config: dict[str, Any]) -> None:
     try:
         require_same(config["versions"])
         torch.set_num_threads(1)
-        keep_freed_memory()
         retry_io(lambda: files.study.stat(), f"{folder} cannot be read")
         job = Job.from_config(config, read_study(folder), folder)
         if log.exists():  # an earlier worker may have ended some of the trials, or all

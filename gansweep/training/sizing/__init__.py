@@ -1,1 +1,1 @@
-"""How much memory members need, and how many make a pack."""
+"""Estimates and measures the memory of members and the best size of a pack."""

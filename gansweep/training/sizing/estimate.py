@@ -1,5 +1,6 @@
-"""How much to do at once, judged by what the networks keep in memory. None of it changes a result."""
+"""Estimates pack sizes and memory from the numbers that networks save. Results do not depend on it."""
 
+import ctypes
 import gc
 from functools import lru_cache
 
@@ -12,18 +13,20 @@ from gansweep.training.binding import options_of
 from gansweep.training.member import Member
 from gansweep.training.randomness import BLOCK
 from gansweep.training.sizing.saved import n_kept
-from gansweep.training.speed.heap import give_back_freed_memory
 
-COPIES = 6  # of the parameters: themselves, gradients as they come and in a row, two moments, one in between
-PROCESS_BYTES = 1_000_000_000  # a worker before it has any member: Python, torch, Ray, an extractor
-CONTEXT_BYTES = 600_000_000  # what a process takes of a GPU beside its tensors
+COPIES = 6  # parameters, gradients (twice: as computed and in a row), two moments, one temporary
+PROCESS_BYTES = 1_000_000_000  # a worker without members: Python, torch, Ray, an extractor
+CONTEXT_BYTES = 600_000_000  # memory of a process on a GPU besides its tensors
 NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")  # in messages of torch
 
 
 def pack_size_for(architecture: str, shape: tuple[int, ...], on_gpu: bool) -> int:
-    """How many members to train together: many where a step is dominated by its overhead, few or one where
-    the networks fill the processor or the memory by themselves: judged by the numbers that a round of D and G
-    keeps for a batch of 64."""
+    """Returns the number of members to train in one pack.
+
+    Packs are large where the overhead of launching operations dominates a step, and small where one member
+    fills the processor or the memory. The criterion is the number of parameters and
+    of the numbers that a round of D and G saves for a batch of 64.
+    """
     n_params_g, kept_g = _network("generator", architecture, shape, NetworkOptions())
     n_params_d, kept_d = _network("discriminator", architecture, shape, NetworkOptions())
     n_numbers = n_params_g + n_params_d + 64 * (kept_g + 2 * kept_d)
@@ -33,8 +36,11 @@ def pack_size_for(architecture: str, shape: tuple[int, ...], on_gpu: bool) -> in
 
 
 def member_bytes(member: Member, dataset: Dataset) -> int:
-    """About how much of the device's memory a member takes while it trains, within a third of what CPUs show:
-    its parameters, their gradients and moments, and what its losses keep."""
+    """Returns an estimate of the memory of a member on its device, in bytes.
+
+    On CPUs it is within a third of the measured value. It counts the parameters, their gradients and moments,
+    and the tensors that the losses save.
+    """
     options = options_of([member], dataset)
     total = 0
     for name, role in member.variant.networks.items():
@@ -45,41 +51,47 @@ def member_bytes(member: Member, dataset: Dataset) -> int:
 
 
 def host_bytes(member: Member, dataset: Dataset, n_images: int) -> int:
-    """About how much of the machine's own memory a member takes, also when it trains on a GPU: the random
-    numbers of its next rounds, and its samples while they are scored."""
+    """Returns an estimate of the host memory of a member, in bytes, also when it trains on a GPU.
+
+    It counts the random numbers of the next rounds, and the samples during an evaluation.
+    """
     size = dataset.train[0].numel()
     noise = {"none": 0, "sample": 1, "data": size}[member.variant.noise]
     drawn = BLOCK * (member.n_steps + 1) * member.batch_size
-    numbers = drawn * (2 + ARCHITECTURES[member.architecture].z_dim + noise)  # an index is as long as two
+    numbers = drawn * (2 + ARCHITECTURES[member.architecture].z_dim + noise)  # an index is as large as two
     samples = n_images * size * dataset.train.element_size()
-    return 2 * (4 * numbers + samples)  # once in parts, once as a whole
+    return 2 * (4 * numbers + samples)  # the parts and their concatenation
 
 
 @lru_cache
 @torch.enable_grad()
 def samples_at_once(architecture: str, shape: tuple[int, ...]) -> int:
-    """How many samples a generator may make at once, so that they need no more than about a gigabyte."""
+    """Returns the number of samples that a generator draws at once, in about a gigabyte of memory."""
     return min(2048, 2**28 // _network("generator", architecture, shape, NetworkOptions())[1])
 
 
 def limit_memory(device: torch.device, gpus: float) -> None:
-    """Keep this process to its share of a GPU, so that one that needs more runs out of memory itself and
-    leaves its neighbours alone. A CPU has no such limit."""
+    """Limit this process to its share of the memory of a GPU, so that other processes there keep theirs.
+
+    On a CPU there is no limit.
+    """
     if device.type == "cuda" and gpus < 1:
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(max(0.01, gpus - CONTEXT_BYTES / total), device)
 
 
 def free_memory(device: torch.device) -> None:
-    """Give the memory of what is gone back to the device and the machine, for the other processes there."""
+    """Release cached memory to the device and the system."""
     gc.collect()
-    give_back_freed_memory()
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):  # of glibc; without it a worker holds the peak of its largest pack
+        library.malloc_trim(0)
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory was not enough.
+    """Whether an exception means that memory was exhausted.
 
     >>> out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))
     True
@@ -92,7 +104,7 @@ def out_of_memory(error: BaseException) -> bool:
 def _network(
     role: str, architecture: str, shape: tuple[int, ...], options: NetworkOptions
 ) -> tuple[int, int]:
-    """The parameters of a network, and how many numbers a call of it keeps for each input."""
+    """Returns the number of parameters of a network, and of the numbers that a call saves per input."""
     net = build({"net": role}, architecture, shape, options, seed=0)["net"]
     makes_data = role in ("generator", "decoder")
     inputs = torch.zeros(2, ARCHITECTURES[architecture].z_dim) if makes_data else torch.zeros(2, *shape)

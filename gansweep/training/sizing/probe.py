@@ -1,6 +1,7 @@
-"""Tries packs on a device: how fast they train, what memory they take, how busy they keep it.
+"""Measures packs of growing size on a device: their rate, their memory and the utilisation of the device.
 
-Written for GPUs; on a CPU the same code measures the process as a whole.
+Experimental on GPUs: the CUDA branches of this module have never run on a CUDA device. On a CPU the module
+measures the whole process.
 """
 
 import resource
@@ -32,14 +33,16 @@ from gansweep.training.sizing.estimate import (
 from gansweep.variants import VARIANTS
 
 WARM_UP = 5  # rounds
-SECONDS = 2.0  # of rounds that are timed, at most, for one pack
-BUDGET = 30.0  # seconds, after which no larger pack is tried
+SECONDS = 2.0  # limit on the timed rounds of one pack
+BUDGET = 30.0  # seconds, after which larger packs are not measured
 
 
 @dataclass(frozen=True)
 class Device:
-    """What packs run on. kind: as `accelerator_type` in Ray, or "cpu". Bytes; CPUs and the memory of the
-    machine are for each device of the machine."""
+    """A device for packs. kind: the `accelerator_type` of Ray, or "cpu". Memory in bytes.
+
+    n_cpus and host_memory are the share of one device in those of its machine.
+    """
 
     kind: str
     memory: int
@@ -49,18 +52,18 @@ class Device:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One size of a pack, tried. Bytes at the peak, of the device and of the machine's own memory."""
+    """The measurement of one size of a pack. Memory is the peak in bytes, on the device and on the host."""
 
     pack_size: int
-    fits: bool  # False: the device ran out of memory, and nothing else is known
-    rate: float = 0.0  # steps a second, of all members together
-    busy: float = 0.0  # share of the time that the device computes, in [0, 1]
+    fits: bool  # False: memory was exhausted, and the other fields are unknown
+    rate: float = 0.0  # steps per second, summed over the members
+    busy: float = 0.0  # utilisation of the device, in [0, 1]
     memory: int = 0
     host_memory: int = 0
 
 
 def largest_member(study: ResolvedStudy, dataset: Dataset) -> Member:
-    """Of the members that a resolved study may train on a data set, the one that needs the most memory."""
+    """Returns the member that needs the most memory among those of a resolved study on a data set."""
     members = [
         make_member(
             VARIANTS[name],
@@ -79,7 +82,7 @@ def largest_member(study: ResolvedStudy, dataset: Dataset) -> Member:
 
 
 def costliest_configurations(default: dict[str, Scalar], space: Space) -> Iterator[dict[str, Scalar]]:
-    """Configurations of a space with the most work for the networks, one for each norm.
+    """Yields the costliest configuration of a space for each norm.
 
     >>> from gansweep.space import choice, loguniform
     >>> list(costliest_configurations({"lr": 0.1}, {"lr": loguniform(1e-5, 1), "n_critic": choice(1, 5)}))
@@ -108,7 +111,7 @@ def try_sizes(
     sizes: Sequence[int],
     enough: Callable[[list[Measurement]], object],
 ) -> list[Measurement]:
-    """Measure packs of one kind of member, of growing size, until that is enough or 30 seconds are over."""
+    """Measure packs of a member in growing sizes, until `enough` is true or 30 seconds have passed."""
     started = time.perf_counter()
     measured: list[Measurement] = []
     dataset = dataset.to(device)
@@ -122,9 +125,9 @@ def try_sizes(
 def measure(
     member: Member, pack_size: int, dataset: Dataset, evaluator: Evaluator, device: torch.device
 ) -> Measurement:
-    """Train a pack of members like this one for some rounds, and let it make the samples of an evaluation.
+    """Train a pack of copies of a member for some rounds and draw samples as an evaluation does.
 
-    dataset: on the device. That memory is not enough is an answer, not an error.
+    dataset: on the device. Exhausted memory gives a measurement that does not fit, not an error.
     """
     members = [replace(member, seed=seed, trial_id=f"probe-{seed}") for seed in range(pack_size)]
     try:
@@ -160,7 +163,7 @@ def _measure(
 
 
 def _round_seconds(pack: Pack) -> float:
-    """The seconds of a round; its share of drawing random numbers, once for many rounds, is in it."""
+    """Returns the seconds of a round, with its share of the random numbers, which are drawn in blocks."""
     for _ in range(WARM_UP):
         pack.round()
     _wait(pack.device)
@@ -173,7 +176,7 @@ def _round_seconds(pack: Pack) -> float:
 
 
 def _busy_seconds(pack: Pack) -> float:
-    """The seconds of a round in which the device computes."""
+    """Returns the seconds of a round in which the device computes."""
     on_gpu = pack.device.type == "cuda"
     activity = ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU
     with profile(activities=[activity]) as profiler:
@@ -185,7 +188,7 @@ def _busy_seconds(pack: Pack) -> float:
 
 
 def _evaluate_once(pack: Pack, evaluator: Evaluator) -> None:
-    """What an evaluation holds on the device at a time: a chunk of samples, a batch that is looked at."""
+    """Allocate what an evaluation holds on the device: a chunk of samples, and a batch for the extractor."""
     n = samples_at_once(pack.members[0].architecture, pack.dataset.shape)
     z = latents((n, pack.z_dim), pack.prior, torch.Generator().manual_seed(0))
     y = sampling_labels(pack.dataset, n, seed=0) if pack.members[0].is_conditional else None
@@ -201,7 +204,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _peak_bytes(device: torch.device) -> int:
-    """Of a GPU: tensors at their peak, and what the process takes besides. Of a CPU: the whole process."""
+    """Returns the peak memory in bytes: on a GPU tensors and context, on a CPU the whole process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) + CONTEXT_BYTES
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

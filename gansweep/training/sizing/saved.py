@@ -1,4 +1,4 @@
-"""How much a network keeps in memory for its backward pass."""
+"""Counts the numbers that a network saves for its backward pass."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 def n_kept(net: nn.Module, inputs: Tensor, *bound: Any) -> int:
-    """How many numbers a call keeps for its backward pass for each input of [B, ...], parameters left out.
+    """Returns the numbers that a call saves for its backward pass, per input of [B, ...], without parameters.
 
-    bound: what the call is given besides.
+    bound: the further arguments of the call.
 
     >>> from gansweep.networks.layers.weighted import Linear
     >>> n_kept(nn.Sequential(Linear(3, 5, None), nn.Sigmoid()), torch.rand(2, 3))

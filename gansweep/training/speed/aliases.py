@@ -1,4 +1,4 @@
-"""Which results of a trace share memory."""
+"""Finds which results of a trace share memory."""
 
 import operator
 
@@ -8,9 +8,9 @@ from torch.fx import GraphModule, Node
 
 
 def bases(module: GraphModule) -> dict[Node, Node]:
-    """For each operation the one whose memory its result lies in, which is most often itself.
+    """Maps each node to the node that owns its storage, most often itself.
 
-    The results of an operation that has several count as one memory.
+    Several results of one operation count as one storage.
     """
     found: dict[Node, Node] = {}
     for node in module.graph.nodes:
@@ -25,7 +25,7 @@ def is_mutable(node: Node) -> bool:
 
 
 def is_view(node: Node) -> bool:
-    """Whether a result shares memory with the first argument."""
+    """Whether the result of an operation shares memory with its first argument."""
     if not isinstance(node.target, OpOverload):
         return False
     is_declared = any(value.alias_info is not None for value in node.target._schema.returns)

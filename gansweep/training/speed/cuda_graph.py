@@ -1,7 +1,7 @@
-"""On a GPU: a whole round recorded as one CUDA graph and launched at once.
+"""On a GPU: records a whole round as one CUDA graph and launches the graph at once.
 
-A round of small networks is hundreds of kernels of some microseconds, which no Python can launch as fast as a
-GPU runs them.
+Experimental: this module has never run on a CUDA device. A round of small networks is hundreds of kernels of
+some microseconds each, which Python cannot launch as fast as a GPU runs them.
 """
 
 import logging
@@ -11,33 +11,45 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from gansweep.training.speed.trace import AFTER
+from gansweep.training.speed.trace import N_EAGER_CALLS
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-WARM = 3  # calls before recording that make all that is made once
+N_WARMUP_CALLS = 3  # traced calls before recording: they allocate what is allocated only once
 
 
-class Replayed(Generic[Result]):
-    """A function of tensors by name, always of the same shapes, which changes its state in place.
+def cuda_graphed(
+    function: Callable[[dict[str, Tensor]], Result], device: torch.device, at_once: bool = False
+) -> Callable[[dict[str, Tensor]], Result]:
+    """Returns the function itself on a CPU, and a `CudaGraphed` on a GPU.
 
-    On a CPU it is called as it is. On a GPU it is recorded after some calls; from then on its result is the
-    same tensors at every call, with new values.
+    at_once: record after the warm-up calls, without waiting for the trace of the 101st call.
+    """
+    if device.type != "cuda":
+        return function
+    return CudaGraphed(function, N_WARMUP_CALLS + (0 if at_once else N_EAGER_CALLS))
+
+
+class CudaGraphed(Generic[Result]):
+    """A function of named tensors of constant shapes, which changes its state in place.
+
+    The graph is recorded after n_eager_calls calls. From then on every call returns the same tensors, with
+    new values.
     """
 
-    def __init__(self, function: Callable[[dict[str, Tensor]], Result], device: torch.device) -> None:
-        self.function, self.after = function, AFTER + WARM
+    def __init__(self, function: Callable[[dict[str, Tensor]], Result], n_eager_calls: int) -> None:
+        self.function, self.n_eager_calls = function, n_eager_calls
         self._n_calls = 0
-        self._is_recording = device.type == "cuda"
+        self._is_recording = True
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs: dict[str, Tensor] = {}
         self._result: Result
 
     def __call__(self, inputs: dict[str, Tensor]) -> Result:
         self._n_calls += 1
-        if self._is_recording and self._n_calls > self.after:
+        if self._is_recording and self._n_calls > self.n_eager_calls:
             self._record(inputs)
         if self._graph is None:
             return self.function(inputs)
@@ -47,7 +59,7 @@ class Replayed(Generic[Result]):
         return self._result
 
     def _record(self, inputs: dict[str, Tensor]) -> None:
-        """Record the function, which does nothing yet; a round that cannot be recorded is done as before."""
+        """Record the function without executing it; if that fails, call it as before."""
         self._is_recording = False
         self._inputs = {name: value.clone() for name, value in inputs.items()}
         graph = torch.cuda.CUDAGraph()

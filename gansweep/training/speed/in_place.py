@@ -1,8 +1,8 @@
-"""Results written over what is no longer needed: a pass over a trace.
+"""Reuses buffers of a trace that are no longer read.
 
-Elementwise operations on large tensors are bound by the way to memory, and a result in a new place is fetched
-from there before it is written. A trace says which argument is used for the last time, so that the result may
-take its place. The numbers are the same.
+Elementwise operations on large tensors are bound by memory bandwidth, and a CPU reads a new buffer before it
+writes the buffer. A trace shows which argument is read for the last time, so that the operation can write its
+result into the buffer of this argument. The numbers are the same.
 """
 
 from functools import cache
@@ -15,8 +15,8 @@ from gansweep.training.speed.aliases import bases
 
 aten = torch.ops.aten
 
-FIRST = "self"  # the place of an operation that overwrites its first argument
-UNTAGGED = {  # elementwise, but not tagged so by all releases of PyTorch
+FIRST = "self"  # the name of the output buffer where an operation overwrites its first argument
+UNTAGGED = {  # elementwise operations that some releases of PyTorch do not tag as pointwise
     aten.leaky_relu.default,
     aten.leaky_relu_backward.default,
     aten.softplus_backward.default,
@@ -25,11 +25,11 @@ UNTAGGED = {  # elementwise, but not tagged so by all releases of PyTorch
 
 
 def overwrite(module: GraphModule) -> None:
-    """Let elementwise operations write their results over an argument that nothing needs afterwards."""
+    """Let elementwise operations write their results into an argument that is not read afterwards."""
     _take_slopes_from_results(module)
     base = bases(module)
     order = {node: i for i, node in enumerate(module.graph.nodes)}
-    last = dict.fromkeys(base.values(), 0)  # when its memory is needed for the last time
+    last = dict.fromkeys(base.values(), 0)  # storage -> index of the node that reads it last
     for node, i in order.items():
         for argument in node.all_input_nodes:
             last[base[argument]] = i
@@ -38,7 +38,7 @@ def overwrite(module: GraphModule) -> None:
         free = (x for x in places if base[x].op == "call_function" and last[base[x]] == i)
         place = next((x for x in free if _shares_with_none(x, node, base)), None)
         if place is not None:
-            node.target = _overwriting(node.target)[0]
+            node.target = _in_place_overload(node.target)[0]
             if name != FIRST:
                 node.kwargs = {**node.kwargs, name: place}
             taken, freed = base[place], base[node]
@@ -48,24 +48,25 @@ def overwrite(module: GraphModule) -> None:
 
 
 def _places(node: Node) -> tuple[str, list[Node]]:
-    """For an elementwise operation: the arguments whose place its result could take, by their layout, and
-    what the operation that does so calls the place."""
+    """Returns the name of the buffer that an elementwise operation may write, and the fitting arguments."""
     target = node.target
     if not isinstance(target, OpOverload) or not (torch.Tag.pointwise in target.tags or target in UNTAGGED):
         return "", []
-    name = _overwriting(target)[1]
+    name = _in_place_overload(target)[1]
     arguments = {"": [], FIRST: node.all_input_nodes[:1]}.get(name, node.all_input_nodes)
     return name, [x for x in arguments if _layout(x) == _layout(node) is not None]
 
 
 def _shares_with_none(place: Node, node: Node, base: dict[Node, Node]) -> bool:
-    """Whether no other argument lies in the same memory."""
+    """Whether all other arguments of the node lie in other storages."""
     return all(base[x] is not base[place] for x in node.all_input_nodes if x is not place)
 
 
 def _take_slopes_from_results(module: GraphModule) -> None:
-    """Find the slopes of leaky ReLUs by the signs of their results, which are those of their arguments: these
-    can then be written over."""
+    """Let the backward of leaky ReLUs read their results, whose signs are those of the arguments.
+
+    The arguments can then be overwritten.
+    """
     results = {node.args: node for node in module.graph.nodes if node.target is aten.leaky_relu.default}
     for node in module.graph.nodes:
         if node.target is aten.leaky_relu_backward.default:
@@ -75,9 +76,11 @@ def _take_slopes_from_results(module: GraphModule) -> None:
 
 
 @cache
-def _overwriting(target: OpOverload) -> tuple[OpOverload, str]:
-    """The operation that takes the same arguments and writes its result at once into a place, and what it
-    calls this place, which is nothing if there is no such operation."""
+def _in_place_overload(target: OpOverload) -> tuple[OpOverload, str]:
+    """Returns the overload that writes its result into a given buffer, and its name for the buffer.
+
+    The overload takes the same arguments. If there is none: the operation itself and an empty name.
+    """
     wanted = [(each.name, str(each.type)) for each in target._schema.arguments]
     in_place = f"{target._schema.name.removeprefix('aten::')}_"
     for packet in (target.overloadpacket, getattr(aten, in_place, None)):

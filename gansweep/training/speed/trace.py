@@ -1,9 +1,9 @@
-"""The work of a round as a straight list of batched operations, without what it took to derive them.
+"""Traces the gradients of a pack once and then replays their operations.
 
-A pack's gradients are written as a loss of one member, mapped over the members and differentiated. Deriving
-the operations of that anew in every round costs as much as small networks do, so after some rounds they are
-written down once (by `make_fx`) and from then on done as written: the same operations on the same numbers,
-hence the same results, to the last bit.
+The gradients are written as the loss of one member, mapped over the members and differentiated. To derive
+their operations in every round costs as much as small networks themselves. After some rounds `make_fx`
+therefore records the operations, and later rounds replay them: the same operations on the same numbers give
+the same bits.
 """
 
 import logging
@@ -26,26 +26,37 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-AFTER = 100  # calls; to trace costs about as much as it saves in one to three times as many
-MOST = 64  # traces that a process keeps
+N_EAGER_CALLS = 100  # tracing costs about as much as a trace saves in 100 to 300 calls
+MAX_TRACES = 64  # in one process
+
+
+def traced(
+    function: Callable[..., Result], key: Hashable, is_compiled: bool = False, at_once: bool = False
+) -> Callable[..., Result]:
+    """Returns a function that replays its trace from the 101st call on.
+
+    All calls must have arguments of the same shapes, in dictionaries and lists, and the function may not draw
+    random numbers. A function whose control flow depends on values cannot be traced and is called as it is.
+
+    key: functions of equal keys give equal results for equal arguments, so that the trace of one serves the
+    others from their first call. is_compiled: TorchInductor compiles the trace at the first call, which takes
+    a C++ compiler and up to minutes, and rounds differently. at_once: trace at the first call, for this
+    function alone, and raise what tracing raises.
+    """
+    return Traced(function, object() if at_once else key, is_compiled, at_once)
 
 
 class Traced:
-    """A function of tensors, in dictionaries and lists; from its 101st call on it is done from its trace.
+    """See `traced`."""
 
-    All calls must have arguments of the same shapes, and the function may not draw random numbers. One that
-    cannot be traced, since its control flow depends on values, is called as it is. key: functions of equal
-    keys do the same with the same arguments, so that a trace of one serves the next from its first call on.
-    is_compiled: make one program of it by TorchInductor at its first call instead, which takes a C++
-    compiler, up to minutes, and rounds otherwise.
-    """
-
-    def __init__(self, function: Callable[..., Result], key: Hashable, is_compiled: bool = False) -> None:
+    def __init__(
+        self, function: Callable[..., Any], key: Hashable, is_compiled: bool = False, at_once: bool = False
+    ) -> None:
         self.function, self.key, self.is_compiled = function, key, is_compiled
-        self.after: float = AFTER
-        self.must_trace = False  # or else raise what tracing raises
+        self.n_eager_calls: float = 0 if at_once or is_compiled else N_EAGER_CALLS
+        self.must_trace = at_once
         self._n_calls = 0
-        self._trace: Callable[..., Result] | None = None
+        self._trace: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any) -> Any:
         self._n_calls += 1
@@ -53,36 +64,39 @@ class Traced:
             shapes = tuple((x.shape, x.dtype, x.device) for x in tree_leaves(args))
             self.key = (self.key, shapes, self.is_compiled)
             self._trace = _TRACES.get(self.key)
+        if self._trace is None and self._n_calls > self.n_eager_calls:
+            self._make_trace(args)
         if self._trace is None:
-            if self._n_calls <= self.after and not self.is_compiled:
-                return self.function(*args)
-            try:
-                graph = trace(self.function, *args)
-            except Exception as error:
-                if self.must_trace:
-                    raise
-                log.warning(
-                    "rounds cannot be traced, which makes them slower: %s", str(error).partition("\n")[0]
-                )
-                self.after, self.is_compiled = math.inf, False
-                return self.function(*args)
-            if self.is_compiled:
-                self._trace = torch._inductor.compile(graph, list(args))
-            else:
-                overwrite(graph)
-                self._trace = graph
-            if len(_TRACES) == MOST:
-                del _TRACES[next(iter(_TRACES))]
-            _TRACES[self.key] = self._trace
+            return self.function(*args)
         with torch.no_grad():
             return self._trace(*args)
 
+    def _make_trace(self, args: tuple[Any, ...]) -> None:
+        """Trace for these arguments and store the trace; a function that cannot be traced stays as it is."""
+        try:
+            graph = trace(self.function, *args)
+        except Exception as error:
+            if self.must_trace:
+                raise
+            reason = str(error).partition("\n")[0]
+            log.warning("rounds cannot be traced, which makes them slower: %s", reason)
+            self.n_eager_calls = math.inf
+            return
+        if self.is_compiled:
+            self._trace = torch._inductor.compile(graph, list(args))
+        else:
+            overwrite(graph)
+            self._trace = graph
+        if len(_TRACES) == MAX_TRACES:
+            del _TRACES[next(iter(_TRACES))]
+        _TRACES[self.key] = self._trace
 
-_TRACES: dict[Hashable, Callable[..., Any]] = {}  # by key and shapes of arguments; the oldest first
+
+_TRACES: dict[Hashable, Callable[..., Any]] = {}  # by key and shapes of the arguments, the oldest first
 
 
 def trace(function: Callable[..., Any], *args: Any) -> GraphModule:
-    """The operations that the function does on these arguments, without those of no effect."""
+    """Returns the simplified operations of the function on these arguments; results are the same bits."""
     module = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*args)
     module.graph.eliminate_dead_code()
     mutated = _mutated(module)
@@ -95,7 +109,7 @@ def trace(function: Callable[..., Any], *args: Any) -> GraphModule:
 
 
 def _drop_views(module: GraphModule, mutated: set[Node]) -> None:
-    """Leave out views that are what they are views of."""
+    """Remove views that equal their base."""
     for node in module.graph.nodes:
         if _is_pure(node, mutated) and is_view(node) and isinstance(node.args[0], Node):
             before, after = (each.meta.get("tensor_meta") for each in (node.args[0], node))
@@ -105,7 +119,7 @@ def _drop_views(module: GraphModule, mutated: set[Node]) -> None:
 
 
 def _merge_equals(module: GraphModule, mutated: set[Node]) -> None:
-    """Do equal operations on equal arguments once."""
+    """Common subexpression elimination: execute equal operations on equal arguments once."""
     seen: dict[str, Node] = {}
     for node in module.graph.nodes:
         if _is_pure(node, mutated):
@@ -116,7 +130,7 @@ def _merge_equals(module: GraphModule, mutated: set[Node]) -> None:
 
 
 def _fold_constants(module: GraphModule, mutated: set[Node]) -> None:
-    """Keep what depends on no argument as a tensor."""
+    """Constant folding: compute once what depends on none of the arguments."""
     known: dict[Node, Any] = {}
     for node in module.graph.nodes:
         if node.op == "get_attr":
@@ -134,14 +148,14 @@ def _fold_constants(module: GraphModule, mutated: set[Node]) -> None:
 
 
 def _mutated(module: GraphModule) -> set[Node]:
-    """The operations whose results, or what these are views of, are written to later."""
+    """Returns the operations whose results, or the bases of whose results, are written to later."""
     base = bases(module)
     written = {base[node] for node in base if is_mutable(node)}
     return {node for node in base if base[node] in written}
 
 
 def _is_pure(node: Node, mutated: set[Node]) -> bool:
-    """Whether an operation depends on its arguments alone and has no effect but its result."""
+    """Whether an operation is a deterministic function of its arguments without side effects."""
     if node.op != "call_function" or not isinstance(node.target, OpOverload):
         return False
     is_random = torch.Tag.nondeterministic_seeded in node.target.tags

@@ -1,4 +1,4 @@
-"""How exactly a GPU, or a CPU that can, multiplies matrices of 32-bit numbers while a pack trains."""
+"""Precision of float32 matrix products during training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,13 +6,13 @@ from contextlib import contextmanager
 import torch
 
 PRECISIONS = ("highest", "high", "medium")
-"""As in `torch.set_float32_matmul_precision`: float32; TensorFloat32, with 10 bits of mantissa; bfloat16,
-with 7 bits, where the hardware has it. Sums are float32 in all of them."""
+"""As in `torch.set_float32_matmul_precision`: float32; TensorFloat32 (10 bits of mantissa); bfloat16 (7
+bits), both where the hardware has them. Sums are float32 in all three."""
 
 
 @contextmanager
 def matmul_precision(precision: str) -> Iterator[None]:
-    """Multiply so within this context, and as before after it."""
+    """Set the precision within this context and restore the previous one after it."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
     try:
