@@ -17,6 +17,7 @@ from gansweep.contracts.breach import running
 from gansweep.contracts.eager import PlainTrainer
 from gansweep.data import Dataset
 from gansweep.space import Scalar, Uniform
+from gansweep.training.checkpoints import MemberState
 from gansweep.training.member import Member, make_member, searchable
 from gansweep.training.pack import Pack
 from gansweep.training.randomness import MemberRandomness
@@ -89,7 +90,7 @@ class Trained:
 
     pack: Pack
     start: list[Weights]
-    halfway: list[dict[str, Any]]  # states as in checkpoints
+    halfway: list[MemberState]
     end: list[Weights]
     terms: Terms  # of the last round
 

@@ -1,7 +1,7 @@
 """A data set as tensors in memory; hashing, splitting and saving of tensors."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -119,7 +119,7 @@ def split(n: int, n_test: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     return order[n_test:].sort().values, order[:n_test].sort().values
 
 
-def save_tensors(value: dict[str, object], path: Path) -> None:
+def save_tensors(value: Mapping[str, object], path: Path) -> None:
     """Write a dict for `torch.load(path, weights_only=True)` atomically.
 
     Raises:

@@ -136,13 +136,7 @@ def forecast(
     """
     study = jobs[0].study
     largest = max(jobs, key=lambda job: len(job.trials))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as a worker has it
-    pack = Pack(largest.members(), dataset.to(device), device)
-    update_seconds = _time_updates(pack) / len(largest.trials)
-    state = [t for player in pack.state(0)["players"].values() for t in player.values()]
-    evaluation_seconds = _time_evaluation(pack, Evaluation.of(study, dataset.name), reference)
-    torch.set_num_threads(threads)
+    pack, update_seconds, evaluation_seconds = _timed(largest, dataset.to(device), reference)
     seconds, left, n_steps, n_evaluations = 0.0, 0.0, 0.0, 0.0
     for job in jobs:
         member = job.members()[0]
@@ -156,7 +150,8 @@ def forecast(
         n_evaluations += len(rounds) * n_left
     n_trials = sum(len(job.trials) for job in jobs)
     unfinished = [job for job in jobs if any(done.get(trial.trial_id, 0) < 1 for trial in job.trials)]
-    bytes_of_one = sum(tensor.nbytes for tensor in state)
+    players = pack.state(0)["players"].values()
+    bytes_of_one = sum(tensor.nbytes for tensors in players for tensor in tensors.values())
     return Forecast(
         cell=largest.cell,
         n_trials=sum(done.get(trial.trial_id, 0) < 1 for job in jobs for trial in job.trials),
@@ -168,6 +163,17 @@ def forecast(
         bytes_while_training=2 * bytes_of_one * len(largest.trials),  # two checkpoints a trial
         bytes_stored=bytes_of_one // 3 + 20_000 * n_trials,
     )
+
+
+def _timed(job: Job, dataset: Dataset, reference: Reference) -> tuple[Pack, float, float]:
+    """The pack of a job, and its seconds an update and an evaluation of a trial, on one thread as in workers."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    pack = Pack(job.members(), dataset, dataset.train.device)
+    update_seconds = _time_updates(pack) / len(job.trials)
+    evaluation_seconds = _time_evaluation(pack, Evaluation.of(job.study, dataset.name), reference)
+    torch.set_num_threads(threads)
+    return pack, update_seconds, evaluation_seconds
 
 
 def _time_updates(pack: Pack) -> float:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 
@@ -105,7 +104,7 @@ def differences(old: ResolvedStudy, new: ResolvedStudy) -> list[str]:
     return _differences(msgspec.to_builtins(old), msgspec.to_builtins(new))
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+def _differences(old: Mapping[str, object], new: Mapping[str, object], prefix: str = "") -> list[str]:
     found = []
     for name in sorted(old.keys() | new.keys()):
         a, b = old.get(name), new.get(name)

@@ -94,7 +94,7 @@ class Study:
             "confirm": self.confirm and Confirm(top=min(self.confirm.top, 2), reruns=2, seeds=3),
             "replicate": self.replicate and Replicate(configurations=2, seeds=2),
         }
-        return self._changed(small | dict(self.smoke))
+        return self._changed(**(small | dict(self.smoke)))
 
     def at_small_scale(self) -> "Study":
         """The same study at the scale that it says is its small one.
@@ -104,9 +104,9 @@ class Study:
         """
         if not self.small:
             raise UserError("the study has no small scale, only --scale smoke: its file has no small={...}")
-        return self._changed(dict(self.small))
+        return self._changed(**self.small)
 
-    def _changed(self, changes: dict[str, Any]) -> "Study":
+    def _changed(self, **changes: Any) -> "Study":
         n_images = changes.pop("n_images", self.evaluation.n_images)
         evaluation = replace(self.evaluation, n_images=n_images)
         known = {f.name for f in fields(self)} - {"evaluation", "smoke", "small"}

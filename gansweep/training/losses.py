@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial, reduce
 from operator import add
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +59,7 @@ class PlayerGradient:
         own: Views,
         others: Views,
         singular: Views,
-        scalars: dict[str, Any],
+        scalars: dict[str, Tensor],
         batch: dict[str, Tensor],
         binding: dict[str, Tensor],
     ) -> dict[str, Tensor]:

@@ -6,10 +6,9 @@ The parameters of each player are one [P, N] tensor; the networks use views of t
 its tensors in place. Nothing is reduced over P, so a member that turns NaN leaves the others unchanged.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from torch.func import vmap
 from gansweep.data import Dataset
 from gansweep.networks import ARCHITECTURES, build
 from gansweep.training.binding import is_random, options_of, sampling_labels
+from gansweep.training.checkpoints import MemberState
 from gansweep.training.losses import LossAndGradients, PlayerGradient
 from gansweep.training.member import Member, pack_key
 from gansweep.training.player import Player, Views
@@ -117,8 +117,8 @@ class Pack:
         self._is_compiled = False  # a compiler would take longer than most packs have left
         self._rebuild_round()
 
-    def state(self, i: int) -> dict[str, Any]:
-        """Returns what member i needs to continue in any pack: a dictionary of tensors and numbers."""
+    def state(self, i: int) -> MemberState:
+        """Returns what member i needs to continue in any pack."""
 
         def member(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             return {key: value[i].cpu().clone() for key, value in tensors.items()}
@@ -130,7 +130,7 @@ class Pack:
             "players": {name: member(player.tensors()) for name, player in self.players.items()},
         }
 
-    def restore(self, states: list[dict[str, Any]]) -> None:
+    def restore(self, states: Sequence[MemberState]) -> None:
         """Continue from these states, one for each member, all of the same round."""
 
         def put(tensors: dict[str, Tensor], saved: list[dict[str, Tensor]]) -> None:
@@ -237,11 +237,11 @@ class Pack:
         return batch, binding
 
     def _projected(
-        self, player: str, scalars: dict[str, Any], params: dict[str, Tensor]
+        self, player: str, scalars: dict[str, Tensor], params: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         return replace(self.variant, **scalars).project(player, params)
 
-    def _updated(self, scalars: dict[str, Any], terms: Terms) -> dict[str, Tensor]:
+    def _updated(self, scalars: dict[str, Tensor], terms: Terms) -> dict[str, Tensor]:
         variant = replace(self.variant, **scalars).update(terms)
         return {name: torch.as_tensor(getattr(variant, name)) for name in scalars}
 

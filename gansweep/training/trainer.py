@@ -14,7 +14,7 @@ from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
 from gansweep.files import retry_io, write_atomically
 from gansweep.results.row import Failure, Outcome, Row, finite
-from gansweep.training.checkpoints import Checkpoints
+from gansweep.training.checkpoints import Checkpoints, TrainingState
 from gansweep.training.job import Job, TrialState, evaluation_rounds
 from gansweep.training.pack import Pack
 from gansweep.training.samples import array, by_class, draw_samples, grid, member_generator
@@ -129,7 +129,7 @@ class Trainer:
 
     def _save(self) -> None:
         for i, trial in enumerate(self.trials):
-            state = self.pack.state(i) | {"history": trial.history()}
+            state: TrainingState = {**self.pack.state(i), "history": trial.history()}
             self.checkpoints.save(trial.trial.trial_id, self.pack.rounds, state)
 
     def _save_samples(self, row: Row, samples: Tensor, labels: Tensor | None) -> str:
