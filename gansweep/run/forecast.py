@@ -166,7 +166,7 @@ def forecast(
 
 
 def _timed(job: Job, dataset: Dataset, reference: Reference) -> tuple[Pack, float, float]:
-    """The pack of a job, and its seconds an update and an evaluation of a trial, on one thread as in workers."""
+    """The pack of a job, and a trial's seconds an update and an evaluation, on one thread as in workers."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     pack = Pack(job.members(), dataset, dataset.train.device)
