@@ -5,7 +5,8 @@ both.
 Each start makes new processes, since the layout of memory differs between processes by some percent. A ratio
 over 1 means that the other checkout is slower than the base.
 
-    python benchmarks/against.py BASE [--other .] [--tasks mlp digits] [--packs 1 16] [--turns 15] [--starts 2]
+    python benchmarks/against.py BASE [--other .] [--tasks mlp digits] [--packs 1 16] [--turns 15]
+        [--starts 2]
 """
 
 import argparse

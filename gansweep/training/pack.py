@@ -211,10 +211,8 @@ class Pack:
         """Update one player once. Returns the terms of its loss, [P] each."""
         player = self.players[name]
         self.singular.iterate(self._views())
-        others = self._views(without=name)
-        losses = self._gradients[name](
-            player.views, others, self.singular.buffers, self.scalars, *self._batch(draws)
-        )
+        state = player.views, self._views(without=name), self.singular.buffers, self.scalars
+        losses = self._gradients[name](*state, *self._batch(draws))
         player.step(losses.gradients)
         self.diverged |= ~losses.sums.isfinite()
         if type(self.variant).project is not Variant.project:
