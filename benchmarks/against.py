@@ -5,7 +5,8 @@ both.
 Each start makes new processes, since the layout of memory differs between processes by some percent. A ratio
 over 1 means that the other checkout is slower than the base.
 
-    python benchmarks/against.py BASE [--other .] [--tasks mlp digits] [--packs 1 16] [--turns 6] [--starts 3]
+    python benchmarks/against.py BASE [--other .] [--tasks mlp digits] [--packs 1 16] [--turns 15]
+        [--starts 2]
 """
 
 import argparse
@@ -18,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}  # as workers have
-SECONDS = 0.5  # CPU time of one measurement
+SECONDS = 0.2  # CPU time of one measurement
 
 
 def work(connection: Connection, checkout: str, task: str, n_members: int) -> None:
@@ -71,8 +72,8 @@ def main() -> None:
     parser.add_argument("--other", type=Path, default=Path(), help="default: the working directory")
     parser.add_argument("--tasks", nargs="+", default=["mlp", "digits", "wgan_gp", "dragan", "mnist"])
     parser.add_argument("--packs", nargs="+", type=int, default=[1, 16])
-    parser.add_argument("--turns", type=int, default=6)
-    parser.add_argument("--starts", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=15)
+    parser.add_argument("--starts", type=int, default=2)
     options = parser.parse_args()
     os.environ |= ALLOCATOR
     base, other = str(options.base.resolve()), str(options.other.resolve())

@@ -7,7 +7,7 @@ networks from torch.nn, fused Adam, data in memory, one process of one thread fo
 the same way: one for each core. Evaluation is left out.
 
     python benchmarks/training.py [--tasks mlp digits mnist wgan_gp dragan] [--packs 1 4 16] [--compile]
-        [--passes] [--precision medium] [--turns 5] [--processes 2]
+        [--passes] [--memory] [--precision medium] [--turns 5] [--processes 2]
 
 --passes: the largest pack also without passes of `gansweep/training/speed` (none; trace alone), and that pack
 and plain PyTorch with the allocator as glibc sets it.
@@ -250,7 +250,9 @@ def start_workers(keeps_memory: bool, n: int) -> list[Connection]:
     return [here for here, _ in pipes]
 
 
-def measure(task: str, configurations: list[Configuration], turns: int, processes: int) -> None:
+def measure(
+    task: str, configurations: list[Configuration], turns: int, processes: int, has_peak: bool
+) -> None:
     """Print how fast they are, each beside the plain one of the same turn."""
     pipes = {keeps: start_workers(keeps, processes) for keeps in {c.keeps_memory for c in configurations}}
     rates: dict[Configuration, list[float]] = {each: [] for each in configurations}
@@ -270,11 +272,13 @@ def measure(task: str, configurations: list[Configuration], turns: int, processe
         ratios = [b / a for a, b in zip(cpu[each], cpu[plain], strict=True)]
         spread = f"{min(ratios):.2f}..{max(ratios):.2f}"
         rate, milliseconds = statistics.median(rates[each]), statistics.median(cpu[each])
-        with allocator(each.keeps_memory), multiprocessing.get_context("spawn").Pool(1) as alone:
-            megabytes = alone.apply(peak_memory, (each,))
+        peak = ""
+        if has_peak:
+            with allocator(each.keeps_memory), multiprocessing.get_context("spawn").Pool(1) as alone:
+                peak = f"{alone.apply(peak_memory, (each,)):>10.0f}"
         print(
             f"{task:<9}{each!s:<30}{rate:>10.1f}{milliseconds:>12.2f}"
-            f"{statistics.median(ratios):>8.2f}{spread:>15}{megabytes:>10.0f}",
+            f"{statistics.median(ratios):>8.2f}{spread:>15}{peak}",
             flush=True,
         )
 
@@ -286,6 +290,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="the largest pack also compiled")
     parser.add_argument("--passes", action="store_true", help="the largest pack also without some passes")
     parser.add_argument("--precision", choices=("high", "medium"), help="all also with this precision")
+    parser.add_argument("--memory", action="store_true", help="also the peak memory of a process for each")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one for each core")
     options = parser.parse_args()
@@ -293,7 +298,7 @@ def main() -> None:
     print(f"torch {torch.__version__}, {options.processes} processes of one thread, load before: {load:.1f}")
     print(
         f"{'task':<9}{'':<30}{'rounds/s':>10}{'CPU ms each':>12}{'ratio':>8}{'range':>15}"
-        f"{'peak, MB':>10}   (medians of {options.turns} turns)"
+        f"{'peak, MB' if options.memory else '':>10}   (medians of {options.turns} turns)"
     )
     for task in options.tasks:
         sizes = options.packs or TASKS[task].packs
@@ -309,7 +314,7 @@ def main() -> None:
                 Configuration(task, each.n_members, each.compile, options.precision)
                 for each in configurations
             ]
-        measure(task, configurations, options.turns, options.processes)
+        measure(task, configurations, options.turns, options.processes, options.memory)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from gansweep.training.member import Member, pack_key
 from gansweep.training.player import Player, Views
 from gansweep.training.precision import matmul_precision
 from gansweep.training.randomness import MemberRandomness, derive
-from gansweep.training.sampling import N_MEASURED, Sampling
+from gansweep.training.sampling import N_MEASURED, Params, Sampling
 from gansweep.training.sizing.estimate import samples_at_once
 from gansweep.training.spectral import SingularVectors
 from gansweep.training.speed import cuda_graphed, traced
@@ -157,7 +157,8 @@ class Pack:
         nets: list[dict[str, nn.Module]] = []
         for member in self.members:
             seed = derive(member.seed, "init")
-            built = build(self.variant.networks, member.architecture, self.dataset.shape, self.options, seed)
+            roles, shape = self.variant.networks, self.dataset.shape
+            built = build(roles, member.architecture, shape, self.options, seed)
             nets.append({name: net.to(self.device) for name, net in built.items()})
         self.nets = {name: net.requires_grad_(False) for name, net in nets[0].items()}
         self.players = {name: Player(self.members, name, nets) for name in self.variant.players}
@@ -210,10 +211,8 @@ class Pack:
         """Update one player once. Returns the terms of its loss, [P] each."""
         player = self.players[name]
         self.singular.iterate(self._views())
-        others = self._views(without=name)
-        losses = self._gradients[name](
-            player.views, others, self.singular.buffers, self.scalars, *self._batch(draws)
-        )
+        state = player.views, self._views(without=name), self.singular.buffers, self.scalars
+        losses = self._gradients[name](*state, *self._batch(draws))
         player.step(losses.gradients)
         self.diverged |= ~losses.sums.isfinite()
         if type(self.variant).project is not Variant.project:
@@ -236,9 +235,7 @@ class Pack:
             batch["y"] = binding["y"] = self.dataset.train_labels[index]  # type: ignore[index]
         return batch, binding
 
-    def _projected(
-        self, player: str, scalars: dict[str, Tensor], params: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def _projected(self, player: str, scalars: dict[str, Tensor], params: Params) -> Params:
         return replace(self.variant, **scalars).project(player, params)
 
     def _updated(self, scalars: dict[str, Tensor], terms: Terms) -> dict[str, Tensor]:
