@@ -11,9 +11,10 @@ from PIL import Image
 from gansweep.demos.discriminator.training import Course, Moment
 from gansweep.files import write_atomically
 from gansweep.report.style import style
+from gansweep.report.style.panels import small_panels
 from gansweep.variants import VARIANTS
 
-PANELS, COLUMNS = 8, 4
+N_PANELS = 8
 FRAME_MILLISECONDS, LAST_FRAME_MILLISECONDS = 120, 2500
 DASHED = (0, (3, 1.4))
 
@@ -67,18 +68,16 @@ def plot_moment(course: Course, moment: Moment, ax: Axes | None = None) -> Axes:
 
 def course_figure(course: Course) -> Figure:
     """Eight moments, close together at first and ever farther apart: most happens early."""
-    chosen = [course.moments[i] for i in early(len(course.moments), PANELS)]
-    figure = style.new_figure(3.5)
-    axes = figure.subplots(PANELS // COLUMNS, COLUMNS, sharex=True, sharey=True)
-    for ax in axes.flat[len(chosen) :]:
-        ax.set_axis_off()
-    for ax, moment in zip(axes.flat, chosen, strict=False):
+    chosen = [course.moments[i] for i in early(len(course.moments), N_PANELS)]
+    panels = small_panels(N_PANELS, height=1.75, margin=0.0)
+    for ax, moment in zip(panels.axes, chosen, strict=False):
         plot_moment(course, moment, ax)
-    for ax in axes[:, 0]:
-        ax.set_ylabel("D" if not course.is_fitted else "D, fitted")
-    figure.suptitle(f"{course.label} on {course.dataset_label}", fontsize=9, x=0.01, ha="left")
-    _add_legend(figure, course)
-    return figure
+    for ax in panels.axes[len(chosen) :]:
+        ax.set_axis_off()
+    panels.label("", "D" if not course.is_fitted else "D, fitted")
+    panels.figure.suptitle(f"{course.label} on {course.dataset_label}", fontsize=9, x=0.01, ha="left")
+    _add_legend(panels.figure, course)
+    return panels.figure
 
 
 def early(n: int, k: int) -> list[int]:

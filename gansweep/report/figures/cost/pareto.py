@@ -15,6 +15,7 @@ from gansweep.report.costs import TIMES, device, trial_costs, unit
 from gansweep.report.figures.base import Plot
 from gansweep.report.figures.search.budget import refusal
 from gansweep.report.style import style
+from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
 # Where a name may stand, seen from its point, the first choice first: distances in points, and directions.
@@ -129,23 +130,18 @@ def _free(place: Pixels, size: Pixels, scale: float, taken: list[Bbox], frame: B
 def pareto_figure(comparison: Comparison, points: pd.DataFrame) -> Figure:
     """A panel for each data set."""
     shown, looks = list(dict.fromkeys(points["dataset"])), style.looks(comparison.manifest)
-    columns = min(2, len(shown))
-    rows = math.ceil(len(shown) / columns)
-    figure = style.new_figure(2.9 * rows, style.WIDTH if columns == 2 else 4.6)
-    axes, drawn = list(figure.subplots(rows, columns, squeeze=False).flat), []
-    for index, (ax, dataset) in enumerate(zip(axes, shown, strict=False)):
+    panels, drawn = large_panels(len(shown), height=2.9), []
+    for ax, dataset in zip(panels.axes, shown, strict=True):
         here = points[points["dataset"] == dataset]
         time = unit(3600 * float(here["hours"].median()), TIMES)
         drawn.append(here.assign(cost=here["hours"] * 3600 / TIMES[time]))
         plot_pareto(drawn[-1], looks, ax)
         ax.set_title(f"{comparison.dataset_label(dataset)}  (k = {here['k'].iloc[0]})")
         ax.set_xlabel(f"{device(comparison)} time of the search, {time} (log)")
-        ax.set_ylabel("" if index % columns else "median best FID\n(log; lower is better)")
-    for ax in axes[len(shown) :]:
-        ax.set_axis_off()
-    for ax, here in zip(axes, drawn, strict=False):
+        ax.set_ylabel("median best FID\n(log; lower is better)" if ax in panels.left else "")
+    for ax, here in zip(panels.axes, drawn, strict=True):
         name_points(ax, here, looks)
-    return figure
+    return panels.figure
 
 
 def pareto_plot(comparison: Comparison) -> Plot | None:

@@ -22,7 +22,7 @@ from gansweep.results.records import Finalist
 from gansweep.results.row import slug
 
 REPEATABILITY = 1.96 * math.sqrt(2)  # two evaluations differ by less, in sd, in 95 % of cases (ISO 5725)
-COLUMNS = ("Variant", "FID at N", "sd of draws", "N", "FID at ∞", "Difference", "Slope", "Trial")
+TABLE_COLUMNS = ("Variant", "FID at N", "sd of draws", "N", "FID at ∞", "Difference", "Slope", "Trial")
 
 
 def finalist_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -174,7 +174,7 @@ def _noise(comparison: Comparison, data: pd.DataFrame) -> str:
 
 
 def _table(comparison: Comparison, data: pd.DataFrame) -> Table:
-    return Table(COLUMNS, tuple(_cells(comparison, line) for line in data.to_dict("records")))
+    return Table(TABLE_COLUMNS, tuple(_cells(comparison, line) for line in data.to_dict("records")))
 
 
 def _cells(comparison: Comparison, line: dict[Any, Any]) -> tuple[Cell, ...]:

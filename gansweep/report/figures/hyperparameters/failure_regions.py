@@ -14,14 +14,14 @@ from gansweep.report.figures.base import where
 from gansweep.report.figures.hyperparameters.slices import hyperparameter_data
 from gansweep.report.style.scales import ENOUGH, Scale, option, searched
 
-COLUMNS = 5  # hyperparameters at most, the most shared ones
+MAX_HYPERPARAMETERS = 5  # columns of panels; the most shared hyperparameters have one
 
 
 def shared(comparison: Comparison) -> dict[str, Scale]:
     """The scale of each hyperparameter that at least two variants search (one, if it is alone)."""
     enough = min(2, len(comparison.variants))
     pooled = {name: _pooled(users) for name, users in searched(comparison).items() if len(users) >= enough}
-    return dict(list(pooled.items())[:COLUMNS])
+    return dict(list(pooled.items())[:MAX_HYPERPARAMETERS])
 
 
 def _pooled(users: dict[str, Scale]) -> Scale:

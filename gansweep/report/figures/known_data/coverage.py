@@ -1,6 +1,5 @@
 """Mode coverage on mixtures: how many components are reached, how well, and when they are lost."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,10 @@ from gansweep.report.figures.metrics.strips import Group, metric_table, order_of
 from gansweep.report.metrics import per_trial
 from gansweep.report.statistics import quantile
 from gansweep.report.style import style
+from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.results.row import FAILED, slug
 
-COLUMNS = 4
 COVERAGE = Group(
     name="coverage",
     question="How many modes are covered",
@@ -78,28 +77,18 @@ def plot_coverage(curves: pd.DataFrame, n_modes: int, look: Look, ax: Axes | Non
 
 def coverage_figure(curves: pd.DataFrame, n_modes: int, order: list[str], looks: dict[str, Look]) -> Figure:
     """A panel per variant, all with the same axes."""
-    columns = min(COLUMNS, len(order))
-    rows = math.ceil(len(order) / columns)
-    figure = style.new_figure(0.5 + 1.3 * rows, style.WIDTH if columns > 2 else 2.3 * columns + 0.4)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for index, ax in enumerate(axes.flat):
-        if index >= len(order):
-            ax.set_axis_off()
-            continue
-        plot_coverage(curves[curves["variant"] == order[index]], n_modes, looks[order[index]], ax)
-        ax.tick_params(labelbottom=index + columns >= len(order))
-        if index % columns == 0:
-            ax.set_ylabel("%")
-        if index + columns >= len(order):
-            ax.set_xlabel("step")
+    panels = small_panels(len(order), height=1.3, margin=0.5)
+    for ax, variant in zip(panels.axes, order, strict=True):
+        plot_coverage(curves[curves["variant"] == variant], n_modes, looks[variant], ax)
+    panels.label("step", "%")
     entries = [
         style.legend_entry(f"modes covered, of {n_modes}", color=style.INK, linewidth=1.6),
         style.legend_entry(
             "samples of high quality", color=style.MUTE, linewidth=1.6, linestyle=(0, (3, 1.4))
         ),
     ]
-    figure.legend(handles=entries, loc="outside lower center", ncol=2)
-    return figure
+    panels.figure.legend(handles=entries, loc="outside lower center", ncol=2)
+    return panels.figure
 
 
 def coverage_plot(comparison: Comparison, dataset: str) -> Plot | None:

@@ -12,12 +12,12 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.style import style
+from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text
 from gansweep.results.row import FAILED, slug
 
-COLUMNS = 4
-STOPPING = (
+STOPPING_COLUMNS = (
     "Variant",
     "Median last FID",
     "Median lowest FID",
@@ -97,24 +97,14 @@ def learning_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) 
     """A panel per variant, all with the same axes."""
     order = [name for name in comparison.ranked(dataset) if (curves["variant"] == name).any()]
     looks = style.looks(comparison.manifest)
-    columns = min(COLUMNS, len(order))
-    rows = math.ceil(len(order) / columns)
-    figure = style.new_figure(0.45 + 1.35 * rows, style.WIDTH if columns > 2 else 2.3 * columns + 0.4)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    style.log_axis(axes[0, 0].yaxis, *_limits(curves), most=6)
-    for index, ax in enumerate(axes.flat):
-        if index >= len(order):
-            ax.set_axis_off()
-            continue
-        plot_learning(curves[curves["variant"] == order[index]], looks[order[index]], ax)
-        ax.tick_params(labelbottom=index + columns >= len(order))
-        if index % columns == 0:
-            ax.set_ylabel("FID (log)")
-        if index + columns >= len(order):
-            ax.set_xlabel("step")
-            ax.locator_params(axis="x", nbins=3)
-    _add_legend(figure)
-    return figure
+    panels = small_panels(len(order), height=1.35, margin=0.45)
+    style.log_axis(panels.axes[0].yaxis, *_limits(curves), most=6)
+    for ax, variant in zip(panels.axes, order, strict=True):
+        plot_learning(curves[curves["variant"] == variant], looks[variant], ax)
+    panels.label("step", "FID (log)")
+    panels.axes[0].locator_params(axis="x", nbins=3)
+    _add_legend(panels.figure)
+    return panels.figure
 
 
 def _limits(curves: pd.DataFrame) -> tuple[float, float]:
@@ -175,7 +165,7 @@ def stopping_table(comparison: Comparison, dataset: str) -> Table:
             ]
             trials = draws(dataset=dataset, variant=variant, outcome=("ok", "collapsed"))
             rows.append((Cell(comparison.label(variant), variant=variant), *linked(cells, trials)))
-    return Table(STOPPING, tuple(rows))
+    return Table(STOPPING_COLUMNS, tuple(rows))
 
 
 def _takeaway(comparison: Comparison, curves: pd.DataFrame) -> str:

@@ -16,6 +16,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot
 from gansweep.report.statistics import Scores
 from gansweep.report.style import labels, style
+from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
 COLOURED = 8  # with more variants than this, only the best are in colour
@@ -129,11 +130,8 @@ def _mark_end_of_intervals(ax: Axes, curves: pd.DataFrame) -> None:
 def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
     """One panel per data set."""
     shown = [dataset for dataset in comparison.datasets if comparison.started(dataset)]
-    columns = min(2, len(shown))
-    rows = math.ceil(len(shown) / columns)
-    figure = style.new_figure(3.1 * rows, style.WIDTH if columns == 2 else 4.6)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for ax, dataset in zip(axes, shown, strict=False):
+    panels = large_panels(len(shown), height=3.1)
+    for ax, dataset in zip(panels.axes, shown, strict=True):
         here = curves[curves["dataset"] == dataset]
         plot_budget(here, highlighted(comparison, comparison.ranked(dataset)), ax)
         sizes = sorted({len(scores) for scores in comparison.started(dataset).values()})
@@ -142,9 +140,7 @@ def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
         )
         ax.set_xlabel(f"budget k: {comparison.unit}s tried (log)")
         ax.set_ylabel("median best FID\n(log; lower is better)")
-    for ax in axes[len(shown) :]:
-        ax.set_axis_off()
-    return figure
+    return panels.figure
 
 
 def highlighted(comparison: Comparison, ranking: list[str]) -> dict[str, Look]:

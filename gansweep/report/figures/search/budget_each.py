@@ -20,10 +20,10 @@ from gansweep.report.figures.base import Plot
 from gansweep.report.figures.search.budget import budgets, limits, refusal, thinning
 from gansweep.report.metrics import metric_interval, metric_text
 from gansweep.report.style import style
+from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 
-COLUMNS = 4
 LUCK = 0.1  # a search is luckier than all but this share, or unluckier
 DASHED, DOTTED = (0, (4, 1.6)), (0, (1, 1.3))
 
@@ -77,29 +77,19 @@ def plot_budget_each(
 def budget_each_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
     """A panel per variant in the order of the ranking, all with the same axes."""
     order = [name for name in comparison.ranked(dataset) if (curves["variant"] == name).any()]
-    looks, columns = style.looks(comparison.manifest), min(COLUMNS, len(order))
-    rows = math.ceil(len(order) / columns)
-    width = style.WIDTH if columns > 2 else 2.3 * columns + 1.2
-    figure = style.new_figure((0.75 if columns > 2 else 1.1) + 1.4 * rows, width)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    looks, is_narrow = style.looks(comparison.manifest), len(order) <= 2  # the legend has more lines then
+    panels = small_panels(len(order), height=1.4, margin=1.1 if is_narrow else 0.75, narrow_margin=1.2)
     low, high = limits(curves.assign(low=curves["luck_low"]))
-    style.log_axis(axes[0, 0].yaxis, low, high, most=6)
-    style.log_axis(axes[0, 0].xaxis, 0.95, max(1.6, 1.05 * float(curves["k"].max())), most=5)
+    style.log_axis(panels.axes[0].yaxis, low, high, most=6)
+    style.log_axis(panels.axes[0].xaxis, 0.95, max(1.6, 1.05 * float(curves["k"].max())), most=5)
     leader = curves[curves["variant"] == order[0]]
-    for index, ax in enumerate(axes.flat):
-        if index >= len(order):
-            ax.set_axis_off()
-            continue
-        other = leader if index else leader.iloc[:0]
-        plot_budget_each(curves[curves["variant"] == order[index]], other, looks[order[index]], high, ax)
-        ax.tick_params(labelbottom=index + columns >= len(order))
-        if index % columns == 0:
-            ax.set_ylabel("best FID (log)")
-        if index + columns >= len(order):
-            ax.set_xlabel("budget k (log)")
+    for ax, variant in zip(panels.axes, order, strict=True):
+        other = leader.iloc[:0] if variant == order[0] else leader
+        plot_budget_each(curves[curves["variant"] == variant], other, looks[variant], high, ax)
+    panels.label("budget k (log)", "best FID (log)")
     cap = metric_text("fid", comparison.manifest.collapse_above[dataset])
-    _add_legend(figure, looks[order[0]].label if len(order) > 1 else "", cap, columns)
-    return figure
+    _add_legend(panels.figure, looks[order[0]].label if len(order) > 1 else "", cap, panels.n_columns)
+    return panels.figure
 
 
 def _add_legend(figure: Figure, leader: str, cap: str, columns: int) -> None:

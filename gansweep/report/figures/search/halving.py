@@ -11,11 +11,10 @@ from matplotlib.figure import Figure
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, draws, linked, where
 from gansweep.report.style import style
+from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text
 from gansweep.results.row import FAILED, Outcome, slug
-
-COLUMNS = 4
 
 
 def halving_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -27,15 +26,15 @@ def halving_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     return found[["variant", "trial_id", "step", "fid", "outcome"]]
 
 
-def plot_courses(courses: pd.DataFrame, look: Look, ax: Axes | None = None) -> Axes:
+def plot_trials(measured: pd.DataFrame, look: Look, ax: Axes | None = None) -> Axes:
     """Draw the FIDs of each trial of one variant: grey those that were pruned or failed."""
     ax = ax or style.new_figure(2.0, 2.4).subplots()
-    dropped = courses["outcome"].isin([Outcome.PRUNED, *FAILED])
+    dropped = measured["outcome"].isin([Outcome.PRUNED, *FAILED])
     for mine, colour, width in (
-        (courses[dropped], style.COLLAPSED, 0.6),
-        (courses[~dropped], look.color, 1.2),
+        (measured[dropped], style.COLLAPSED, 0.6),
+        (measured[~dropped], look.color, 1.2),
     ):
-        lines = [course[["step", "fid"]].to_numpy(float) for _, course in mine.groupby("trial_id")]
+        lines = [trial[["step", "fid"]].to_numpy(float) for _, trial in mine.groupby("trial_id")]
         ax.add_collection(LineCollection(lines, colors=colour, linewidths=width))
         ends = np.array([line[-1] for line in lines]).reshape(-1, 2)
         ax.plot(*ends.T, "o", color=colour, markersize=2.0)
@@ -44,37 +43,27 @@ def plot_courses(courses: pd.DataFrame, look: Look, ax: Axes | None = None) -> A
     return ax
 
 
-def halving_figure(comparison: Comparison, courses: pd.DataFrame) -> Figure:
+def halving_figure(comparison: Comparison, measured: pd.DataFrame) -> Figure:
     """A panel per variant, all with the same axes."""
-    order = [name for name in comparison.variants if (courses["variant"] == name).any()]
-    columns = min(COLUMNS, len(order))
-    rows = math.ceil(len(order) / columns)
-    figure = style.new_figure(0.6 + 1.5 * rows, style.WIDTH if columns > 2 else 2.3 * columns + 1.2)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    low, high = np.quantile(courses["fid"], (0, 0.98))
-    style.log_axis(axes[0, 0].yaxis, 0.85 * float(low), 1.2 * float(high), most=6)
+    order = [name for name in comparison.variants if (measured["variant"] == name).any()]
+    panels = small_panels(len(order), height=1.5, margin=0.6, narrow_margin=1.2)
+    low, high = np.quantile(measured["fid"], (0, 0.98))
+    style.log_axis(panels.axes[0].yaxis, 0.85 * float(low), 1.2 * float(high), most=6)
     looks = style.looks(comparison.manifest)
-    for index, ax in enumerate(axes.flat):
-        if index >= len(order):
-            ax.set_axis_off()
-            continue
-        plot_courses(courses[courses["variant"] == order[index]], looks[order[index]], ax)
-        if index % columns == 0:
-            ax.set_ylabel("FID (log)")
-        if index + columns >= len(order):
-            ax.set_xlabel("steps of D")
-            ax.tick_params(labelbottom=True)
-    return figure
+    for ax, variant in zip(panels.axes, order, strict=True):
+        plot_trials(measured[measured["variant"] == variant], looks[variant], ax)
+    panels.label("steps of D", "FID (log)")
+    return panels.figure
 
 
 def halving_plot(comparison: Comparison, dataset: str) -> Plot | None:
     """The trials of a search that prunes; None where none has finished."""
-    courses = halving_data(comparison, dataset)
-    if courses.empty:
+    measured = halving_data(comparison, dataset)
+    if measured.empty:
         return None
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = halving_figure(comparison, courses)
+        figure = halving_figure(comparison, measured)
     return Plot(
         name=f"halving-{slug(dataset)}",
         question=f"Which trials were pruned on {label}, and what does it save?",
@@ -86,7 +75,7 @@ def halving_plot(comparison: Comparison, dataset: str) -> Plot | None:
         "to the right are of chosen trials and do not show how a random configuration learns.",
         alt=f"Line charts, one panel per variant: FID on {label} against training step, a line per trial.",
         figure=figure,
-        data=courses,
+        data=measured,
         table=halving_table(comparison, dataset),
     )
 

@@ -18,6 +18,7 @@ from gansweep.report.figures.search.budget import highlighted
 from gansweep.report.figures.search.distribution import overall_order
 from gansweep.report.metrics import metric_text
 from gansweep.report.style import style
+from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
 DRAWN = 600  # dots of a panel
@@ -109,24 +110,20 @@ def _place(scores: pd.Series, lane: tuple[float, float], generator: np.random.Ge
 def transfer_figure(comparison: Comparison, pairs: pd.DataFrame) -> Figure:
     """A panel for each pair of data sets."""
     others = list(dict.fromkeys(pairs["other"]))
-    columns = min(2, len(others))
-    rows = math.ceil(len(others) / columns)
-    figure = style.new_figure(0.4 + 3.0 * rows, style.WIDTH if columns == 2 else 4.4)
+    panels = large_panels(len(others), height=3.0, margin=0.4, narrow_width=4.4)
     there = [name for name in overall_order(comparison) if (pairs["variant"] == name).any()]
     looks = highlighted(comparison, there)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for ax, other in zip(axes, others, strict=False):
+    for ax, other in zip(panels.axes, others, strict=True):
         plot_transfer(pairs[pairs["other"] == other], looks, ax)
         ax.set_xlabel(f"FID on {comparison.dataset_label(comparison.datasets[0])} (log)")
         ax.set_ylabel(f"FID on {comparison.dataset_label(other)} (log)")
-    for ax in axes[len(others) :]:
-        ax.set_axis_off()
     entries = [style.legend_entry(look.label, linestyle="", **look.marker(4.5)) for look in looks.values()]
     if len(looks) < len(there):
         grey: dict[str, Any] = {"marker": "o", "markersize": 3, "color": style.FAINT}
         entries.append(style.legend_entry("other variants", linestyle="", **grey))
-    figure.legend(handles=entries, loc="outside lower center", ncol=4 * columns, handletextpad=0.2)
-    return figure
+    columns = 4 * panels.n_columns
+    panels.figure.legend(handles=entries, loc="outside lower center", ncol=columns, handletextpad=0.2)
+    return panels.figure
 
 
 def transfer_plot(comparison: Comparison) -> Plot | None:

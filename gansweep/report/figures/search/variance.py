@@ -16,11 +16,22 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import FINISHED, Cell, Plot, Table, linked, where
 from gansweep.report.figures.search.distribution import overall_order
 from gansweep.report.style import style
+from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
 from gansweep.results.row import FAILED, Phase
 
-COLUMNS = ["dataset", "variant", "configurations", "runs", "failed", "share", "low", "high", "sd_seed"]
+VARIANCE_COLUMNS = [
+    "dataset",
+    "variant",
+    "configurations",
+    "runs",
+    "failed",
+    "share",
+    "low",
+    "high",
+    "sd_seed",
+]
 
 
 def variance_data(comparison: Comparison) -> pd.DataFrame:
@@ -42,7 +53,7 @@ def variance_data(comparison: Comparison) -> pd.DataFrame:
         failed = int(runs["outcome"].isin(FAILED).sum())
         count = {"configurations": len(groups), "runs": len(runs), "failed": failed}
         lines.append({"dataset": dataset, "variant": variant} | count | known)
-    return pd.DataFrame(lines, columns=[*COLUMNS, "sd_configuration"])
+    return pd.DataFrame(lines, columns=VARIANCE_COLUMNS)
 
 
 def plot_variance(
@@ -72,17 +83,12 @@ def variance_figure(comparison: Comparison, splits: pd.DataFrame) -> Figure:
     """A panel for each data set, the rows in common."""
     order = [name for name in overall_order(comparison) if (splits["variant"] == name).any()]
     shown = [name for name in comparison.datasets if (splits["dataset"] == name).any()]
-    columns = min(2, len(shown))
-    rows = math.ceil(len(shown) / columns)
-    figure = style.new_figure((0.7 + 0.25 * len(order)) * rows, style.WIDTH if columns == 2 else 4.6)
-    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
-    for ax, dataset in zip(axes, shown, strict=False):
+    panels = large_panels(len(shown), height=0.7 + 0.25 * len(order), share_y=True)
+    for ax, dataset in zip(panels.axes, shown, strict=True):
         plot_variance(splits[splits["dataset"] == dataset], order, style.looks(comparison.manifest), ax)
         ax.set_title(comparison.dataset_label(dataset))
         ax.set_xlabel("% of the variance of log FID\ncolour: configuration; grey: seed")
-    for ax in axes[len(shown) :]:
-        ax.set_axis_off()
-    return figure
+    return panels.figure
 
 
 def variance_plot(comparison: Comparison) -> Plot | None:
