@@ -63,7 +63,7 @@ def test_the_table_states_every_seed_and_the_search_beside_them(study):
     assert rows["wgan"]["Bad seeds, % [95 %]"].value == pytest.approx(1 / 9)
     assert rows["wgan"]["Highest"].text == "fail" and rows["ns"]["Highest"].text != "fail"
     assert "±" in rows["wgan"]["Mean ± sd of good seeds"].text
-    assert "cannot tell it from" in plot.takeaway and "VAE" not in plot.takeaway
+    assert "cannot separate it from" in plot.takeaway and "VAE" not in plot.takeaway
 
 
 def test_seeds_are_no_trials_of_the_search(study):
@@ -113,7 +113,7 @@ def test_six_data_sets_have_mean_ranks_of_their_fresh_seeds(six):
     words = [f"{six.label(name)} {rank:.2f}" for name, rank in expected.items()]
     assert f"fresh seeds the mean ranks on 6 data sets are {words[0]}, {words[1]} and {words[2]};" in sentence
     # Demšar (2006), table 5: q = 2.343 for three variants.
-    assert f"less than {2.343 * math.sqrt(3 * 4 / (6 * 6)):.2f} cannot be told apart" in sentence
+    assert f"less than {2.343 * math.sqrt(3 * 4 / (6 * 6)):.2f} cannot be separated" in sentence
     assert re.search(r"\(Friedman p (< 0\.001|0\.\d{3})\)\.$", sentence)
 
 

@@ -278,7 +278,7 @@ def test_any_two_hues_differ_to_every_reader(vision):
         seen = np.clip(np.array(VISION[vision]) @ linear, 0, 1)
         return OKLAB[1] @ np.cbrt(OKLAB[0] @ seen)
 
-    pairs = itertools.combinations([oklab(colour) for colour in style.HUES.values()], 2)
+    pairs = itertools.combinations([oklab(colour) for colour in style.COLORS.values()], 2)
     assert min(100 * np.linalg.norm(a - b) for a, b in pairs) > 5
 
 
@@ -299,7 +299,7 @@ def test_two_variants_that_ask_for_one_look_get_two():
     first, second, third, stranger = looks.values()
     assert (first.hue, first.shape) == ("blue", "circle") and (third.hue, third.shape) == ("blue", "square")
     assert second.hue == "blue" and second.shape not in ("circle", "square")
-    assert stranger.hue in style.HUES and stranger.shape in style.MARKERS
+    assert stranger.hue in style.COLORS and stranger.shape in style.SHAPES
     many = style.looks(manifest(*[("green", "nabla")] * 48))
     assert len({(look.hue, look.shape) for look in many.values()}) == 48
     assert len(style.looks(manifest(*[("green", "nabla")] * 50))) == 50
@@ -328,5 +328,5 @@ def test_inline_svg_is_the_pages_own(comparison, tmp_path):
     assert len(ids) == len(set(ids)) and all(name.startswith("one-") for name in ids)
     for used in re.findall(r'(?:url\(#|xlink:href="#)([^)"]+)', inlined):
         assert used in ids
-    for colour in (style.INK, style.HUES["blue"], style.PAPER):
+    for colour in (style.INK, style.COLORS["blue"], style.PAPER):
         assert colour in drawing and colour not in inlined

@@ -1,4 +1,4 @@
-"""Failure maps, importance, agreement, finalists, the published table and the ladder of FIDs."""
+"""Failure maps, importance, agreement, finalists, the published table and examples of FIDs."""
 
 import math
 from dataclasses import replace
@@ -24,27 +24,22 @@ from gansweep.report.figures.fresh_seeds.lucic2018 import (
     published_data,
     published_plot,
 )
-from gansweep.report.figures.hyperparameters.failure_map import (
-    SHOWN,
-    failure_plot,
-    pair_points,
-    plot_failure_pair,
-    plot_failure_strips,
-)
+from gansweep.report.figures.hyperparameters.failure_map import failure_plot, plot_failure_strips
+from gansweep.report.figures.hyperparameters.failure_pair import MAX_DOTS, pair_points, plot_failure_pair
 from gansweep.report.figures.hyperparameters.failure_regions import (
     binned,
-    deadliest,
-    decisive,
+    epsilon_squared,
     failure_data,
-    relevance,
+    most_predictive,
     shared,
+    worst_region,
 )
 from gansweep.report.figures.hyperparameters.importance import importance_plot, plot_importance
 from gansweep.report.figures.metrics.agreement import agreement_data, agreement_plot, agreement_points
-from gansweep.report.figures.metrics.fid_examples import ladder
+from gansweep.report.figures.metrics.fid_examples import fid_examples
 from gansweep.report.lucic2018 import RESULTS
 from gansweep.report.style import style
-from gansweep.report.style.scales import ENOUGH, Scale
+from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale
 from gansweep.results.records import Finalist
 from gansweep.results.row import FAILED
 
@@ -117,7 +112,7 @@ def test_cells_of_few_trials_are_blank(study):
     for name, scale in shared(study).items():
         cells = everything[everything["parameter"] == name]
         ax = plot_failure_strips(cells, scale, order)
-        assert len(ax.texts) == len(ax.patches) == (cells["trials"] >= ENOUGH).sum()
+        assert len(ax.texts) == len(ax.patches) == (cells["trials"] >= MIN_TRIALS_PER_BIN).sum()
 
 
 def test_a_number_is_bold_where_its_interval_lies_above_the_variants_share():
@@ -134,11 +129,11 @@ def test_a_number_is_bold_where_its_interval_lies_above_the_variants_share():
 def test_the_region_that_kills_is_found(study):
     killed = deadly(study)
     points = binned(killed, "mnist")
-    region = deadliest(points, shared(killed))
+    region = worst_region(points, shared(killed))
     kills = killed.finished["hp_lr"] > 1e-3
     assert region["text"] == "lr above 0.001"
     assert (region["share"], region["elsewhere"], region["trials"]) == (1.0, 0.0, kills.sum())
-    importances = decisive(points)
+    importances = most_predictive(points)
     assert next(iter(importances)) == "lr" and importances["lr"] > 0.7 > 0.2 > importances["beta1"]
     takeaway = failure_plot(killed, "mnist").takeaway
     assert f"lr above 0.001: 100 % of {kills.sum()} trials are bad there, 0 % elsewhere" in takeaway
@@ -146,9 +141,9 @@ def test_the_region_that_kills_is_found(study):
 
 def test_relevance_is_nil_on_average_where_groups_say_nothing():
     generator = np.random.default_rng(0)
-    values = [relevance(generator.integers(0, 6, 60), generator.random(60) < 0.3) for _ in range(500)]
+    values = [epsilon_squared(generator.integers(0, 6, 60), generator.random(60) < 0.3) for _ in range(500)]
     assert abs(np.mean(values)) < 4 * np.std(values) / math.sqrt(500)
-    assert relevance(np.array([0, 1, 0, 1]), np.array([True] * 4)) == 0.0
+    assert epsilon_squared(np.array([0, 1, 0, 1]), np.array([True] * 4)) == 0.0
 
 
 def test_where_no_trial_is_bad_there_is_nothing_to_map(study):
@@ -166,7 +161,7 @@ def test_the_plane_shows_every_trial_unless_there_are_too_many(study):
         good, bad = plot_failure_pair(many, tuple(scales.values())).lines
         assert bad.get_marker() == "x"
         n = len(good.get_xdata()) + len(bad.get_xdata())
-        assert n == len(points) if times == 1 else SHOWN / 2 < n <= SHOWN
+        assert n == len(points) if times == 1 else MAX_DOTS / 2 < n <= MAX_DOTS
     assert len(bad.get_xdata()) / n == pytest.approx(points["bad"].mean(), abs=0.05)
 
 
@@ -310,9 +305,9 @@ def test_winners_that_failed_have_no_marker(study):
 
 
 def test_the_ladder_goes_from_the_best_to_the_worst_samples_in_even_ratios(study):
-    rungs = ladder(study, "mnist")
-    fids = np.array([rung["last_fid"] for rung in rungs])
-    assert 4 <= len(rungs) <= 6 and (np.diff(fids) > 0).all()
+    examples = fid_examples(study, "mnist")
+    fids = np.array([rung["last_fid"] for rung in examples])
+    assert 4 <= len(examples) <= 6 and (np.diff(fids) > 0).all()
     last = study.evaluations.dropna(subset=["fid"]).groupby("trial_id")["fid"].last()
     shown = [
         t
@@ -320,11 +315,11 @@ def test_the_ladder_goes_from_the_best_to_the_worst_samples_in_even_ratios(study
         if isinstance(p, str)
     ]
     assert (fids[0], fids[-1]) == (last[shown].min(), last[shown].max())
-    assert all((study.folder / rung["sample_path"]).is_file() for rung in rungs)
+    assert all((study.folder / rung["sample_path"]).is_file() for rung in examples)
 
 
 def test_no_samples_no_ladder(plain):
-    assert ladder(plain, "digits") == []
+    assert fid_examples(plain, "digits") == []
 
 
 def test_importance_finds_what_decides_and_hatches_what_may_not(importances):

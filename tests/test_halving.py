@@ -416,7 +416,7 @@ def test_the_columns_of_a_halved_search_are_described(reports):
 
 def test_a_halved_search_is_compared_by_fresh_seeds_alone(reports, tmp_path):
     plain, halved = reports
-    with pytest.raises(UserError, match="a search that prunes some are no independent draws"):
+    with pytest.raises(UserError, match="a search that prunes are not independent draws"):
         compare_studies(plain.folder, halved.folder)
     lines, _ = compare_studies(halved.folder, halved.folder)
     assert any("6 seeds" in line for line in lines)
@@ -434,15 +434,15 @@ def test_the_forecast_counts_what_brackets_train():
 
 def test_the_time_left_counts_what_brackets_train(tmp_path):
     driver = Driver(tmp_path, HALVED)
-    tally = StudyProgress(driver.search.study)
+    progress = StudyProgress(driver.search.study)
     n, full = 19, 90.0
     for rows in driver.batches():
         for row in rows:
             spent = {"train_seconds": full * row.step / 18, "started_at": now()}
-            tally.note(structs.replace(row, **spent))
+            progress.note(structs.replace(row, **spent))
         driver.ledger.record(rows)
         break
     cell = ("ring", "ns")
-    left = tally.left(cell) * tally._expected_seconds(cell)
+    left = progress.left(cell) * progress._expected_seconds(cell)
     assert left == pytest.approx(full * (1 + 2 * 21 / 9), rel=0.05)
     assert left < 0.4 * n * full

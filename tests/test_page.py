@@ -25,7 +25,7 @@ from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures.base import Cell, Plot, Table, where
 from gansweep.report.figures.metrics.vector_samples import vectors_plot
 from gansweep.report.figures.search.distribution import distribution_plot
-from gansweep.report.page import trial_browser
+from gansweep.report.page import galleries, trial_browser
 from gansweep.report.page.page import Section, named, render, write_formats
 from gansweep.report.page.svg import inline_svg
 from gansweep.report.style import style
@@ -230,7 +230,7 @@ def test_a_filter_keeps_values_apart_whatever_they_hold():
 
 def test_the_verdict_says_what_kind_of_scores_these_are(page):
     seen = text_of(page)
-    assert "those of fresh seeds are not selected among configurations" in seen
+    assert "FIDs of fresh seeds are not selected among configurations" in seen
     assert re.search(r"The lowest FID of the search, [\d.]+, is a trial of", seen)
     assert "MM GAN (5) finished fewer trials than the others (11)" in seen
 
@@ -238,7 +238,7 @@ def test_the_verdict_says_what_kind_of_scores_these_are(page):
 def test_missing_seeds_are_named(comparison):
     lost = comparison.reruns.query("dataset == 'digits' and variant == 'vae'").index[:2]
     fewer = dataclasses.replace(comparison, reruns=comparison.reruns.drop(lost))
-    assert "Digits 8×8: VAE (2) finished fewer fresh seeds than the 4 asked for." in cautions(fewer)
+    assert "Digits 8×8: VAE (2) finished fewer fresh seeds than the 4 requested." in cautions(fewer)
 
 
 def test_the_trial_browser_holds_every_trial_of_every_phase(study, page):
@@ -260,7 +260,7 @@ def test_of_very_many_trials_the_page_holds_those_that_matter(comparison):
     large.trials["is_default"] &= large.trials["trial_id"].str.endswith("-0")
     everything = tables.all_trials(large)
     kept = trial_browser.embedded(large, everything)
-    assert 4_900 < len(kept) <= trial_browser.MOST < len(everything)
+    assert 4_900 < len(kept) <= trial_browser.MAX_TRIALS < len(everything)
     assert set(large.reruns["trial_id"]) <= set(kept["trial_id"])
     assert kept["is_default"].sum() == large.trials["is_default"].sum() > 0
     for _, cell in everything[everything["phase"] == "search"].groupby(["dataset", "variant"]):
@@ -277,7 +277,7 @@ def test_samples_are_those_of_the_best_median_and_worst_seed_or_trial(study, pag
         assert f"Grid of uncurated samples of WGAN GP on Fashion-MNIST, {kind}" in page
     comparison = read_comparison(study)
     searched = dataclasses.replace(comparison, reruns=comparison.reruns.iloc[:0])
-    shown = samples.galleries(searched, {name: [] for name in comparison.datasets})
+    shown = galleries.galleries(searched, {name: [] for name in comparison.datasets})
     titles = {grid.title for _, grids in shown[1].groups for grid in grids}
     assert {"best trial", "median trial", "worst trial"} < titles and "best seed" not in titles
     assert "Samples of VAE on Digits 8×8, a sample in each row, then the training images nearest" in page
@@ -285,8 +285,8 @@ def test_samples_are_those_of_the_best_median_and_worst_seed_or_trial(study, pag
     assert len(pictures) == page.count("<img")
 
 
-def test_a_ladder_shows_what_an_fid_looks_like(page):
-    (first, _) = re.findall(r'<div class="ladder">(.*?)</div>', page, re.DOTALL)
+def test_examples_show_what_an_fid_looks_like(page):
+    (first, _) = re.findall(r'<div class="examples">(.*?)</div>', page, re.DOTALL)
     fids = [float(fid) for fid in re.findall(r">FID ([\d.]+)<", first)]
     assert len(fids) >= 3 and fids == sorted(fids)
     assert first.index("Grid of real images") < first.index("FID")
@@ -364,7 +364,7 @@ UNUSUAL = {
     "empty": ({"variants": ("ns", "vae"), "empty": ("vae",)}, "VAE (0) finished fewer trials"),
     "all-failed": ({"variants": ("ns", "vae"), "fail": ("ns", "vae")}, "measured a finite FID"),
     "one-failed": ({"variants": ("ns", "vae"), "fail": ("vae",)}, "NS GAN is best"),
-    "lone": ({"variants": ("ns",)}, "There is no other variant to compare it with"),
+    "lone": ({"variants": ("ns",)}, "The study has no other variant to compare"),
     "single": ({"variants": ("ns",), "trials": 1}, "0 finished search trials, 1 default configuration and"),
     "few": ({"variants": ("ns",), "trials": 2}, "too few for any 95 % interval"),
     "running": ({"variants": ("ns", "vae"), "running": ("ns",)}, "The study is unfinished: 15 of 18 planned"),

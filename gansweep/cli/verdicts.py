@@ -1,4 +1,4 @@
-"""The verdicts on variants as lines for people."""
+"""The verdicts on variants, as lines of text."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,7 +9,7 @@ WIDTH = max(map(len, CONTRACTS))
 
 
 def verdicts(variants: Mapping[str, Published]) -> Iterator[tuple[str, bool]]:
-    """Examine variants by name; lines as they come, each with whether it tells of a broken contract."""
+    """Check variants by name; yields each line with whether it reports a broken contract."""
     broken = []
     for name, published in variants.items():
         yield f"{name}: {published.label}", False

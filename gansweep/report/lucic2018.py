@@ -1,4 +1,4 @@
-"""The results that Lucic et al. report, to stand beside those of a study.
+"""The results that Lucic et al. report, for comparison with a study.
 
 Source: Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337, the table of the best FID: mean and
 standard deviation over 50 seeds of the best of 100 random configurations, as Zhang and Khoreva, 2019,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gansweep.demos.discriminator.training import Course, Moment
+from gansweep.demos.discriminator.training import Snapshot, Training
 from gansweep.files import write_atomically
 from gansweep.report.style import style
 from gansweep.report.style.panels import small_panels
@@ -19,64 +19,64 @@ FRAME_MILLISECONDS, LAST_FRAME_MILLISECONDS = 120, 2500
 DASHED = (0, (3, 1.4))
 
 
-def write_pictures(course: Course, folder: Path) -> list[Path]:
+def write_pictures(training: Training, folder: Path) -> list[Path]:
     """Write figures/<name>.png, .svg and .pdf, data/<name>.csv and <name>.gif; return the PNG and the GIF."""
-    name = f"{course.variant}-on-a-line"
+    name = f"{training.variant}-on-a-line"
     with style.house_style():
-        figure = course_figure(course)
-    style.save(figure, folder, name, course_data(course))
-    write_atomically(folder / f"{name}.gif", animation(course))
+        figure = snapshot_figure(training)
+    style.save(figure, folder, name, snapshot_data(training))
+    write_atomically(folder / f"{name}.gif", animation(training))
     return [folder / "figures" / f"{name}.png", folder / f"{name}.gif"]
 
 
-def course_data(course: Course) -> pd.DataFrame:
-    """All that is drawn, one line for each moment and point of the axis."""
+def snapshot_data(training: Training) -> pd.DataFrame:
+    """All that is drawn, one line for each snapshot and point of the axis."""
     return pd.concat(
         [
             pd.DataFrame(
                 {
                     "step": m.step,
-                    "x": course.x,
-                    "p": course.p,
+                    "x": training.x,
+                    "p": training.p,
                     "q": m.q,
                     "optimum": m.optimum,
                     "D": m.discriminator,
                 }
             )
-            for m in course.moments
+            for m in training.snapshots
         ]
     ).round(5)
 
 
-def plot_moment(course: Course, moment: Moment, ax: Axes | None = None) -> Axes:
+def plot_snapshot(training: Training, snapshot: Snapshot, ax: Axes | None = None) -> Axes:
     """Draw the densities of data and samples, as shares of the data's peak, and D beside its optimum."""
     ax = ax or style.new_figure(1.6, 2.2).subplots()
-    peak = course.p.max()
-    hue = style.HUES[VARIANTS[course.variant].hue]
-    ax.fill_between(course.x, course.p / peak, color=style.FAINT, linewidth=0)
-    ax.fill_between(course.x, moment.q / peak, color=hue, alpha=0.25, linewidth=0)
-    ax.plot(course.x, moment.q / peak, color=hue, linewidth=1.1)
-    ax.plot(course.x, moment.optimum, color=style.MUTE, linewidth=1.1, linestyle=DASHED)
-    ax.plot(course.x, moment.discriminator, color=style.INK, linewidth=1.4)
+    peak = training.p.max()
+    hue = style.COLORS[VARIANTS[training.variant].hue]
+    ax.fill_between(training.x, training.p / peak, color=style.FAINT, linewidth=0)
+    ax.fill_between(training.x, snapshot.q / peak, color=hue, alpha=0.25, linewidth=0)
+    ax.plot(training.x, snapshot.q / peak, color=hue, linewidth=1.1)
+    ax.plot(training.x, snapshot.optimum, color=style.MUTE, linewidth=1.1, linestyle=DASHED)
+    ax.plot(training.x, snapshot.discriminator, color=style.INK, linewidth=1.4)
     ax.axhline(0.5, color=style.GRID, linewidth=0.6, zorder=0)
-    ax.set_xlim(course.x[0], course.x[-1])
+    ax.set_xlim(training.x[0], training.x[-1])
     ax.set_ylim(0, 1.25)
     ax.set_yticks([0, 0.5, 1], ["0", "½", "1"])
-    ax.set_title(f"step {moment.step}", fontsize=8, pad=3)
+    ax.set_title(f"step {snapshot.step}", fontsize=8, pad=3)
     return ax
 
 
-def course_figure(course: Course) -> Figure:
-    """Eight moments, close together at first and ever farther apart: most happens early."""
-    chosen = [course.moments[i] for i in early(len(course.moments), N_PANELS)]
+def snapshot_figure(training: Training) -> Figure:
+    """Eight snapshots, close together at first and ever farther apart: most happens early."""
+    chosen = [training.snapshots[i] for i in early(len(training.snapshots), N_PANELS)]
     panels = small_panels(N_PANELS, height=1.75, margin=0.0)
-    for ax, moment in zip(panels.axes, chosen, strict=False):
-        plot_moment(course, moment, ax)
+    for ax, snapshot in zip(panels.axes, chosen, strict=False):
+        plot_snapshot(training, snapshot, ax)
     for ax in panels.axes[len(chosen) :]:
         ax.set_axis_off()
-    panels.label("", "D" if not course.is_fitted else "D, fitted")
-    panels.figure.suptitle(f"{course.label} on {course.dataset_label}", fontsize=9, x=0.01, ha="left")
-    _add_legend(panels.figure, course)
+    panels.label("", "D" if not training.is_fitted else "D, fitted")
+    panels.figure.suptitle(f"{training.label} on {training.dataset_label}", fontsize=9, x=0.01, ha="left")
+    _add_legend(panels.figure, training)
     return panels.figure
 
 
@@ -89,20 +89,20 @@ def early(n: int, k: int) -> list[int]:
     return sorted({min(n - 1, max(i, round((n - 1) * (i / (k - 1)) ** 2))) for i in range(k)})
 
 
-def _add_legend(figure: Figure, course: Course) -> None:
-    hue = style.HUES[VARIANTS[course.variant].hue]
+def _add_legend(figure: Figure, training: Training) -> None:
+    hue = style.COLORS[VARIANTS[training.variant].hue]
     entries = [
         style.legend_entry("data", color=style.FAINT, linewidth=6),
         style.legend_entry("samples of G", color=hue, linewidth=1.6),
         style.legend_entry("D", color=style.INK, linewidth=1.4),
-        style.legend_entry(f"best D: {course.ideal}", color=style.MUTE, linewidth=1.1, linestyle=DASHED),
+        style.legend_entry(f"best D: {training.ideal}", color=style.MUTE, linewidth=1.1, linestyle=DASHED),
     ]
     figure.legend(handles=entries, loc="outside lower center", ncol=4)
 
 
-def animation(course: Course) -> bytes:
-    """All moments as a GIF that repeats."""
-    frames = [_frame(course, moment) for moment in course.moments]
+def animation(training: Training) -> bytes:
+    """All snapshots as a GIF that repeats."""
+    frames = [_frame(training, snapshot) for snapshot in training.snapshots]
     # One palette for all frames: with one for each, colours would flicker.
     palette = frames[len(frames) // 2].quantize(64)
     images = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
@@ -112,13 +112,13 @@ def animation(course: Course) -> bytes:
     return file.getvalue()
 
 
-def _frame(course: Course, moment: Moment) -> Image.Image:
+def _frame(training: Training, snapshot: Snapshot) -> Image.Image:
     file = io.BytesIO()
     with style.house_style():
         figure = style.new_figure(2.9, 4.4)
-        ax = plot_moment(course, moment, figure.subplots())
-        ax.set_title(f"{course.label} on {course.dataset_label}, step {moment.step}", pad=6)
-        ax.set_ylabel("D" if not course.is_fitted else "D, fitted")
-        _add_legend(figure, course)
+        ax = plot_snapshot(training, snapshot, figure.subplots())
+        ax.set_title(f"{training.label} on {training.dataset_label}, step {snapshot.step}", pad=6)
+        ax.set_ylabel("D" if not training.is_fitted else "D, fitted")
+        _add_legend(figure, training)
         figure.savefig(file, format="png", dpi=120)
     return Image.open(file).convert("RGB")

@@ -16,10 +16,13 @@ from gansweep.evaluation.metrics.fid_infinity import at_infinity, fid_by_size, g
 from gansweep.report.style import style
 
 PUBLISHED, REDRAWN, BY_SIZE = "published split", "new splits", "by size"  # the parts of the experiment
-WIDE, FEW = 256, 10  # with more features than that, the last part has at most so many repeats: it is slow
+MANY_FEATURES, MAX_SLOW_REPEATS = (
+    256,
+    10,
+)  # with more features than that, the last part has at most so many repeats: it is slow
 # Means and standard deviations that the paper gives, with Inception; Kurach et al., 2018, arXiv:1807.04720,
 # quote the one of CIFAR-10, the others were not found elsewhere.
-PAPER = {
+PAPER_FIDS = {
     "mnist": (1.25, 0.02),
     "fashion_mnist": (2.60, 0.03),
     "cifar10": (5.19, 0.02),
@@ -52,11 +55,13 @@ def bias(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: int) ->
     rows = [(PUBLISHED, repeat, n, fid) for repeat, fid in enumerate(fids)]
     rows += [(REDRAWN, repeat, n, _halves(real, n, stream)) for repeat in range(n_repeats)]
     sizes = sizes_for(len(real.all) // 2, real.train.shape[1])
-    for repeat in range(n_repeats if real.train.shape[1] <= WIDE else min(n_repeats, FEW)):
+    for repeat in range(
+        n_repeats if real.train.shape[1] <= MANY_FEATURES else min(n_repeats, MAX_SLOW_REPEATS)
+    ):
         rows += [(BY_SIZE, repeat, size, _halves(real, size, stream)) for size in sizes]
-    table = pd.DataFrame(rows, columns=["part", "repeat", "n", "fid"]).assign(**real.facts)
+    table = pd.DataFrame(rows, columns=["part", "repeat", "n", "fid"]).assign(**real.identifying_columns)
     table["gaussian"] = 2 * gaussian_slope(statistics(real.all)[1]) / table["n"]
-    return table[[*real.facts, "part", "repeat", "n", "fid", "gaussian"]]
+    return table[[*real.identifying_columns, "part", "repeat", "n", "fid", "gaussian"]]
 
 
 def _halves(real: RealFeatures, n: int, stream: np.random.RandomState) -> float:
@@ -131,9 +136,9 @@ def spread(mean: float, sd: float) -> str:
 
 def _paper(dataset: str) -> str:
     others = "FIDs of different extractors have different scales: compare ratios, not values."
-    if dataset not in PAPER:
+    if dataset not in PAPER_FIDS:
         return f"Lucic et al. (2018) do not have this data set. {others}"
-    mean, sd = PAPER[dataset]
+    mean, sd = PAPER_FIDS[dataset]
     return f"Lucic et al. (2018) give {mean} ± {sd} for it, with Inception. {others}"
 
 
@@ -193,6 +198,6 @@ _DOTS: dict[str, Any] = {
     "marker": "o",
     "markersize": 2.4,
     "markeredgewidth": 0,
-    "color": style.HUES["blue"],
+    "color": style.COLORS["blue"],
     "alpha": 0.6,
 }

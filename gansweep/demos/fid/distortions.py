@@ -1,4 +1,4 @@
-"""Real images made worse by degrees: noise, blur, blends, missing classes, repetitions."""
+"""Distortions of real images at several levels: noise, blur, blends, missing classes, repetitions."""
 
 import math
 from collections.abc import Callable
@@ -60,8 +60,8 @@ def lose_classes(images: Tensor, labels: Tensor | None, share: float, stream: to
     """The share of the classes, from the last on, replaced by images of the others."""
     assert labels is not None
     n_classes = int(labels.max()) + 1
-    kept = torch.nonzero(labels < max(1, round(n_classes * (1 - share)))).flatten()
-    return images[kept[torch.randint(len(kept), (len(images),), generator=stream)]]
+    retained = torch.nonzero(labels < max(1, round(n_classes * (1 - share)))).flatten()
+    return images[retained[torch.randint(len(retained), (len(images),), generator=stream)]]
 
 
 def repeat(images: Tensor, labels: Tensor | None, copies: float, stream: torch.Generator) -> Tensor:
@@ -83,7 +83,7 @@ def require_images(dataset: Dataset, experiment: str) -> None:
     """Refuse vectors, which can be neither blurred nor seen by a network.
 
     Raises:
-        UserError: the samples are no images.
+        UserError: the samples are not images.
     """
     if dataset.kind != "image":
         raise UserError(f"{experiment} needs a data set of images, but {dataset.name!r} has vectors")

@@ -17,6 +17,7 @@ from gansweep.report.statistics import Scores
 from gansweep.report.text import verdict
 from gansweep.report.text.escaping import latex, markdown, readable_csv
 from gansweep.report.text.numbers import fid_text, mean_text
+from gansweep.results.row import Outcome
 
 FORMATS = ("html", "md", "latex", "csv")
 
@@ -28,9 +29,9 @@ def write_documents(
     target: Path,
     formats: Iterable[str],
 ) -> dict[str, Path]:
-    """Write those of the formats that are no page into the report's folder; where each is to be found.
+    """Write Markdown, LaTeX and CSV into the folder of the report and return their paths.
 
-    "md" refers to the figures as figures/<name>.png, which are saved elsewhere.
+    Markdown refers to figures/<name>.png, which `style.save` writes.
     """
     writers: dict[str, Callable[[], Path]] = {
         "md": lambda: _write_markdown(comparison, plots, summary, target),
@@ -125,7 +126,7 @@ def latex_table(table: Table) -> str:
 
 
 def text_columns(table: Table) -> list[bool]:
-    """Which columns hold words, so that they stand to the left: the first, and those without any number."""
+    """Whether each column holds words, aligned to the left: the first one, and columns without a number."""
     return [
         place == 0 or all(row[place].value is None for row in table.rows)
         for place in range(len(table.columns))
@@ -137,10 +138,10 @@ def cell_text(cell: Cell) -> str:
 
 
 def best_fid(comparison: Comparison) -> Table | None:
-    """What a paper prints: the fresh seeds of each variant, two columns for each data set.
+    """The table of a paper: the fresh seeds of each variant, three columns for each data set.
 
-    Mean and standard deviation are of the good seeds, the median with its 95 % interval is of all. None where
-    nothing has been confirmed.
+    Mean and standard deviation are over good seeds, the median with its 95 % interval over all seeds. None
+    if nothing was confirmed.
     """
     scores = {dataset: comparison.confirmed_scores(dataset) for dataset in comparison.datasets}
     scores = {dataset: found for dataset, found in scores.items() if found}
@@ -161,7 +162,7 @@ def _seed_cells(comparison: Comparison, dataset: str, variant: str) -> tuple[Cel
     if mine.empty:
         return (Cell("–", value=math.nan), Cell("–", value=math.nan), Cell("–", value=math.nan))
     scores: Scores = np.sort(mine["reported"].to_numpy(float))
-    good = mine.loc[mine["outcome"] == "ok", "reported"].to_numpy(float)
+    good = mine.loc[mine["outcome"] == Outcome.OK, "reported"].to_numpy(float)
     sd = float(good.std(ddof=1)) if len(good) > 1 else math.nan
     mean = float(good.mean()) if len(good) else math.nan
     median = statistics.median_best(scores, 1)

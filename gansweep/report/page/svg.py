@@ -1,4 +1,4 @@
-"""Matplotlib's SVG, made fit to stand inside a web page."""
+"""Matplotlib's SVG, adapted to a web page."""
 
 import itertools
 import re
@@ -9,13 +9,13 @@ from matplotlib.path import Path as Outline
 from matplotlib.transforms import Affine2D
 
 from gansweep.report.style import style
-from gansweep.report.style.style import MARKERS, Look
+from gansweep.report.style.style import SHAPES, Look
 from gansweep.report.text.escaping import readable
 
 # The colours that follow the page's theme: light, dark or print.
 THEMED = {
-    **{color: f"--l-{hue}" for hue, color in style.TEXT_HUES.items()},
-    **{color: f"--c-{hue}" for hue, color in style.HUES.items()},
+    **{color: f"--l-{hue}" for hue, color in style.TEXT_COLORS.items()},
+    **{color: f"--c-{hue}" for hue, color in style.COLORS.items()},
     style.INK: "--ink",
     style.AXIS: "--axis",
     style.MUTE: "--mute",
@@ -59,7 +59,7 @@ def inline_svg(svg: str, name: str, title: str, description: str) -> str:
 
 
 def _own_ids(body: str, name: str) -> str:
-    """Short ids of this figure for those that are referred to, none for others: figures share one page."""
+    """Give referenced elements short ids of this figure and remove other ids: figures share one page."""
     used = dict.fromkeys(m[1] for tag in re.findall(TAG, body) for m in re.finditer(REFERENCE, tag))
     short = {old: f"{name}-{number}" for number, old in enumerate(used)}
 
@@ -88,7 +88,7 @@ def _map_tag(tag: str) -> str:
 def _rows_of_marks(body: str, name: str) -> str:
     """Write three or more equal marks in a row as the corners of a path that has the mark at each corner.
 
-    A report of thousands of trials is a fifth as large for it.
+    This makes a report of thousands of trials five times smaller.
     """
     count = itertools.count()
 
@@ -108,8 +108,8 @@ def _rows_of_marks(body: str, name: str) -> str:
 
 def mark(look: Look) -> str:
     """An `<svg>` element as large as a letter: the marker that a variant has in the figures."""
-    marker = MarkerStyle(MARKERS[look.shape].symbol)
-    scale = 10 * MARKERS[look.shape].scale
+    marker = MarkerStyle(SHAPES[look.shape].symbol)
+    scale = 10 * SHAPES[look.shape].scale
     outline = marker.get_path().transformed(marker.get_transform() + Affine2D().scale(scale, -scale))
     paint = f"fill:{f'var(--c-{look.hue})' if look.filled else 'none'};stroke:var(--c-{look.hue})"
     return (

@@ -11,7 +11,7 @@ from gansweep.report.statistics.scores import ALPHA, BLOCK, RESAMPLES, Estimate,
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]  # 0, 1, ... for the distinct values in ascending order
 
-MOST_PAIRED = 1_000  # Kendall's tau compares all pairs with all
+MAX_PAIRED_TRIALS = 1_000  # Kendall's tau compares all pairs with all
 
 
 def rank_correlation(x: Values, y: Values, alpha: float = ALPHA) -> Estimate:
@@ -41,9 +41,9 @@ def kendall(x: Values, y: Values, alpha: float = ALPHA) -> Estimate:
     >>> round(kendall(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 3.0, 2.0, np.inf])).value, 6)
     0.666667
     """
-    if len(x) > MOST_PAIRED:
-        kept = np.random.default_rng(0).choice(len(x), MOST_PAIRED, replace=False)
-        x, y = x[kept], y[kept]
+    if len(x) > MAX_PAIRED_TRIALS:
+        chosen = np.random.default_rng(0).choice(len(x), MAX_PAIRED_TRIALS, replace=False)
+        x, y = x[chosen], y[chosen]
     return _estimate(_tau, _codes(x), _codes(y), lambda tau: tau, alpha)
 
 

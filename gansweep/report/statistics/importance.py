@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 Method = Literal["ped_anova", "fanova"]
 Indices = NDArray[np.int64]
 
-TARGET = 0.25  # PED-ANOVA asks what the best quarter has in common
-FEWEST_IN_TARGET = 5  # below this it compares densities of single trials
-MOST_TRIALS = 120  # of a larger cell a fixed random subset is used
-RESAMPLES_OF_TRIALS = 12
-TREES, TREES_OF_RESAMPLE, DEPTH = 24, 6, 6  # a hundred trials must take about a second
+TARGET_SHARE = 0.25  # PED-ANOVA compares the best quarter with all trials
+MIN_IN_TARGET = 5  # below this it compares densities of single trials
+MAX_TRIALS = 120  # of a larger cell a fixed random subset is used
+N_TRIAL_RESAMPLES = 12
+N_TREES, N_TREES_PER_RESAMPLE, MAX_DEPTH = 24, 6, 6  # a hundred trials must take about a second
 
 
 def importance(
@@ -32,7 +32,7 @@ def importance(
     """The share of each searched hyperparameter, the largest first, 1 in all; a sentence if data are too few.
 
     configurations: a line per trial with a column hp_<name> for each distribution of `space`; its constants
-    are ignored. scores: [N] in the same order, not sorted. "ped_anova" asks which hyperparameters decide
+    are ignored. scores: [N] in the same order, not sorted. "ped_anova" shows which hyperparameters decide
     whether a trial is among the best quarter, "fanova" which explain the ranks of all trials. Failures are
     ranked last, in a tie: dropping them would hide the hyperparameter that kills. Low and high enclose the
     values of 12 bootstrap resamples and the value itself; they are a range, not a 95 % interval.
@@ -45,12 +45,12 @@ def importance(
     searched = {name: values for name, values in space.items() if isinstance(values, Distribution)}
     names = list(searched)
     generator = np.random.default_rng(0)
-    kept = generator.permutation(len(scores))[:MOST_TRIALS]
-    scores = scores[kept]
+    chosen_trials = generator.permutation(len(scores))[:MAX_TRIALS]
+    scores = scores[chosen_trials]
     if refusal := _refusal(len(names), scores):
         return refusal
     distributions = {name: _distribution(searched[name]) for name in names}
-    columns = [_values(searched[name], configurations[f"hp_{name}"].iloc[kept]) for name in names]
+    columns = [_values(searched[name], configurations[f"hp_{name}"].iloc[chosen_trials]) for name in names]
     parameters = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
     good = np.isfinite(scores)
 
@@ -58,8 +58,8 @@ def importance(
         found = _shares([parameters[i] for i in chosen], scores[chosen], distributions, method, trees)
         return [found[name] for name in names]
 
-    values = shares(np.arange(len(kept)), TREES)
-    resampled = [shares(_resampled(generator, good), TREES_OF_RESAMPLE) for _ in range(RESAMPLES_OF_TRIALS)]
+    values = shares(np.arange(len(chosen_trials)), N_TREES)
+    resampled = [shares(_resampled(generator, good), N_TREES_PER_RESAMPLE) for _ in range(N_TRIAL_RESAMPLES)]
     low, high = np.min(resampled, axis=0), np.max(resampled, axis=0)
     lines = zip(names, values, np.minimum(low, values), np.maximum(high, values), strict=True)
     estimates = {name: Estimate(value, float(a), float(b)) for name, value, a, b in lines}
@@ -67,14 +67,14 @@ def importance(
 
 
 def _refusal(n_searched: int, scores: Scores) -> str | None:
-    fewest, n_good = math.ceil(FEWEST_IN_TARGET / TARGET), len(np.unique(scores[np.isfinite(scores)]))
+    fewest, n_good = math.ceil(MIN_IN_TARGET / TARGET_SHARE), len(np.unique(scores[np.isfinite(scores)]))
     if n_searched < 2:
         return "No importance: it is shared by two or more searched hyperparameters."
     if len(scores) < fewest:
         return f"No importance: it takes {fewest} finished trials, and there are {len(scores)}."
-    if n_good < FEWEST_IN_TARGET:
-        of = f" of {len(scores)}" if len(scores) == MOST_TRIALS else ""
-        return f"No importance: it takes {FEWEST_IN_TARGET} trials that succeed, and {n_good}{of} did."
+    if n_good < MIN_IN_TARGET:
+        of = f" of {len(scores)}" if len(scores) == MAX_TRIALS else ""
+        return f"No importance: it takes {MIN_IN_TARGET} trials that succeed, and {n_good}{of} did."
     return None
 
 
@@ -145,7 +145,7 @@ def _trial(
 
 
 def _study(trials: list["FrozenTrial"]) -> "optuna.Study":
-    """A study of these trials as they are: one that they are added to would copy each of them, deeply."""
+    """Returns a study of these trials without copies: `add_trial` would copy each of them deeply."""
     import optuna
 
     class Given(optuna.Study):
@@ -162,6 +162,6 @@ def _evaluator(scores: Scores, method: Method, trees: int) -> "BaseImportanceEva
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
     if method == "fanova":
-        return FanovaImportanceEvaluator(n_trees=trees, max_depth=DEPTH, seed=0)
+        return FanovaImportanceEvaluator(n_trees=trees, max_depth=MAX_DEPTH, seed=0)
     share = float(np.isfinite(scores).sum() - 0.5) / len(scores)  # half a trial less: safe from rounding
-    return PedAnovaImportanceEvaluator(target_quantile=min(TARGET, share))
+    return PedAnovaImportanceEvaluator(target_quantile=min(TARGET_SHARE, share))

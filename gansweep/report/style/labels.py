@@ -1,4 +1,4 @@
-"""Names at the ends of lines, instead of a legend to search."""
+"""Labels at the ends of lines, in place of a legend."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ def dodge(positions: list[float], gap: float, low: float, high: float) -> list[f
     """
     order = np.argsort(positions, kind="stable")
     room = gap * np.arange(len(positions))
-    # Positions that lie `gap` apart are a non-decreasing sequence once the gaps are taken away.
+    # Positions that lie `gap` apart are a non-decreasing sequence once the gaps are subtracted.
     level = _non_decreasing(np.array(positions, float)[order] - room)
     spread = np.clip(level, low, max(low, high - gap * (len(positions) - 1))) + room
     result = np.empty(len(positions))

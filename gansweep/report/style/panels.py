@@ -13,7 +13,7 @@ MAX_COLUMNS = 4  # of small panels; large ones stand in two columns
 
 @dataclass(frozen=True)
 class Panels:
-    """A figure, its panels in reading order without those that stay empty, and its number of columns."""
+    """A figure, its panels in reading order without empty ones, and its number of columns."""
 
     figure: Figure
     axes: list[Axes]

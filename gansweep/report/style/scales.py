@@ -12,7 +12,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.style import style
 from gansweep.space import Choice, Distribution
 
-BINS, ENOUGH = 6, 4  # at most six bins; a bin speaks from four trials on
+MAX_BINS, MIN_TRIALS_PER_BIN = 6, 4  # statistics of a bin need four trials
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Scale:
         """The bounds of the bins for n trials: [bins + 1]; each option of a choice is a bin."""
         if self.kind == "choice":
             return np.linspace(-0.5, len(self.values) - 0.5, len(self.values) + 1)
-        bins = min(BINS, max(1, n // (2 * ENOUGH)))
+        bins = min(MAX_BINS, max(1, n // (2 * MIN_TRIALS_PER_BIN)))
         spaced = np.geomspace if self.kind == "loguniform" else np.linspace
         return np.asarray(spaced(self.values[0], self.values[1], bins + 1), float)
 
@@ -43,7 +43,7 @@ class Scale:
         return (edges[:-1] + edges[1:]) / 2
 
     def set_axis(self, ax: Axes, extra: NDArray[np.float64]) -> None:
-        """Prepare the x axis; positions in `extra` (the default's) are kept inside."""
+        """Prepare the x axis; the axis includes positions in `extra` (of the default)."""
         if self.kind == "choice":
             ax.set_xlim(-0.6, len(self.values) - 0.4)
             ax.set_xticks(range(len(self.values)), [option(value) for value in self.values])

@@ -20,7 +20,7 @@ from gansweep.report.style.style import Look
 
 # Where a name may stand, seen from its point, the first choice first: distances in points, and directions.
 Pixels = NDArray[np.float64]  # [2]
-REACHES = (8.0, 14.0, 21.0, 29.0, 38.0, 48.0)
+LABEL_DISTANCES = (8.0, 14.0, 21.0, 29.0, 38.0, 48.0)
 DIRECTIONS = ((1, 0), (-1, 0), (1, 0.7), (1, -0.7), (-1, 0.7), (-1, -0.7), (0, 1), (0, -1))
 
 
@@ -116,7 +116,7 @@ def name_points(ax: Axes, points: pd.DataFrame, looks: dict[str, Look]) -> None:
 def _free(place: Pixels, size: Pixels, scale: float, taken: list[Bbox], frame: BboxBase) -> Bbox:
     """A box of that size near a place: the nearest that is inside the frame and overlaps least."""
     found = []
-    for reach in REACHES:
+    for reach in LABEL_DISTANCES:
         for right, up in DIRECTIONS:
             centre = place + scale * reach * np.array([right, up]) + size / 2 * np.array([right, np.sign(up)])
             box = Bbox([centre - size / 2, centre + size / 2])
@@ -145,7 +145,7 @@ def pareto_figure(comparison: Comparison, points: pd.DataFrame) -> Figure:
 
 
 def pareto_plot(comparison: Comparison) -> Plot | None:
-    """Cost and quality of all variants; None where there are no two to compare on any data set."""
+    """Cost and quality of all variants; None if no data set has two variants to compare."""
     points = pareto_data(comparison)
     if points.groupby("dataset").size().max() < 2 or points.empty:
         return None

@@ -37,8 +37,8 @@ def _line(comparison: Comparison, entry: Finalist) -> dict[str, object]:
     sd = float(draws.std(ddof=1)) if len(draws) > 1 else math.nan
     measured = {"fid": float(draws.mean()), "sd": sd, "draws": len(draws)}
     size = {"n_images": comparison.manifest.metrics[entry.metric_id].n_images}
-    kept = ("fid_infinity", "slope", "trial_id", "phase", "metric_id")
-    return {"variant": entry.variant} | measured | size | {name: getattr(entry, name) for name in kept}
+    names = ("fid_infinity", "slope", "trial_id", "phase", "metric_id")
+    return {"variant": entry.variant} | measured | size | {name: getattr(entry, name) for name in names}
 
 
 def noise(data: pd.DataFrame) -> float:
@@ -132,7 +132,7 @@ def finalists_plot(comparison: Comparison, dataset: str) -> Plot | None:
 
 
 def _floor(comparison: Comparison, data: pd.DataFrame) -> float | None:
-    """The FID of training images to those that the finalists are measured against."""
+    """The FID of training images to the reference images of the finalists."""
     floor = comparison.manifest.metrics[data["metric_id"].iloc[0]].floor
     return floor.get("test_fid", floor.get("fid")) if floor else None
 
@@ -162,7 +162,7 @@ def _ranking(comparison: Comparison, data: pd.DataFrame) -> str:
 
 
 def _noise(comparison: Comparison, data: pd.DataFrame) -> str:
-    """Which neighbours in the ranking the evaluation cannot tell apart."""
+    """Names the neighbours in the ranking that the evaluation cannot separate."""
     sd = noise(data)
     if math.isnan(sd):
         return "With one draw of latents the noise of the evaluation is unknown."
@@ -170,7 +170,7 @@ def _noise(comparison: Comparison, data: pd.DataFrame) -> str:
     pairs = [comparison.labels([a, b]) for a, b in indistinct(data)]
     if not pairs:
         return f"{text}, less than any difference between neighbours in the ranking."
-    return f"{text}; too close to tell apart in view of it are {'; '.join(pairs)}."
+    return f"{text}; too close to separate in view of it are {'; '.join(pairs)}."
 
 
 def _table(comparison: Comparison, data: pd.DataFrame) -> Table:

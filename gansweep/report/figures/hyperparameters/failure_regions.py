@@ -12,7 +12,8 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import where
 from gansweep.report.figures.hyperparameters.slices import hyperparameter_data
-from gansweep.report.style.scales import ENOUGH, Scale, option, searched
+from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option, searched
+from gansweep.results.row import Outcome
 
 MAX_HYPERPARAMETERS = 5  # columns of panels; the most shared hyperparameters have one
 
@@ -35,7 +36,7 @@ def binned(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """One line per trial and shared hyperparameter: variant, its bin, and whether the trial is bad."""
     points = hyperparameter_data(comparison, dataset)
     points = points[~points["is_default"].astype(bool)]
-    points = points.assign(bad=(points["outcome"] != "ok").to_numpy(bool), bin=0)
+    points = points.assign(bad=(points["outcome"] != Outcome.OK).to_numpy(bool), bin=0)
     own, parts = searched(comparison), [points.iloc[:0]]
     for name, scale in shared(comparison).items():
         for variant, mine in points[points["parameter"] == name].groupby("variant"):
@@ -63,19 +64,19 @@ def failure_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def share(bad: NDArray[np.bool_]) -> dict[str, Any]:
+def share(failed_or_collapsed: NDArray[np.bool_]) -> dict[str, Any]:
     """How many trials, how many bad ones, their share, and its interval of 95 %."""
-    n, count = len(bad), int(bad.sum())
+    n, count = len(failed_or_collapsed), int(failed_or_collapsed.sum())
     low, high = statistics.wilson(count, n) if n else (0.0, 1.0)
     return {"trials": n, "bad": count, "share": count / n if n else math.nan, "low_95": low, "high_95": high}
 
 
-def relevance(groups: NDArray[np.int64], bad: NDArray[np.bool_]) -> float:
+def epsilon_squared(groups: NDArray[np.int64], bad: NDArray[np.bool_]) -> float:
     """The share of the variance of being bad that lies between groups, less what chance gives: at most 1.
 
     Source: Kelley, "An unbiased correlation ratio measure", 1935: epsilon squared.
 
-    >>> relevance(np.array([0, 0, 1, 1]), np.array([False, False, True, True]))
+    >>> epsilon_squared(np.array([0, 0, 1, 1]), np.array([False, False, True, True]))
     1.0
     """
     parts = [bad[groups == group] for group in np.unique(groups)]
@@ -86,20 +87,20 @@ def relevance(groups: NDArray[np.int64], bad: NDArray[np.bool_]) -> float:
     return 1 - within / (len(bad) - len(parts)) / (total / (len(bad) - 1))
 
 
-def decisive(points: pd.DataFrame) -> dict[str, float]:
-    """The relevance for being bad of each hyperparameter, the highest first.
+def most_predictive(points: pd.DataFrame) -> dict[str, float]:
+    """The epsilon_squared for being bad of each hyperparameter, the highest first.
 
-    points: as `binned` gives them. The mean over all trials; those that do not search it count as 0.
+    points: as `binned` gives them. The mean over all trials; trials that do not search it count as 0.
     """
     n, found = points["trial_id"].nunique(), dict.fromkeys(map(str, points["parameter"]), 0.0)
     for (name, _), mine in points.groupby(["parameter", "variant"]):
-        value = relevance(mine["bin"].to_numpy(int), mine["bad"].to_numpy(bool))
+        value = epsilon_squared(mine["bin"].to_numpy(int), mine["bad"].to_numpy(bool))
         found[str(name)] += max(0.0, value) * len(mine) / n
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def deadliest(points: pd.DataFrame, scales: dict[str, Scale]) -> dict[str, Any] | None:
-    """The option, or end of a range, whose interval lies highest: its `text` and `share`, the filter of the
+def worst_region(points: pd.DataFrame, scales: dict[str, Scale]) -> dict[str, Any] | None:
+    """The option, or end of a range, with the highest interval: its `text` and `share`, the filter of the
     trials `inside`, and the shares of bad trials `elsewhere` and `overall`.
 
     points: parameter, value, bad. None if no region has enough trials.
@@ -109,7 +110,7 @@ def deadliest(points: pd.DataFrame, scales: dict[str, Scale]) -> dict[str, Any] 
         mine = points[points["parameter"] == name]
         bad, edges = mine["bad"].to_numpy(bool), scale.edges(len(mine))
         for text, term, inside in _regions(name, scale, edges, bins(scale, edges, mine["value"])):
-            if ENOUGH <= inside.sum() < len(inside):
+            if MIN_TRIALS_PER_BIN <= inside.sum() < len(inside):
                 others = {"elsewhere": float(bad[~inside].mean()), "overall": float(bad.mean())}
                 regions.append({"text": text, "inside": term} | others | share(bad[inside]))
     return max(regions, key=lambda region: float(region["low_95"]), default=None)

@@ -1,7 +1,7 @@
 """Which hyperparameters matter: two questions, two answers.
 
-fANOVA asks what explains the ranks of trials anywhere in the space; PED-ANOVA asks what separates the best
-quarter from the rest. Sources and deviations: `statistics.importance`.
+fANOVA shows what explains the ranks of trials anywhere in the space; PED-ANOVA shows what separates the best
+quarter from the others. Sources and deviations: `statistics.importance`.
 """
 
 from typing import Any
@@ -14,13 +14,13 @@ from matplotlib.patches import Patch, Rectangle
 
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, dependence, draws, linked
-from gansweep.report.statistics.importance import RESAMPLES_OF_TRIALS, Method, importance
+from gansweep.report.statistics.importance import N_TRIAL_RESAMPLES, Method, importance
 from gansweep.report.style import style
 from gansweep.report.style.scales import searched
 from gansweep.results.row import slug
 
-LITTLE = 0.1  # a share that a hyperparameter may have by chance
-DARKEST = 0.6  # opacity of a cell of all importance: text stays readable on it
+CHANCE_SHARE = 0.1  # that a hyperparameter may have by chance
+MAX_OPACITY = 0.6  # opacity of a cell of all importance: text stays readable on it
 METHODS: dict[Method, str] = {"fanova": "anywhere (fANOVA)", "ped_anova": "among the best (PED-ANOVA)"}
 
 
@@ -55,10 +55,10 @@ def plot_importance(
     ax = ax or style.new_figure(0.6 + 0.25 * len(order), 0.8 + 0.5 * len(names)).subplots()
     for line in data.dropna(subset=["share"]).to_dict("records"):
         x, y = names.index(line["parameter"]), order.index(line["variant"])
-        shade = to_rgba(style.DIVERGED, DARKEST * line["share"])
+        shade = to_rgba(style.DIVERGED, MAX_OPACITY * line["share"])
         edge: dict[str, Any] = {"edgecolor": style.FAINT, "linewidth": 0.4}
         ax.add_patch(Rectangle((x - 0.5, y - 0.45), 1, 0.9, facecolor=shade, **edge))
-        if line["low"] < LITTLE:
+        if line["low"] < CHANCE_SHARE:
             hatch: dict[str, Any] = {"hatch": "////", "edgecolor": style.MUTE, "linewidth": 0}
             ax.add_patch(Rectangle((x - 0.5, y - 0.45), 1, 0.9, fill=False, alpha=0.55, **hatch))
         text = f"{100 * line['share']:.0f}"
@@ -87,7 +87,7 @@ def importance_figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
         ax.set_xlabel(title)
     entries = [
         Patch(
-            facecolor=to_rgba(style.DIVERGED, DARKEST * share),
+            facecolor=to_rgba(style.DIVERGED, MAX_OPACITY * share),
             edgecolor=style.FAINT,
             label=f"{100 * share:.0f} %",
         )
@@ -124,9 +124,9 @@ def _caption(comparison: Comparison, data: pd.DataFrame) -> str:
     text = (
         "Shares in % that add up to 100 for a variant, of ranks in which failed trials come last. Left: what "
         "explains the ranks anywhere in the space (fANOVA); right: what separates the best quarter of the "
-        "trials from the rest (PED-ANOVA). The two may differ: a hyperparameter that kills matters anywhere, "
-        f"and less among survivors. Hatched: the range of {RESAMPLES_OF_TRIALS} bootstrap resamples "
-        f"reaches below {100 * LITTLE:.0f} %."
+        "trials from the others (PED-ANOVA). The two may differ: a hyperparameter that causes failures "
+        "matters anywhere, and less among the successful trials. Hatched: the range of "
+        f"{N_TRIAL_RESAMPLES} bootstrap resamples reaches below {100 * CHANCE_SHARE:.0f} %."
     )
     return " ".join(filter(None, (text, _left_out(comparison, data), dependence(comparison))))
 

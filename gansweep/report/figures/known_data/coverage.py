@@ -1,4 +1,4 @@
-"""Mode coverage on mixtures: how many components are reached, how well, and when they are lost."""
+"""Mode coverage on mixtures: the number of covered components, the quality of samples, and both over time."""
 
 from typing import Any
 

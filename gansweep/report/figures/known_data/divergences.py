@@ -18,7 +18,7 @@ from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 from gansweep.theory import cross_divergences
 
-SAME = 1e-3  # two optima this near, in mean and sd, are one: the divergences rank models alike
+SAME = 1e-3  # two optima this near, in mean and sd, are equal: both divergences rank models in the same order
 
 
 def cross_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -31,7 +31,7 @@ def cross_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
 
 
 def rivals(row: str, columns: list[str], dataset: str) -> list[str]:
-    """The variants that should win at a divergence: its own, and those of one with the same optimum."""
+    """The variants that should win at a divergence: its own, and variants of one with the same optimum."""
     best = np.array(optimum(row, TARGETS[dataset]))
     return [
         name

@@ -15,7 +15,14 @@ from matplotlib.figure import Figure
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot
-from gansweep.report.figures.search.budget import BANDED, MARKED, budgets, highlighted, refusal, thinning
+from gansweep.report.figures.search.budget import (
+    MARKED_BUDGETS,
+    MAX_BANDS,
+    budgets,
+    highlighted,
+    refusal,
+    thinning,
+)
 from gansweep.report.metrics import per_trial
 from gansweep.report.style import labels, style
 from gansweep.report.style.style import Look
@@ -77,7 +84,7 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
 
 
 def plot_f1(curves: pd.DataFrame, name: str, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
-    """Draw one of `PANELS`: coloured those of `looks`; with bands for the first three where it is F1."""
+    """Draw one of `PANELS`: the variants of `looks` in colour, with bands for the first three if it is F1."""
     ax = ax or style.new_figure(2.6, 2.6).subplots()
     style.log_axis(ax.xaxis, 0.93, max(1.5, 1.08 * float(curves["n"].max())), most=5)
     ax.set_ylim(-0.02, 1.02)
@@ -88,13 +95,13 @@ def plot_f1(curves: pd.DataFrame, name: str, looks: dict[str, Look], ax: Axes | 
             ax.plot(curve["k"], curve[name], color=style.FAINT, linewidth=0.8, zorder=1)
             continue
         bounded = curve[curve["low"].notna()]
-        if name == "f1" and str(variant) in list(looks)[:BANDED]:
+        if name == "f1" and str(variant) in list(looks)[:MAX_BANDS]:
             low, high = bounded["low"].clip(lower=0), bounded["high"].clip(upper=1)
             ax.fill_between(bounded["k"], low, high, color=look.color, alpha=0.13, linewidth=0)
         beyond = curve.iloc[max(0, len(bounded) - 1) :]
         ax.plot(bounded["k"], bounded[name], color=look.color, linewidth=1.6, zorder=4)
         ax.plot(beyond["k"], beyond[name], color=look.color, linewidth=0.8, zorder=3)
-        marked = curve[curve["k"].isin(MARKED)]
+        marked = curve[curve["k"].isin(MARKED_BUDGETS)]
         ax.plot(marked["k"], marked[name], linestyle="", zorder=5, clip_on=False, **look.marker(3.5))
     ax.set_title(PANELS[name])
     ax.set_xlabel("budget k (log)")
@@ -137,7 +144,7 @@ def f1_budget_plot(comparison: Comparison, dataset: str) -> Plot | None:
         question=f"What does tuning effort buy in F1 on {label}?",
         takeaway=_takeaway(comparison, curves, k) if drawn else refusal(comparison, needed),
         caption="Left: median of the highest F1 among k random configurations, with exact 95 % intervals of "
-        f"the best {BANDED} up to k = N/5.3; beyond it lines are thin. Middle and right: precision and "
+        f"the best {MAX_BANDS} up to k = N/5.3; beyond it lines are thin. Middle and right: precision and "
         "recall of the configuration of highest F1, medians over all subsets of k of the N trials, which "
         "are nearly one near k = N. A trial counts with its evaluation of highest F1, a failed one with 0."
         f"{thinning(curves)}",

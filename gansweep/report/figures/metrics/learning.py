@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
+from gansweep.report.figures.base import TRAINED_TO_END, Cell, Plot, Table, draws, linked
 from gansweep.report.style import style
 from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
@@ -30,7 +30,7 @@ STOPPING_COLUMNS = (
 def learning_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """Quartiles of FID over the trials at each evaluated step, and the FID of the best trial.
 
-    A trial that has failed by a step counts as +inf there; one that has not come so far does not count.
+    A trial that has failed by a step counts as +inf there; a trial without a measurement yet does not count.
     """
     lines = []
     for variant in comparison.variants:
@@ -135,7 +135,7 @@ def learning_plot(comparison: Comparison, dataset: str) -> Plot:
         "of a variant; from its failure on a trial counts as worse than any FID, so a band that leaves "
         "the top means that a quarter of the trials has failed. The best trial is chosen by its lowest "
         "FID, which flatters it. The table compares the last FID of a trial with the lowest of its "
-        "evaluations, which is what counts as its score.",
+        "evaluations, which is its score.",
         alt=f"Line charts, one panel per variant: FID on {label} against training step.",
         figure=figure,
         data=curves,
@@ -144,7 +144,7 @@ def learning_plot(comparison: Comparison, dataset: str) -> Plot:
 
 
 def stopping_table(comparison: Comparison, dataset: str) -> Table:
-    """What it gains to keep the best checkpoint of a trial instead of the last: a line per variant with
+    """The gain of selecting the best checkpoint of a trial instead of the last: a line per variant with
     trials that did not fail."""
     rows = []
     for variant in comparison.variants:
@@ -155,15 +155,15 @@ def stopping_table(comparison: Comparison, dataset: str) -> Table:
         ].dropna(subset=["fid", "fid_best"])
         if len(mine):
             last, lowest = mine["fid"].to_numpy(float), mine["fid_best"].to_numpy(float)
-            ratio, kept = float(np.median(last / lowest)), float((last == lowest).mean())
+            ratio, best_is_last = float(np.median(last / lowest)), float((last == lowest).mean())
             cells = [
                 Cell(fid_text(float(np.median(last))), value=float(np.median(last))),
                 Cell(fid_text(float(np.median(lowest))), value=float(np.median(lowest))),
                 Cell(f"{ratio:.2f}", value=ratio),
-                Cell(f"{100 * kept:.0f}", value=kept),
+                Cell(f"{100 * best_is_last:.0f}", value=best_is_last),
                 Cell(str(len(mine)), value=len(mine)),
             ]
-            trials = draws(dataset=dataset, variant=variant, outcome=("ok", "collapsed"))
+            trials = draws(dataset=dataset, variant=variant, outcome=TRAINED_TO_END)
             rows.append((Cell(comparison.label(variant), variant=variant), *linked(cells, trials)))
     return Table(STOPPING_COLUMNS, tuple(rows))
 
@@ -182,9 +182,7 @@ def _takeaway(comparison: Comparison, curves: pd.DataFrame) -> str:
         name for name in comparison.variants if name in long and long[name].iloc[-1] <= long[name].min()
     ]
     if not improving:
-        return (
-            "No variant’s best trial has its lowest FID at the last evaluation; more steps are not missing."
-        )
+        return "No variant’s best trial has its lowest FID at the last evaluation; more steps would not help."
     return (
         f"The best trial of {comparison.labels(improving)} has its lowest FID at the last evaluation: a "
         f"longer training may lower it further ({len(improving)} of {len(long)} variants)."

@@ -44,11 +44,11 @@ POLYGONS = Group(
 )
 CONDITIONAL = Group(
     name="conditional",
-    question="Do samples obey their labels",
+    question="Do samples match their labels",
     at="fid",
-    caption="Intra-class FID is the mean over classes of the FID between samples asked for as a class and "
-    "its test images; few images a class raise it for everyone. Accuracy is the share of samples that a "
-    "classifier gives the label asked for. A trial counts with its evaluation of lowest FID.",
+    caption="Intra-class FID is the mean over classes of the FID between samples requested as a class and "
+    "its test images; few images of a class raise it for all variants. Accuracy is the share of samples that "
+    "a classifier gives the requested label. A trial counts with its evaluation of lowest FID.",
 )
 FURTHER = Group(
     name="further",

@@ -24,7 +24,7 @@ from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 
-LUCK = 0.1  # a search is luckier than all but this share, or unluckier
+LUCK_SHARE = 0.1  # of searches that are luckier than the band, and of searches that are unluckier
 DASHED, DOTTED = (0, (4, 1.6)), (0, (1, 1.3))
 
 
@@ -39,7 +39,7 @@ def budget_each_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
         for k in budgets(len(scores)):
             if k > statistics.largest_budget(len(scores)):
                 break
-            median, luck = statistics.median_best(scores, k), statistics.luck_band(scores, k, LUCK)
+            median, luck = statistics.median_best(scores, k), statistics.luck_band(scores, k, LUCK_SHARE)
             lines.append(
                 {"variant": variant, "n": len(scores), "k": k, "median": median.value}
                 | {"low": median.low, "high": median.high, "luck_low": luck[0], "luck_high": luck[1]}
@@ -125,8 +125,8 @@ def budget_each_plot(comparison: Comparison, dataset: str) -> Plot:
         question=f"How sure is the budget curve on {label}, and how much is luck?",
         takeaway=_takeaway(comparison, dataset) if drawn else refusal(comparison, _needed(comparison, label)),
         caption="Filled band: the exact 95 % interval of the median best of k, the uncertainty of the curve; "
-        "more trials make it narrower. Dashed: between these two lines lies what 8 of 10 searches of k "
-        f"{comparison.unit}s find, estimated from all trials; more trials do not bring them together, a "
+        "more trials make it narrower. Dashed: these lines enclose the best FID of 8 of 10 searches of k "
+        f"{comparison.unit}s, estimated from all trials; more trials do not bring them together, a "
         f"larger k does. Dotted: the unbiased mean, failures and FIDs above {metric_text('fid', cap)} "
         "counting as that, the FID of an untrained generator. Each curve ends at its largest k with a "
         f"bounded interval, N/5.3 of {_sizes(curves)} {comparison.unit}s.{thinning(curves)}",
@@ -152,7 +152,7 @@ def _takeaway(comparison: Comparison, dataset: str) -> str:
     """The luck of the leader's search at the common budget, and whom it may hide."""
     ranking, k = comparison.ranked(dataset), comparison.budget(dataset)
     first, text = ranking[0], partial(metric_text, "fid")
-    low, high = statistics.luck_band(comparison.scores[dataset, first], k, LUCK)
+    low, high = statistics.luck_band(comparison.scores[dataset, first], k, LUCK_SHARE)
     what = f"A search of {k} {comparison.unit}s" if k > 1 else f"A single {comparison.unit}"
     if math.isinf(low):
         return f"{what} of {comparison.label(first)}, the leader, fails in 9 of 10 cases or more."

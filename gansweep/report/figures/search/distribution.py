@@ -16,9 +16,10 @@ from matplotlib.patches import Patch
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import DEFAULT_MARKER, Plot
-from gansweep.report.figures.search.failures import BAD, plot_failures
+from gansweep.report.figures.search.failures import FAILURE_LOOKS, plot_failures
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
+from gansweep.results.row import Outcome
 
 ABOVE, BELOW = -0.13, 0.27  # of a row: where its dots and its interval lie
 
@@ -145,7 +146,10 @@ def _add_legend(figure: Figure, columns: int) -> None:
             "best", marker="<", markersize=4.5, markeredgecolor=style.INK, markeredgewidth=0.5, **dot
         ),
         style.legend_entry("default", **DEFAULT_MARKER),
-        *[Patch(label=name, edgecolor=style.DIVERGED, linewidth=0.5, **look) for name, look in BAD.items()],
+        *[
+            Patch(label=name, edgecolor=style.DIVERGED, linewidth=0.5, **look)
+            for name, look in FAILURE_LOOKS.items()
+        ],
     ]
     figure.legend(
         handles=entries,
@@ -185,7 +189,7 @@ def _sentence(comparison: Comparison, dataset: str) -> str:
     here = comparison.finished[comparison.finished["dataset"] == dataset]
     if here.empty:
         return f"{comparison.dataset_label(dataset)}: no trial has finished."
-    bad = (here["outcome"] != "ok").groupby(here["variant"]).mean().sort_values(kind="stable")
+    bad = (here["outcome"] != Outcome.OK).groupby(here["variant"]).mean().sort_values(kind="stable")
     worst, least = str(bad.index[-1]), [str(variant) for variant in bad.index[bad == bad.iloc[0]]]
     if len(bad) == 1:
         text = f"{100 * bad.iloc[0]:.0f} % of the trials of {comparison.label(worst)} are bad"

@@ -1,4 +1,4 @@
-"""What successive halving has done: which trials went on, and what was saved."""
+"""The effect of successive halving: which trials continued, and the steps that it saved."""
 
 import math
 
@@ -9,12 +9,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table, draws, linked, where
+from gansweep.report.figures.base import TRAINED_TO_END, Cell, Plot, Table, draws, linked, where
 from gansweep.report.style import style
 from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text
-from gansweep.results.row import FAILED, Outcome, slug
+from gansweep.results.row import FAILED, Outcome, Phase, slug
 
 
 def halving_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def halving_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
 
 
 def plot_trials(measured: pd.DataFrame, look: Look, ax: Axes | None = None) -> Axes:
-    """Draw the FIDs of each trial of one variant: grey those that were pruned or failed."""
+    """Draw the FIDs of each trial of one variant: pruned or failed trials in grey."""
     ax = ax or style.new_figure(2.0, 2.4).subplots()
     dropped = measured["outcome"].isin([Outcome.PRUNED, *FAILED])
     for mine, colour, width in (
@@ -69,10 +69,10 @@ def halving_plot(comparison: Comparison, dataset: str) -> Plot | None:
         question=f"Which trials were pruned on {label}, and what does it save?",
         takeaway=_takeaway(comparison, dataset),
         caption=f"FID of each trial of the search at its evaluations, without the defaults; a dot ends it. "
-        f"Coloured: those that went on to the end; grey: those that were pruned or failed. Within a "
+        f"Coloured: trials that continued to the end; grey: trials that were pruned or failed. Within a "
         f"{'bracket' if comparison.unit == 'bracket' else 'bracket of a group'} "
-        "the trials of lowest FID so far go on. What the others would have come to is not known: the lines "
-        "to the right are of chosen trials and do not show how a random configuration learns.",
+        "the trials of lowest FID so far continue. The final FIDs of the others are unknown: the lines "
+        "to the right show chosen trials and not how a random configuration learns.",
         alt=f"Line charts, one panel per variant: FID on {label} against training step, a line per trial.",
         figure=figure,
         data=measured,
@@ -92,9 +92,9 @@ def halving_table(comparison: Comparison, dataset: str) -> Table:
         n_pruned = int((mine["outcome"] == Outcome.PRUNED).sum())
         n_failed = int(mine["outcome"].isin(FAILED).sum())
         share, best = _share(mine), float(mine["score"].min())
-        pruned = where(**cell, phase="search", outcome=Outcome.PRUNED)
-        failed = where(**cell, phase="search", is_default=False, outcome=FAILED)
-        whole = draws(**cell, outcome=("ok", "collapsed"))
+        pruned = where(**cell, phase=Phase.SEARCH, outcome=Outcome.PRUNED)
+        failed = where(**cell, phase=Phase.SEARCH, is_default=False, outcome=FAILED)
+        whole = draws(**cell, outcome=TRAINED_TO_END)
         cells = [
             Cell(str(len(mine)), value=len(mine)),
             Cell(str(n_pruned), value=n_pruned, trials=pruned),
@@ -121,7 +121,7 @@ def _share(trials: pd.DataFrame) -> float:
 def _takeaway(comparison: Comparison, dataset: str) -> str:
     here = comparison.finished[comparison.finished["dataset"] == dataset]
     n_pruned = int((here["outcome"] == Outcome.PRUNED).sum())
-    n_whole = int(here["outcome"].isin(["ok", "collapsed"]).sum())
+    n_whole = int(here["outcome"].isin(TRAINED_TO_END).sum())
     return (
         f"Of {len(here)} trials {n_pruned} were pruned and {n_whole} trained to their end, with "
         f"{100 * _share(here):.0f} % of the steps that all of them would have taken to their end."

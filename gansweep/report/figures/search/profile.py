@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, draws, fresh_seeds, linked
-from gansweep.report.figures.search.budget import BANDED, highlighted
+from gansweep.report.figures.search.budget import MAX_BANDS, highlighted
 from gansweep.report.statistics import Scores
 from gansweep.report.style import labels, style
 from gansweep.report.style.style import Look
@@ -24,9 +24,9 @@ from gansweep.report.text.numbers import range_text
 
 CONFIGURATIONS, SEEDS = "configurations", "seeds"
 NAMES = {CONFIGURATIONS: "random configurations", SEEDS: "fresh seeds"}
-POINTS, WIDEST = 120, 30.0  # of a curve; the largest ratio that is drawn
-TABLED = (1.1, 1.5, 2.0)
-ANY = 1e9  # a ratio that every run reaches that has not failed
+N_POINTS, MAX_RATIO = 120, 30.0  # of a curve; the largest ratio that is drawn
+TABLE_RATIOS = (1.1, 1.5, 2.0)
+ANY_RATIO = 1e9  # a ratio that every run reaches that has not failed
 
 
 def profile_data(comparison: Comparison) -> pd.DataFrame:
@@ -38,11 +38,11 @@ def profile_data(comparison: Comparison) -> pd.DataFrame:
     lines = []
     for runs, groups in _groups(comparison).items():
         best = _best(comparison, runs)
-        ratios = np.unique([*np.geomspace(1, _widest(groups, best), POINTS), *TABLED, ANY])
+        ratios = np.unique([*np.geomspace(1, _widest(groups, best), N_POINTS), *TABLE_RATIOS, ANY_RATIO])
         for variant, scores in groups.items():
             share, low, high = statistics.profile(scores, best, ratios)
             curve = {
-                "ratio": np.where(ratios < ANY, ratios, math.inf),
+                "ratio": np.where(ratios < ANY_RATIO, ratios, math.inf),
                 "share": share,
                 "low": low,
                 "high": high,
@@ -80,11 +80,11 @@ def _widest(groups: dict[str, dict[str, Scores]], best: dict[str, float]) -> flo
     """The ratio that 19 of 20 runs reach that have not failed."""
     ratios = [scores / best[name] for mine in groups.values() for name, scores in mine.items()]
     finite = np.concatenate([values[np.isfinite(values)] for values in ratios])
-    return float(np.clip(np.quantile(finite, 0.95), 1.5, WIDEST))
+    return float(np.clip(np.quantile(finite, 0.95), 1.5, MAX_RATIO))
 
 
 def plot_profile(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
-    """Draw the profiles of one kind of runs: coloured those of `looks`, with bands for the first three."""
+    """Draw the profiles of one kind of runs: variants of `looks` in colour, the first three with bands."""
     ax = ax or style.new_figure(3.1, 4.5).subplots()
     curves = curves[np.isfinite(curves["ratio"])]
     style.log_axis(ax.xaxis, 1.0, float(curves["ratio"].max()), most=6)
@@ -97,12 +97,12 @@ def plot_profile(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None =
         if look is None:
             ax.plot(ratio, share, color=style.FAINT, linewidth=0.8, zorder=1)
             continue
-        if str(variant) in list(looks)[:BANDED]:
+        if str(variant) in list(looks)[:MAX_BANDS]:
             ax.fill_between(
                 ratio, 100 * curve["low"], 100 * curve["high"], color=look.color, alpha=0.13, linewidth=0
             )
         ax.plot(ratio, share, color=look.color, linewidth=1.5, zorder=4, clip_on=False)
-        marked = slice(POINTS // 8, None, POINTS // 4)
+        marked = slice(N_POINTS // 8, None, N_POINTS // 4)
         ax.plot(ratio[marked], share[marked], linestyle="", zorder=5, clip_on=False, **look.marker(3.5))
         ends.append((look, float(ratio.iloc[-1]), float(share.iloc[-1])))
     labels.end_labels(ax, ends)
@@ -141,7 +141,7 @@ def profile_plot(comparison: Comparison) -> Plot:
         f"{_sizes(curves)}; averaged over {len(comparison.datasets)} data set"
         f"{'s' if len(comparison.datasets) > 1 else ''}. A failed run never arrives, so a curve ends at or "
         "below its share of runs that did not fail, which the table holds. Bands: 95 % bootstrap intervals, "
-        f"resampled within data sets, of the {BANDED} highest; those of all are in the plotted data. "
+        f"resampled within data sets, of the {MAX_BANDS} highest; all intervals are in the plotted data. "
         "The table has Wilson’s interval where no run arrives, or all do.",
         alt="Line charts: share of runs within a factor of the best FID, against that factor, for "
         f"{comparison.labels(comparison.variants)}.",
@@ -161,13 +161,13 @@ def _sizes(curves: pd.DataFrame) -> str:
 
 def _table(comparison: Comparison, curves: pd.DataFrame) -> Table:
     """A line per variant and kind of runs: shares within some ratios, and that of runs that did not fail."""
-    columns = ["Variant", "Runs", *[f"within {100 * (r - 1):.0f} %, % [95 %]" for r in TABLED[:2]]]
+    columns = ["Variant", "Runs", *[f"within {100 * (r - 1):.0f} %, % [95 %]" for r in TABLE_RATIOS[:2]]]
     columns += ["within a factor of 2, % [95 %]", "did not fail, % [95 %]", "n"]
     rows = []
     for runs, here in curves.groupby("runs", sort=False):
         for variant in profile_ranking(here):
             mine = here[here["variant"] == variant]
-            n, chosen = int(mine["n"].iloc[0]), mine[mine["ratio"].isin([*TABLED, math.inf])]
+            n, chosen = int(mine["n"].iloc[0]), mine[mine["ratio"].isin([*TABLE_RATIOS, math.inf])]
             cells = [_share(point, n) for point in chosen[["share", "low", "high"]].to_numpy(float)]
             name = Cell(comparison.label(variant), variant=variant)
             trials = (draws if runs == CONFIGURATIONS else fresh_seeds)(variant=variant)
@@ -189,18 +189,18 @@ def _refusal(comparison: Comparison) -> str:
     sought = f"the sampler “{comparison.manifest.sampler}” seeks good configurations"
     if comparison.is_halved:
         sought = "the search prunes trials"
-    return f"No profile: {sought}, so its trials are no sample of them, and no winner ran on fresh seeds."
+    return f"No profile: {sought}, so its trials are not a sample of them, and no winner ran on fresh seeds."
 
 
 def _takeaway(comparison: Comparison, curves: pd.DataFrame) -> str:
     sentences = []
-    for runs, here in curves[curves["ratio"] == TABLED[-1]].groupby("runs", sort=False):
+    for runs, here in curves[curves["ratio"] == TABLE_RATIOS[-1]].groupby("runs", sort=False):
         order = profile_ranking(curves[curves["runs"] == runs])
         shares = 100 * here.set_index("variant")["share"].loc[order]
         most, least = str(shares.idxmax()), str(shares.idxmin())
         start = f"Of the {NAMES[str(runs)]} of {comparison.label(most)}, {shares[most]:.0f} %"
         text = f"{start} come within a factor of 2 of the best FID known"
         if not math.isclose(shares[most], shares[least]):
-            text += f", of those of {comparison.label(least)} {shares[least]:.0f} %"
+            text += f", of {comparison.label(least)} {shares[least]:.0f} %"
         sentences.append(f"{text}.")
     return " ".join(sentences)

@@ -21,8 +21,8 @@ from gansweep.report.style import style
 from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
-DRAWN = 600  # dots of a panel
-ENOUGH = 3  # configurations for a rank correlation
+MAX_DOTS = 600  # dots of a panel
+MIN_CONFIGURATIONS = 3  # configurations for a rank correlation
 REGRETS = ["moved_there", "regret_there", "moved_here", "regret_here"]
 
 
@@ -48,7 +48,7 @@ def transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
     for (other, variant), mine in pairs.groupby(["other", "variant"], sort=False):
         here, there = mine["here"].to_numpy(float), mine["there"].to_numpy(float)
         line: dict[str, Any] = {"other": other, "variant": variant, "n": len(mine)}
-        if len(mine) >= ENOUGH:
+        if len(mine) >= MIN_CONFIGURATIONS:
             found = statistics.rank_correlation(here, there)
             line |= {"correlation": found.value, "low": found.low, "high": found.high}
         line["moved_there"], line["regret_there"] = _moved(here, there)
@@ -80,7 +80,7 @@ def plot_transfer(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | None =
     generator = np.random.default_rng(0)
     x, y = (_place(pairs[name], lane, generator) for name, lane in zip(("here", "there"), lanes, strict=True))
     dots: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 2.2, "markeredgewidth": 0}
-    every = math.ceil(len(pairs) / DRAWN)
+    every = math.ceil(len(pairs) / MAX_DOTS)
     for variant, mine in pairs.assign(x=x, y=y).groupby("variant"):
         look, drawn = looks.get(str(variant)), mine[::every]
         if look is None:
@@ -137,7 +137,7 @@ def transfer_plot(comparison: Comparison) -> Plot | None:
     with style.house_style():
         figure = transfer_figure(comparison, pairs)
     most = int(pairs.groupby("other").size().max())
-    every = math.ceil(most / DRAWN)
+    every = math.ceil(most / MAX_DOTS)
     return Plot(
         name="transfer",
         question="Does a good configuration stay good on another data set?",
@@ -146,7 +146,7 @@ def transfer_plot(comparison: Comparison) -> Plot | None:
         "failures lie in the grey lanes. Markers: the best configuration of each variant on "
         f"{first}.{f' One in {every} of {most} dots is drawn, all count.' if every > 1 else ''} Rank "
         "correlation: Spearman’s, failures tied as worst, with a 95 % bootstrap interval. Each result is of "
-        "one seed, so part of what is lost is luck: some would be lost on the same data set too.",
+        "one seed, so part of the difference is luck, which would also appear on one data set.",
         alt=f"Scatter charts: FID of each configuration on {first} against its FID on another data set.",
         figure=figure,
         data=pairs,
@@ -190,7 +190,7 @@ def _takeaway(comparison: Comparison, summary: pd.DataFrame) -> str:
 
 
 def _sentence(comparison: Comparison, other: str, lines: pd.DataFrame) -> str:
-    """How alike the orders are, and what the winners of the first data set cost on the other."""
+    """The correlation of the orders, and the FIDs of the winners of the first data set on the other."""
     here, there = (comparison.dataset_label(name) for name in (comparison.datasets[0], other))
     known = lines.dropna(subset=["correlation"]).sort_values("correlation", kind="stable")
     moved = lines.dropna(subset=["regret_there"]).sort_values("regret_there", kind="stable")

@@ -19,7 +19,7 @@ from gansweep.report.style import style
 from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
-from gansweep.results.row import FAILED, Phase
+from gansweep.results.row import FAILED, Phase, Status
 
 VARIANCE_COLUMNS = [
     "dataset",
@@ -31,6 +31,7 @@ VARIANCE_COLUMNS = [
     "low",
     "high",
     "sd_seed",
+    "sd_configuration",
 ]
 
 
@@ -108,8 +109,8 @@ def variance_plot(comparison: Comparison) -> Plot | None:
         caption="Random configurations of each search, run again on fresh seeds: "
         f"{range_text(splits['configurations'])} configurations, {range_text(splits['runs'])} runs a variant "
         "and data set. Coloured: the share of the variance of log FID between configurations, with its "
-        "95 % bootstrap interval over configurations; the rest lies between seeds of one configuration. "
-        f"Failed runs have no log FID and are left out, {int(splits['failed'].sum())} of "
+        "95 % bootstrap interval over configurations; the remainder lies between seeds of one configuration. "
+        f"Failed runs have no log FID and are omitted, {int(splits['failed'].sum())} of "
         f"{int(splits['runs'].sum())}; the table counts them.",
         alt="Bar chart, a row per variant: share of the variance of FID that the configuration explains, and "
         "its interval.",
@@ -140,7 +141,7 @@ def _table(comparison: Comparison, splits: pd.DataFrame) -> Table:
             both = math.sqrt(2) * split["sd_seed"]  # the sd of a difference of two
             cells += [Cell(_percent(sd), value=sd) for sd in (split["sd_seed"], both)]
         counts = [int(split[name]) for name in ("configurations", "runs", "failed")]
-        finite = linked(cells, _runs(comparison, split, "completed"))
+        finite = linked(cells, _runs(comparison, split, Status.COMPLETED))
         rows.append(
             (*finite, *linked([Cell(str(n), value=n) for n in counts], _runs(comparison, split, FINISHED)))
         )
