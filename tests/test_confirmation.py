@@ -13,8 +13,8 @@ from synthetic import EVALUATIONS, STEPS, make_study
 
 from gansweep.report.comparison import read_comparison
 from gansweep.report.figures import plots
-from gansweep.report.figures.fresh_seeds.confirmation import TABLE_COLUMNS, confirmation_plot
-from gansweep.report.page.page import write_formats
+from gansweep.report.figures.fresh_seeds.confirmation import _TABLE_COLUMNS, confirmation_plot
+from gansweep.report.page.page import _write_formats
 from gansweep.report.statistics import quantile
 from gansweep.report.text.verdict import cautions, verdict
 from gansweep.results import phases
@@ -53,7 +53,7 @@ def study(tmp_path_factory):
 
 def test_the_table_states_every_seed_and_the_search_beside_them(study):
     plot = confirmation_plot(read_comparison(study), "digits")
-    rows = {row[0].variant: dict(zip(TABLE_COLUMNS, row, strict=True)) for row in plot.table.rows}
+    rows = {row[0].variant: dict(zip(_TABLE_COLUMNS, row, strict=True)) for row in plot.table.rows}
     assert set(list(rows)[:2]) == {"ns", "wgan"} and list(rows)[2] == "vae"
     for variant, row in rows.items():
         assert row["Seeds"].value == 9
@@ -79,7 +79,7 @@ def test_the_page_leads_with_them(study):
     comparison = read_comparison(study)
     first, *_ = plots(comparison)
     assert first.name == "confirmed-digits"
-    page = write_formats(comparison, [first], ("html",)).read_text()
+    page = _write_formats(comparison, [first], ("html",)).read_text()
     assert page[page.index('id="figure-') :].startswith('id="figure-confirmed-digits"')
     assert json_manifest(study)["budget"]["confirm"] == CONFIRM
 

@@ -9,11 +9,11 @@ from PIL import Image
 
 from gansweep import cli
 from gansweep.demos.discriminator import explanation, record_training, write_pictures
-from gansweep.demos.discriminator.drawing import early, plot_snapshot
+from gansweep.demos.discriminator.drawing import _early, plot_snapshot
 from gansweep.demos.discriminator.optimum import (
-    POTENTIAL,
-    RATIO,
-    SIDE,
+    _POTENTIAL,
+    _RATIO,
+    _SIDE,
     fitted,
     optimal_score_of,
     optimum_of,
@@ -64,20 +64,22 @@ def test_an_optimal_score_reads_as_p_over_p_plus_q(name):
 
 def test_scores_without_a_scale_are_fitted():
     weight = P + Q
-    optimum = RATIO.values(P, Q, DX)
+    optimum = _RATIO.values(P, Q, DX)
     np.testing.assert_allclose(fitted(3 * optimum - 7, optimum, weight), optimum, atol=1e-9)
     assert np.ptp(fitted(-optimum, optimum, weight)) < 1e-9  # a D that is upside down is not turned round
 
 
 def test_the_best_discriminators():
-    assert optimum_of(VARIANTS["wgan_gp"].variant) is POTENTIAL
-    assert optimum_of(VARIANTS["hinge"].variant) is SIDE and optimum_of(VARIANTS["fgan_tv"].variant) is SIDE
-    assert optimum_of(VARIANTS["fgan_kl"].variant) is RATIO and optimum_of(VARIANTS["rsgan"].variant) is RATIO
-    np.testing.assert_array_equal(SIDE.values(P, Q, DX), X < 0.5)
+    assert optimum_of(VARIANTS["wgan_gp"].variant) is _POTENTIAL
+    assert optimum_of(VARIANTS["hinge"].variant) is _SIDE and optimum_of(VARIANTS["fgan_tv"].variant) is _SIDE
+    assert (
+        optimum_of(VARIANTS["fgan_kl"].variant) is _RATIO and optimum_of(VARIANTS["rsgan"].variant) is _RATIO
+    )
+    np.testing.assert_array_equal(_SIDE.values(P, Q, DX), X < 0.5)
 
 
 def test_the_potential_attains_the_wasserstein_distance():
-    potential = POTENTIAL.values(P, Q, DX)
+    potential = _POTENTIAL.values(P, Q, DX)
     inside = np.abs(X) < 5
     slope = np.abs(np.diff(potential[inside])).max() / DX  # 1, before it was scaled to [0, 1]
     attained = float(((P - Q) * potential).sum() * DX) / slope
@@ -100,7 +102,7 @@ def test_the_pictures_show_every_moment(training, tmp_path):
 
 def test_panels_are_denser_at_the_start():
     for n in (1, 3, 8, 41):
-        chosen = early(n, 8)
+        chosen = _early(n, 8)
         assert chosen[0] == 0 and chosen[-1] == n - 1 and len(chosen) == min(n, 8)
         assert chosen == sorted(set(chosen))
 

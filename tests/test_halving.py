@@ -24,7 +24,7 @@ from gansweep.report.costs import trial_costs
 from gansweep.report.figures import plots
 from gansweep.report.figures.search.budget import budget_plot
 from gansweep.report.figures.search.halving import halving_plot
-from gansweep.report.page.page import write_formats
+from gansweep.report.page.page import _write_formats
 from gansweep.report.summary import summary_table
 from gansweep.report.verify.row_checks import check_rows
 from gansweep.results.columns import columns, typed, violations
@@ -369,7 +369,9 @@ def test_a_bracket_costs_what_all_its_trials_cost(reports):
 
 def test_the_page_says_what_halving_means(reports):
     halved = reports[1]
-    page = write_formats(halved, [halving_plot(halved, "digits"), budget_plot(halved)], ("html",)).read_text()
+    page = _write_formats(
+        halved, [halving_plot(halved, "digits"), budget_plot(halved)], ("html",)
+    ).read_text()
     assert "by successive halving, so what their final FID would be is unknown" in page
     assert "counts independent brackets of 9 configurations in place of single" in page
     assert "try k random brackets and keep the best" in page and "with a budget of 4 brackets" in page.lower()

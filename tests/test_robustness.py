@@ -10,8 +10,8 @@ import torchvision
 
 from gansweep import data
 from gansweep.demos.fid import EXPERIMENTS, run
+from gansweep.demos.fid.bias import _line
 from gansweep.demos.fid.bias import findings as findings_of_bias
-from gansweep.demos.fid.bias import line
 from gansweep.demos.fid.distortions import KINDS
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation, check_metrics
@@ -90,7 +90,7 @@ def tables(digits):
 def test_real_images_have_a_bias_in_proportion_to_one_over_their_number(tables):
     table = tables["bias"]
     assert (table["fid"] > 0).all()
-    intercept, sd, slope = line(table)
+    intercept, sd, slope = _line(table)
     assert abs(intercept) < 3 * sd / np.sqrt(15)  # infinitely many have none
     gaussian = table["gaussian"] * table["n"]
     assert gaussian.std() < 1e-9 * gaussian.mean()

@@ -6,7 +6,7 @@ from typing import Any
 
 from gansweep.cli.options import add_results, command, folder_of, positive, share, trial_of
 
-OF_A_TRIAL = "STUDY/TRIAL, as quickstart/digits-ns-0003"
+_OF_A_TRIAL = "STUDY/TRIAL, as quickstart/digits-ns-0003"
 
 
 def add(commands: Any) -> None:
@@ -26,13 +26,13 @@ def add(commands: Any) -> None:
     parser.add_argument("study", help="name of a study that has run, or its folder")
     add_results(parser)
     parser = command(commands, "reproduce", reproduce)
-    parser.add_argument("trial", help=OF_A_TRIAL)
+    parser.add_argument("trial", help=_OF_A_TRIAL)
     parser.add_argument(
         "--alone", action="store_true", help="train it without its pack: faster, but rounding differs"
     )
     add_results(parser)
     parser = command(commands, "sample", sample)
-    parser.add_argument("trial", help=OF_A_TRIAL)
+    parser.add_argument("trial", help=_OF_A_TRIAL)
     parser.add_argument("--n", type=positive, default=64, help="number of samples")
     parser.add_argument("--seed", type=int, default=0, help="seed of the latents")
     parser.add_argument(

@@ -15,9 +15,9 @@ from gansweep.cli.options import add_results, command
 if TYPE_CHECKING:
     from gansweep.results.status.status import Status
 
-REFRESH_SECONDS = 5.0  # between two readings of `status --watch`
-STOP_TIMEOUT_SECONDS = 60.0  # until `stop` no longer waits for the driver
-MAX_FAILURE_KINDS = 4  # that `status` prints
+_REFRESH_SECONDS = 5.0  # between two readings of `status --watch`
+_STOP_TIMEOUT_SECONDS = 60.0  # until `stop` no longer waits for the driver
+_MAX_FAILURE_KINDS = 4  # that `status` prints
 
 
 def add(commands: Any) -> None:
@@ -52,7 +52,7 @@ def status(options: argparse.Namespace) -> int:
 def _shown(found: "Status", as_json: bool) -> str:
     if as_json:
         return json.dumps(found.as_json(), allow_nan=False)
-    return "\n".join(lines(found, shutil.get_terminal_size().columns))
+    return "\n".join(_lines(found, shutil.get_terminal_size().columns))
 
 
 def _keep_watching(reader: Any, as_json: bool) -> int:
@@ -64,17 +64,17 @@ def _keep_watching(reader: Any, as_json: bool) -> int:
         while True:
             found = reader.read()
             if sys.stdout.isatty() and not as_json:
-                screen.draw(list(lines(found, shutil.get_terminal_size().columns)))
+                screen.draw(list(_lines(found, shutil.get_terminal_size().columns)))
             else:
                 print(_shown(found, as_json), flush=True)
             if found.state in ("done", "stopped"):
                 return 0
-            time.sleep(REFRESH_SECONDS)
+            time.sleep(_REFRESH_SECONDS)
     except KeyboardInterrupt:
         return 0
 
 
-def lines(found: "Status", width: int) -> Iterator[str]:
+def _lines(found: "Status", width: int) -> Iterator[str]:
     """Yields the status of a study as lines of text."""
     from gansweep.results.row import Outcome
     from gansweep.results.status.display import cell_lines
@@ -128,12 +128,12 @@ def _failures(found: "Status") -> Iterator[str]:
         return
     yield f"failed: {counted(found.progress.outcomes, skip=NOT_FAILED)}"
     groups = failures(found.progress)
-    for group in groups[:MAX_FAILURE_KINDS]:
+    for group in groups[:_MAX_FAILURE_KINDS]:
         first = "" if group.n_trials == 1 else f" and {group.n_trials - 1} more"
         where = f" (see {group.log})" if group.log else ""
         yield f"  {group.outcome}: {group.message[:200]}: {group.trial}{first}{where}"
-    if len(groups) > MAX_FAILURE_KINDS:
-        yield f"  and {len(groups) - MAX_FAILURE_KINDS} more kinds"
+    if len(groups) > _MAX_FAILURE_KINDS:
+        yield f"  and {len(groups) - _MAX_FAILURE_KINDS} more kinds"
 
 
 def _incidents(found: "Status") -> Iterator[str]:
@@ -190,7 +190,7 @@ def stop(options: argparse.Namespace) -> int:
         return 0
     request_stop(folder)
     print(f"requested the driver on {driver} to stop", flush=True)
-    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    deadline = time.monotonic() + _STOP_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         time.sleep(0.5)
         now = read_driver(folder)
@@ -201,7 +201,7 @@ def stop(options: argparse.Namespace) -> int:
             return 0
     doing = "has not read the request yet" if is_stop_requested(folder) else "is still finishing its work"
     print(
-        f"after {STOP_TIMEOUT_SECONDS:.0f} s the driver {doing}; check with `gansweep status {options.study}`"
+        f"after {_STOP_TIMEOUT_SECONDS:.0f} s the driver {doing}; check with `gansweep status {options.study}`"
     )
     return 1
 

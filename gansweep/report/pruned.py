@@ -14,7 +14,7 @@ from gansweep.results.halving import Bracket, group, n_started, place
 from gansweep.results.plan import Budget
 from gansweep.results.row import Outcome
 
-CELL = ["dataset", "variant"]
+_CELL = ["dataset", "variant"]
 
 
 def complete(finished: pd.DataFrame, plan: Budget) -> pd.DataFrame:
@@ -22,13 +22,13 @@ def complete(finished: pd.DataFrame, plan: Budget) -> pd.DataFrame:
     brackets = _brackets(plan)
     numbers = [place(int(number), brackets)[0][0] for number in finished["trial_number"]]
     known, size = finished.assign(group=numbers), n_started(brackets)
-    return known[known.groupby([*CELL, "group"])["trial_id"].transform("size") == size]
+    return known[known.groupby([*_CELL, "group"])["trial_id"].transform("size") == size]
 
 
 def draws(finished: pd.DataFrame, plan: Budget) -> pd.DataFrame:
     """Returns a line per complete group: dataset, variant, group, and as score the lowest FID of its trials
     that were trained to their end; +inf if all of them failed."""
-    found = complete(finished, plan).groupby([*CELL, "group"], as_index=False)["score"].min()
+    found = complete(finished, plan).groupby([*_CELL, "group"], as_index=False)["score"].min()
     return found.assign(score=found["score"].fillna(math.inf))
 
 

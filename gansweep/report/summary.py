@@ -19,7 +19,7 @@ from gansweep.results.columns import OUTCOMES
 from gansweep.results.row import FAILED, Outcome, Phase, Status, finite
 from gansweep.results.status.words import first_line
 
-FAILED_OR_COLLAPSED = (Outcome.COLLAPSED, *FAILED)
+_FAILED_OR_COLLAPSED = (Outcome.COLLAPSED, *FAILED)
 MAX_MESSAGE = 300  # characters of an error message
 
 
@@ -37,12 +37,12 @@ def summary_table(comparison: Comparison) -> pd.DataFrame:
     lines = [
         _summary_line(comparison, dataset, variant, comparison.confirmed_scores(dataset))
         for dataset in comparison.datasets
-        for variant in ordered(comparison, dataset)
+        for variant in _ordered(comparison, dataset)
     ]
     return pd.DataFrame(lines)
 
 
-def ordered(comparison: Comparison, dataset: str) -> list[str]:
+def _ordered(comparison: Comparison, dataset: str) -> list[str]:
     """All variants, those with fresh seeds first, by their median; the others as the search ranks them."""
     confirmed = list(comparison.confirmed_scores(dataset))
     return confirmed + [name for name in comparison.ranked(dataset) if name not in confirmed]
@@ -105,7 +105,7 @@ def _fresh_seeds(seeds: pd.DataFrame, variant: str, confirmed: dict[str, Scores]
         "seeds_median": finite(estimate.value) if estimate else None,
         "seeds_median_low": finite(estimate.low) if estimate else None,
         "seeds_median_high": finite(estimate.high) if estimate else None,
-        "seeds_bad": int(seeds["outcome"].isin(FAILED_OR_COLLAPSED).sum()),
+        "seeds_bad": int(seeds["outcome"].isin(_FAILED_OR_COLLAPSED).sum()),
         "seeds_leading": variant in leading,
     }
 
@@ -142,7 +142,7 @@ def _summary_cells(comparison: Comparison, line: dict[Any, Any], at: str) -> Ite
         "Median FID of fresh seeds [95 %]",
         _interval(line, "seeds_median", seeds) if line["seeds"] else Cell("–", value=math.nan),
     )
-    bad = where(**cell, phase=Phase.CONFIRM, outcome=FAILED_OR_COLLAPSED)
+    bad = where(**cell, phase=Phase.CONFIRM, outcome=_FAILED_OR_COLLAPSED)
     yield "Bad seeds", Cell(f"{line['seeds_bad']} of {line['seeds']}", value=line["seeds_bad"], trials=bad)
     has_budget = line["n"] and not pd.isna(line["k"])
     middle = _interval(line, "median_best_k", finished) if has_budget else Cell("–", value=math.nan)

@@ -14,22 +14,22 @@ from gansweep.report.style import style
 from gansweep.report.style.panels import small_panels
 from gansweep.variants import VARIANTS
 
-N_PANELS = 8
-FRAME_MILLISECONDS, LAST_FRAME_MILLISECONDS = 120, 2500
-DASHED = (0, (3, 1.4))
+_N_PANELS = 8
+_FRAME_MILLISECONDS, _LAST_FRAME_MILLISECONDS = 120, 2500
+_DASHED = (0, (3, 1.4))
 
 
 def write_pictures(training: Training, folder: Path) -> list[Path]:
     """Write figures/<name>.png, .svg and .pdf, data/<name>.csv and <name>.gif; return the PNG and the GIF."""
     name = f"{training.variant}-on-a-line"
     with style.house_style():
-        figure = snapshot_figure(training)
-    style.save(figure, folder, name, snapshot_data(training))
-    write_atomically(folder / f"{name}.gif", animation(training))
+        figure = _snapshot_figure(training)
+    style.save(figure, folder, name, _snapshot_data(training))
+    write_atomically(folder / f"{name}.gif", _animation(training))
     return [folder / "figures" / f"{name}.png", folder / f"{name}.gif"]
 
 
-def snapshot_data(training: Training) -> pd.DataFrame:
+def _snapshot_data(training: Training) -> pd.DataFrame:
     """All that is drawn, one line for each snapshot and point of the axis."""
     return pd.concat(
         [
@@ -56,7 +56,7 @@ def plot_snapshot(training: Training, snapshot: Snapshot, ax: Axes | None = None
     ax.fill_between(training.x, training.p / peak, color=style.FAINT, linewidth=0)
     ax.fill_between(training.x, snapshot.q / peak, color=hue, alpha=0.25, linewidth=0)
     ax.plot(training.x, snapshot.q / peak, color=hue, linewidth=1.1)
-    ax.plot(training.x, snapshot.optimum, color=style.MUTE, linewidth=1.1, linestyle=DASHED)
+    ax.plot(training.x, snapshot.optimum, color=style.MUTE, linewidth=1.1, linestyle=_DASHED)
     ax.plot(training.x, snapshot.discriminator, color=style.INK, linewidth=1.4)
     ax.axhline(0.5, color=style.GRID, linewidth=0.6, zorder=0)
     ax.set_xlim(training.x[0], training.x[-1])
@@ -66,10 +66,10 @@ def plot_snapshot(training: Training, snapshot: Snapshot, ax: Axes | None = None
     return ax
 
 
-def snapshot_figure(training: Training) -> Figure:
+def _snapshot_figure(training: Training) -> Figure:
     """Eight snapshots, close together at first and ever farther apart: most happens early."""
-    chosen = [training.snapshots[i] for i in early(len(training.snapshots), N_PANELS)]
-    panels = small_panels(N_PANELS, height=1.75, margin=0.0)
+    chosen = [training.snapshots[i] for i in _early(len(training.snapshots), _N_PANELS)]
+    panels = small_panels(_N_PANELS, height=1.75, margin=0.0)
     for ax, snapshot in zip(panels.axes, chosen, strict=False):
         plot_snapshot(training, snapshot, ax)
     for ax in panels.axes[len(chosen) :]:
@@ -80,10 +80,10 @@ def snapshot_figure(training: Training) -> Figure:
     return panels.figure
 
 
-def early(n: int, k: int) -> list[int]:
+def _early(n: int, k: int) -> list[int]:
     """At most k of n indices, the first and the last among them, denser at the start.
 
-    >>> early(41, 8), early(3, 8)
+    >>> _early(41, 8), _early(3, 8)
     ([0, 1, 3, 7, 13, 20, 29, 40], [0, 1, 2])
     """
     return sorted({min(n - 1, max(i, round((n - 1) * (i / (k - 1)) ** 2))) for i in range(k)})
@@ -95,18 +95,18 @@ def _add_legend(figure: Figure, training: Training) -> None:
         style.legend_entry("data", color=style.FAINT, linewidth=6),
         style.legend_entry("samples of G", color=hue, linewidth=1.6),
         style.legend_entry("D", color=style.INK, linewidth=1.4),
-        style.legend_entry(f"best D: {training.ideal}", color=style.MUTE, linewidth=1.1, linestyle=DASHED),
+        style.legend_entry(f"best D: {training.ideal}", color=style.MUTE, linewidth=1.1, linestyle=_DASHED),
     ]
     figure.legend(handles=entries, loc="outside lower center", ncol=4)
 
 
-def animation(training: Training) -> bytes:
+def _animation(training: Training) -> bytes:
     """All snapshots as a GIF that repeats."""
     frames = [_frame(training, snapshot) for snapshot in training.snapshots]
     # One palette for all frames: with one for each, colours would flicker.
     palette = frames[len(frames) // 2].quantize(64)
     images = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    durations = [FRAME_MILLISECONDS] * (len(images) - 1) + [LAST_FRAME_MILLISECONDS]
+    durations = [_FRAME_MILLISECONDS] * (len(images) - 1) + [_LAST_FRAME_MILLISECONDS]
     file = io.BytesIO()
     images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
     return file.getvalue()

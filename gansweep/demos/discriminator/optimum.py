@@ -19,7 +19,7 @@ from gansweep.variants.wasserstein import Wasserstein
 Array: TypeAlias = NDArray[np.float64]
 OptimalScore: TypeAlias = Callable[[Array], Array]  # log(p / q) -> the optimal score, increasing
 
-LIMIT = 12.0  # of |log(p / q)|: beyond it a probability is drawn as 0 or 1
+_LIMIT = 12.0  # of |log(p / q)|: beyond it a probability is drawn as 0 or 1
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,17 @@ def _potential(p: Array, q: Array, dx: float) -> Array:
     return (potential - potential.min()) / max(float(np.ptp(potential)), dx)
 
 
-RATIO = Optimum("p / (p + q)", _ratio)
-SIDE = Optimum("1 where p > q", _side)
-POTENTIAL = Optimum("the potential of optimal transport", _potential)
+_RATIO = Optimum("p / (p + q)", _ratio)
+_SIDE = Optimum("1 where p > q", _side)
+_POTENTIAL = Optimum("the potential of optimal transport", _potential)
 
 
 def optimum_of(variant: Variant) -> Optimum:
     """Returns the optimum of D in a variant; p / (p + q) for variants that compare scores with each other."""
     if isinstance(variant, Wasserstein):
-        return POTENTIAL
+        return _POTENTIAL
     is_sign = isinstance(variant, FGAN) and variant.divergence == "tv"
-    return SIDE if is_sign or isinstance(variant, Hinge) else RATIO
+    return _SIDE if is_sign or isinstance(variant, Hinge) else _RATIO
 
 
 def optimal_score_of(variant: Variant) -> OptimalScore | None:
@@ -85,7 +85,7 @@ def probability(reading: OptimalScore, score: Array) -> Array:
     >>> probability(lambda r: 2 * r, np.array([0.0, 2.0])).round(4)
     array([0.5   , 0.7311])
     """
-    ratios = np.linspace(-LIMIT, LIMIT, 2401)
+    ratios = np.linspace(-_LIMIT, _LIMIT, 2401)
     return np.asarray(expit(np.interp(score, reading(ratios), ratios)))
 
 

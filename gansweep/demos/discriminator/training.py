@@ -29,9 +29,9 @@ TARGETS = {  # name -> the data set and its density
     "gaussian": ("gaussian_1d", Mixture1D(weights=(1.0,), means=(0.0,), sds=(1.0,))),
     "mixture": ("mixture_1d", FGAN_MIXTURE),
 }
-N_SAMPLES, N_POINTS = 8000, 300  # samples that p_g is estimated from; points on the axis
-BANDWIDTH = 0.15  # standard deviation of the kernel; the target is blurred by it too, so that both compare
-RARE = 0.005  # of the largest density: D is not shown at rarer points
+_N_SAMPLES, _N_POINTS = 8000, 300  # samples that p_g is estimated from; points on the axis
+_BANDWIDTH = 0.15  # standard deviation of the kernel; the target is blurred by it too, so that both compare
+_RARE = 0.005  # of the largest density: D is not shown at rarer points
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def record_training(name: str, target: str, steps: int, n_snapshots: int = 41) -
     published = _check(name, target)
     source, density = TARGETS[target]
     dataset = data.load(source)
-    x = np.linspace(density.mean - 3.5 * density.sd, density.mean + 3.5 * density.sd, N_POINTS)
+    x = np.linspace(density.mean - 3.5 * density.sd, density.mean + 3.5 * density.sd, _N_POINTS)
     p = np.exp(_blurred(density).log_density(x))
     pack = Pack([_member(name, published, source)], dataset, torch.device("cpu"))
     ideal, reading = optimum_of(published.variant), optimal_score_of(published.variant)
@@ -139,7 +139,7 @@ def _snapshot(
     gap = float(np.average(np.abs(said - optimum), weights=p + q))
     mean = np.maximum((p + q) / 2, 1e-300)
     jsd = 0.5 * dx * float(np.sum(_xlogx(p, mean) + _xlogx(q, mean)))
-    rare = np.maximum(p, q) < RARE * p.max()
+    rare = np.maximum(p, q) < _RARE * p.max()
     optimum, said = (np.where(rare, np.nan, values) for values in (optimum, said))
     return Snapshot(step, q, optimum, said, jsd, gap)
 
@@ -150,7 +150,7 @@ def _xlogx(density: Array, mean: Array) -> Array:
 
 def _samples(pack: Pack) -> Array:
     """Samples [N_SAMPLES] from latents that are the same at every call."""
-    z = latents((N_SAMPLES, pack.z_dim), pack.prior, torch.Generator().manual_seed(0))
+    z = latents((_N_SAMPLES, pack.z_dim), pack.prior, torch.Generator().manual_seed(0))
     return torch.cat(list(pack.samples(z)), 1)[0, :, 0].double().numpy()
 
 
@@ -166,10 +166,10 @@ def _score(pack: Pack, x: Array) -> Array:
 
 def _density(samples: Array, x: Array) -> Array:
     """A kernel density estimate at x, [n]."""
-    kernels = np.exp(Gaussian(0.0, BANDWIDTH).log_density(x[:, None] - samples))
+    kernels = np.exp(Gaussian(0.0, _BANDWIDTH).log_density(x[:, None] - samples))
     return np.asarray(kernels.mean(axis=1))
 
 
 def _blurred(density: Mixture1D) -> Mixture1D:
-    sds = tuple(float(np.hypot(sd, BANDWIDTH)) for sd in density.sds)
+    sds = tuple(float(np.hypot(sd, _BANDWIDTH)) for sd in density.sds)
     return Mixture1D(weights=density.weights, means=density.means, sds=sds)

@@ -20,7 +20,7 @@ from gansweep.evaluation.metrics.features import frechet, statistics
 from gansweep.report import statistics as study_statistics
 from gansweep.report.style import style
 
-PAPER_CORRELATION = 0.9  # Spearman's, of Inception's and VGG's FIDs of the paper's generators of faces
+_PAPER_CORRELATION = 0.9  # Spearman's, of Inception's and VGG's FIDs of the paper's generators of faces
 
 
 def agreement(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: int) -> pd.DataFrame:
@@ -86,7 +86,7 @@ def findings(table: pd.DataFrame) -> list[str]:
         f"Spearman's rank correlation of the two FIDs is {rho.value:.2f}, 95 % interval {rho.low:.2f} to "
         f"{rho.high:.2f}; {share:.0%} of all pairs are in the same order.",
         f"Within one kind of flaw it is {within[worst]:.2f} ({KINDS[worst].label}) or higher.",
-        f"Lucic et al. (2018) report {PAPER_CORRELATION} for Inception and VGG, with generators of faces.",
+        f"Lucic et al. (2018) report {_PAPER_CORRELATION} for Inception and VGG, with generators of faces.",
     ]
 
 

@@ -17,8 +17,8 @@ from gansweep.evaluation.metrics.features import statistics
 from gansweep.evaluation.metrics.fid_infinity import fid_by_size
 from gansweep.report.style import style
 
-DISTURBANCES = ("noise", "blur")
-N_LEVELS, MAX_IMAGES = 8, 10_000
+_DISTURBANCES = ("noise", "blur")
+_N_LEVELS, _MAX_IMAGES = 8, 10_000
 
 
 def disturbance(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: int) -> pd.DataFrame:
@@ -40,10 +40,10 @@ def disturbance(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: 
     extractor, extract = load_extractor(dataset, evaluation)
     real = extract(dataset.test)
     reference = statistics(real)
-    base = dataset.train[split(len(dataset.train), min(len(dataset.train), MAX_IMAGES))[1]]
+    base = dataset.train[split(len(dataset.train), min(len(dataset.train), _MAX_IMAGES))[1]]
     n, rows = len(base) // 2, []
-    for kind in DISTURBANCES:
-        for level in np.linspace(0, KINDS[kind].high, N_LEVELS):
+    for kind in _DISTURBANCES:
+        for level in np.linspace(0, KINDS[kind].high, _N_LEVELS):
             stream = torch.Generator().manual_seed(seed)
             seen = extract(KINDS[kind].worsen(base, None, level, stream))
             fids = fid_by_size(seen, reference, [n] * n_repeats, seed)
@@ -57,7 +57,7 @@ def findings(table: pd.DataFrame) -> list[str]:
     """Sentences, computed from the table."""
     first = table.iloc[0]
     seen = f"{first['label']} as {first['extractor']} sees it"
-    words = [_on_kind(table[table["kind"] == kind], kind) for kind in DISTURBANCES]
+    words = [_on_kind(table[table["kind"] == kind], kind) for kind in _DISTURBANCES]
     return [f"{seen}: test images against {first['n']:,} disturbed ones.", *words]
 
 
@@ -72,8 +72,8 @@ def _on_kind(table: pd.DataFrame, kind: str) -> str:
 def draw(table: pd.DataFrame) -> Figure:
     """FID over the level, a panel for each kind."""
     figure = style.new_figure(2.5)
-    axes = figure.subplots(1, len(DISTURBANCES), sharey=True)
-    for kind, ax in zip(DISTURBANCES, axes, strict=True):
+    axes = figure.subplots(1, len(_DISTURBANCES), sharey=True)
+    for kind, ax in zip(_DISTURBANCES, axes, strict=True):
         plot_disturbance(table, kind, ax)
     axes[0].set_ylabel("FID")
     figure.suptitle(

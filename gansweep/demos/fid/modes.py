@@ -16,7 +16,7 @@ from gansweep.evaluation.metrics.features import statistics
 from gansweep.evaluation.metrics.fid_infinity import fid_by_size
 from gansweep.report.style import style
 
-SUBSAMPLE_SHARE = 0.75  # of the images of one class are in a subsample, so that subsamples differ
+_SUBSAMPLE_SHARE = 0.75  # of the images of one class are in a subsample, so that subsamples differ
 
 
 def modes(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: int) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def modes(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: int) -
     features, order = real.all, shuffled(len(real.all), np.random.RandomState(seed))
     whole, other = order[: len(order) // 2], order[len(order) // 2 :]
     reference, labels = statistics(features[whole]), real.labels[other]
-    n = int(SUBSAMPLE_SHARE * (labels == 0).sum())
+    n = int(_SUBSAMPLE_SHARE * (labels == 0).sum())
     rows: list[dict[str, Any]] = []
     for k in range(1, dataset.n_classes + 1):
         fids = fid_by_size(features[other[labels < k]], reference, [n] * n_repeats, seed)

@@ -14,7 +14,7 @@ from gansweep.results.folder import StudyFolder
 from gansweep.results.study_file import ResolvedStudy, read_study
 
 SEEDS, TRIALS = "seeds", "trials"
-COMMON = ("batch_size", "optimizer", "conditional", "precision")  # common to all trials of a resolved study
+_COMMON = ("batch_size", "optimizer", "conditional", "precision")  # common to all trials of a resolved study
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _obstacles(before: Comparison, after: Comparison, dataset: str, variant: str
     if networks[0] != networks[1]:
         yield f"other architecture: {listing(sorted(networks[0]))} and {listing(sorted(networks[1]))}"
     resolved = [_resolved(study.folder) for study in (before, after)]
-    for name in COMMON if all(resolved) else ():
+    for name in _COMMON if all(resolved) else ():
         values = [getattr(study, name) for study in resolved]
         if values[0] != values[1]:
             yield f"other {name}: {values[0]} and {values[1]}"

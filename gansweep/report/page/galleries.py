@@ -14,9 +14,9 @@ from gansweep.report.text.numbers import fid_text
 from gansweep.results.metrics import in_strips
 from gansweep.results.row import slug
 
-LOSSLESS_BELOW = 40_000  # pixels: lossy compression blurs the colours of tiny images
-ROWS = 8  # of images, in a grid
-EXAMPLE_ROWS = 4  # of images, in a grid of an example of an FID
+_LOSSLESS_BELOW = 40_000  # pixels: lossy compression blurs the colours of tiny images
+_ROWS = 8  # of images, in a grid
+_EXAMPLE_ROWS = 4  # of images, in a grid of an example of an FID
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _gallery(comparison: Comparison, dataset: str, trials: list[pd.Series]) -> G
     groups: list[tuple[str, tuple[Grid, ...]]] = []
     real = own_file(comparison.folder, f"samples/real-{slug(dataset)}.png")
     if real and is_readable(real):
-        rows = EXAMPLE_ROWS if examples else ROWS
+        rows = _EXAMPLE_ROWS if examples else _ROWS
         shown = Grid("test set", "", f"Grid of real images of {label}", *_embed(real, rows))
         examples = [replace(shown, title="real images", caption="test set"), *examples] if examples else []
         groups += [] if examples else [("Real images", (shown,))]
@@ -122,7 +122,7 @@ def _example(comparison: Comparison, dataset_label: str, trial: pd.Series) -> Gr
         f"FID {fid}",
         name,
         f"Grid of uncurated samples on {dataset_label} with an FID of {fid}, of {name}",
-        *_embed(comparison.folder / trial["sample_path"], rows=EXAMPLE_ROWS),
+        *_embed(comparison.folder / trial["sample_path"], rows=_EXAMPLE_ROWS),
         trial_id=str(trial["trial_id"]),
     )
 
@@ -145,17 +145,17 @@ def _neighbours(comparison: Comparison, dataset: str, variant: str) -> list[Grid
     ]
 
 
-def _embed(path: Path, rows: int = ROWS) -> tuple[str, int, int]:
+def _embed(path: Path, rows: int = _ROWS) -> tuple[str, int, int]:
     """An image file as a data URI, PNG or WEBP, whichever is smaller; with width and height.
 
     rows: number of its ROWS rows of images that are shown.
     """
     original = path.read_bytes()
     image: Image.Image = Image.open(io.BytesIO(original))
-    if rows < ROWS:
-        image = image.crop((0, 0, image.width, rows * image.height // ROWS))
+    if rows < _ROWS:
+        image = image.crop((0, 0, image.width, rows * image.height // _ROWS))
     packed, plain = io.BytesIO(), io.BytesIO()
-    image.save(packed, "WEBP", lossless=image.width * image.height < LOSSLESS_BELOW, quality=75, method=6)
+    image.save(packed, "WEBP", lossless=image.width * image.height < _LOSSLESS_BELOW, quality=75, method=6)
     image.save(plain, "PNG", optimize=True)
     kind, file = ("webp", packed) if packed.tell() < plain.tell() else ("png", plain)
     uri = f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -26,7 +26,7 @@ from gansweep.report.text.escaping import readable
 from gansweep.report.text.numbers import fid_text
 from gansweep.results.row import slug
 
-SAMPLES, FAILURES = "Samples", "Failures"  # groups of figures in sections of the page with other content
+_SAMPLES, _FAILURES = "Samples", "Failures"  # groups of figures in sections of the page with other content
 
 
 @dataclass(frozen=True)
@@ -56,24 +56,24 @@ def write_report(
             raise unknown("format", name, FORMATS)
     comparison = read_comparison(Path(folder), tables)
     drawn = [vectors_plot(comparison, dataset) for dataset in comparison.datasets]
-    vectors = [replace(plot, group=SAMPLES) for plot in drawn if plot]
-    return write_formats(comparison, [*plots(comparison), *vectors], formats)
+    vectors = [replace(plot, group=_SAMPLES) for plot in drawn if plot]
+    return _write_formats(comparison, [*plots(comparison), *vectors], formats)
 
 
-def write_formats(comparison: Comparison, plots: Iterable[Plot], formats: Sequence[str]) -> Path:
+def _write_formats(comparison: Comparison, plots: Iterable[Plot], formats: Sequence[str]) -> Path:
     """Write the report with these figures and return the path of its first document."""
-    target, shown = comparison.folder / "report", named(plots)
+    target, shown = comparison.folder / "report", _named(plots)
     sections = [_section(plot, target) for plot in shown] if {"html", "md"} & set(formats) else []
     summary = tables.summary_table(comparison)
     written = write_documents(comparison, shown, summary, target, formats)
     if "html" in formats:
         tables.write_summary(target, summary)
         written["html"] = target / "index.html"
-        write_atomically(written["html"], render(comparison, sections, summary))
+        write_atomically(written["html"], _render(comparison, sections, summary))
     return written[formats[0]]
 
 
-def named(plots: Iterable[Plot]) -> list[Plot]:
+def _named(plots: Iterable[Plot]) -> list[Plot]:
     """The plots with names that are parts of file names, no two equal."""
     taken: set[str] = set()
     result = []
@@ -93,10 +93,10 @@ def _section(plot: Plot, target: Path) -> Section:
     return Section(plot, Markup(svg.inline_svg(drawing, plot.name, plot.question, plot.alt)))
 
 
-def render(comparison: Comparison, sections: Sequence[Section], summary: pd.DataFrame) -> str:
+def _render(comparison: Comparison, sections: Sequence[Section], summary: pd.DataFrame) -> str:
     """The page as text."""
     trials = trial_browser.trial_browser(comparison)
-    groups = grouped(sections)
+    groups = _grouped(sections)
     template = _environment().get_template("report.html.j2")
     return template.render(
         comparison=comparison,
@@ -105,8 +105,8 @@ def render(comparison: Comparison, sections: Sequence[Section], summary: pd.Data
         verdict=verdict.verdict(comparison),
         cautions=verdict.cautions(comparison),
         summary=tables.summary_cells(comparison, summary),
-        of_samples=groups.pop(SAMPLES, []),
-        of_failures=groups.pop(FAILURES, []),
+        of_samples=groups.pop(_SAMPLES, []),
+        of_failures=groups.pop(_FAILURES, []),
         groups=groups,
         galleries=galleries.galleries(
             comparison, {name: fid_examples(comparison, name) for name in comparison.datasets}
@@ -119,7 +119,7 @@ def render(comparison: Comparison, sections: Sequence[Section], summary: pd.Data
     )
 
 
-def grouped(sections: Iterable[Section]) -> dict[str, list[Section]]:
+def _grouped(sections: Iterable[Section]) -> dict[str, list[Section]]:
     """The sections by their group, in the order in which the groups first appear."""
     groups: dict[str, list[Section]] = {}
     for section in sections:

@@ -13,12 +13,12 @@ from gansweep.report.text.escaping import readable
 from gansweep.results.row import FAILED, Phase
 from gansweep.results.status.words import first_line
 
-MAX_TRIALS = 5_000  # in a page: more would make it slow to open
-IDENTITY_COLUMNS = ("trial_id", "dataset", "variant", "phase", "trial_number", "outcome")
-SCORE_COLUMNS = ("fid_best", "fid_best_step", "fid", "fid_reported")
-COST_COLUMNS = ("steps", "train_seconds", "is_default", "failure_kind", "seed")
+_MAX_TRIALS = 5_000  # in a page: more would make it slow to open
+_IDENTITY_COLUMNS = ("trial_id", "dataset", "variant", "phase", "trial_number", "outcome")
+_SCORE_COLUMNS = ("fid_best", "fid_best_step", "fid", "fid_reported")
+_COST_COLUMNS = ("steps", "train_seconds", "is_default", "failure_kind", "seed")
 # Shown in the details of a selected trial, not in the table; a filter can use them.
-DETAIL_COLUMNS = ("config_id", "status", "failure_message", "sample_path", "log_path")
+_DETAIL_COLUMNS = ("config_id", "status", "failure_message", "sample_path", "log_path")
 
 
 def trial_browser(comparison: Comparison) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def trial_browser(comparison: Comparison) -> dict[str, Any]:
     variants; `study`, as a command names it; `left_out`, the number of trials that are not in `rows`.
     """
     everything = all_trials(comparison)
-    trials = embedded(comparison, everything)
+    trials = _embedded(comparison, everything)
     trials = trials.assign(
         failure_message=pd.Series(map(_message, trials["failure_message"]), trials.index),
         sample_path=_existing(comparison, trials["sample_path"]),
@@ -36,13 +36,13 @@ def trial_browser(comparison: Comparison) -> dict[str, Any]:
     )
     names = [str(name) for name in trials]
     hyperparameters = [name for name in names if name.startswith("hp_") and trials[name].notna().any()]
-    scores = [name for name in SCORE_COLUMNS if name != "fid_reported" or _has_own_report(trials)]
-    columns = [*IDENTITY_COLUMNS, *scores, *hyperparameters, *COST_COLUMNS, *DETAIL_COLUMNS]
+    scores = [name for name in _SCORE_COLUMNS if name != "fid_reported" or _has_own_report(trials)]
+    columns = [*_IDENTITY_COLUMNS, *scores, *hyperparameters, *_COST_COLUMNS, *_DETAIL_COLUMNS]
     rows = trials[columns].itertuples(index=False, name=None)
     return {
         "study": readable(comparison.manifest.study),
         "columns": [readable(name) for name in columns],
-        "shown": len(columns) - len(DETAIL_COLUMNS),
+        "shown": len(columns) - len(_DETAIL_COLUMNS),
         "rows": [[_value(value) for value in row] for row in rows],
         "labels": {
             "dataset": {
@@ -54,13 +54,13 @@ def trial_browser(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def embedded(comparison: Comparison, trials: pd.DataFrame) -> pd.DataFrame:
+def _embedded(comparison: Comparison, trials: pd.DataFrame) -> pd.DataFrame:
     """Returns all trials; of more than MAX_TRIALS a selection, described by `embedding`, in the same order.
 
     Without exception: fresh seeds that choose or confirm, default configurations and finalists. Of every
     cell and phase: as many of the best and of the first failed trials as fit.
     """
-    if len(trials) <= MAX_TRIALS:
+    if len(trials) <= _MAX_TRIALS:
         return trials
     always = trials["phase"].isin([Phase.SELECT, Phase.CONFIRM]) | trials["is_default"]
     always |= trials["trial_id"].isin([entry.trial_id for entry in comparison.finalists])
@@ -70,7 +70,7 @@ def embedded(comparison: Comparison, trials: pd.DataFrame) -> pd.DataFrame:
     first = trials["trial_number"].where(failed).groupby(cell).rank(method="first")
     place = best.fillna(first).fillna(math.inf).mask(always, 0.0)
     sizes = place.value_counts().sort_index().cumsum()
-    last = sizes.index[max(0, int((sizes <= MAX_TRIALS).sum()) - 1)]
+    last = sizes.index[max(0, int((sizes <= _MAX_TRIALS).sum()) - 1)]
     return trials[place <= last]
 
 

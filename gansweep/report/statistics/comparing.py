@@ -15,11 +15,11 @@ from gansweep.report.statistics.ratio import hodges_lehmann
 from gansweep.report.statistics.scores import ALPHA, BLOCK, Estimate, Scores, mid_ranks
 
 N_PERMUTATIONS = 10_000
-MAX_EXACT_PAIRS = 2500  # of scores, for which the distribution of the rank sum is computed
-N_BISECTIONS = 60
-NEGLIGIBLE_EXPONENT = 60  # a score with a weight below exp(-60) is left out
+_MAX_EXACT_PAIRS = 2500  # of scores, for which the distribution of the rank sum is computed
+_N_BISECTIONS = 60
+_NEGLIGIBLE_EXPONENT = 60  # a score with a weight below exp(-60) is left out
 
-Labels = NDArray[np.bool_]
+_Labels = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ def improvement(x: Scores, y: Scores, k: int = 1) -> tuple[float, float]:
         value, p = improvement(y, x, k)
         return 1 - value, p
     from_x, ties = _sorted_pool(x, y)
-    if k == 1 and len(x) * len(y) <= MAX_EXACT_PAIRS:
+    if k == 1 and len(x) * len(y) <= _MAX_EXACT_PAIRS:
         return float(_improvement(from_x[None], ties, len(x), len(y), 1)[0]), _exact_p(x, y)
     # Of the best of k only the lowest scores matter: those after them weigh less than exp(-60).
-    reach = min(len(ties), math.ceil(NEGLIGIBLE_EXPONENT * len(ties) / k))
+    reach = min(len(ties), math.ceil(_NEGLIGIBLE_EXPONENT * len(ties) / k))
     reach += int(np.argmax(ties[reach - 1 :]))  # to the end of a run of equal scores
     from_x, ties = from_x[:reach], ties[:reach]
     labellings = _labellings(len(x), len(x) + len(y), reach)
@@ -163,13 +163,13 @@ def leading_group(scores: dict[str, Scores], k: int, alpha: float = ALPHA) -> tu
 
 def _edge(tenable: Callable[[float], bool], inside: float, outside: float) -> float:
     """Where an interval ends between its estimate and a bound, by bisection."""
-    for _ in range(N_BISECTIONS):
+    for _ in range(_N_BISECTIONS):
         middle = (inside + outside) / 2
         inside, outside = (middle, outside) if tenable(middle) else (inside, middle)
     return inside
 
 
-def _sorted_pool(x: Scores, y: Scores) -> tuple[Labels, Labels]:
+def _sorted_pool(x: Scores, y: Scores) -> tuple[_Labels, _Labels]:
     """Of both samples sorted together: which scores are from x, and where runs of equal scores end: [N]."""
     pooled = np.concatenate([x, y])
     order = np.argsort(pooled, kind="stable")
@@ -177,7 +177,7 @@ def _sorted_pool(x: Scores, y: Scores) -> tuple[Labels, Labels]:
     return order < len(x), np.append(ordered[1:] != ordered[:-1], True)  # +inf equals +inf
 
 
-def _improvement(from_x: Labels, ties: Labels, n_x: int, n_y: int, k: int) -> Scores:
+def _improvement(from_x: _Labels, ties: _Labels, n_x: int, n_y: int, k: int) -> Scores:
     """The probability of improvement at budget k for each labelling [R, N] of the sorted pool: [R]."""
     if k == 1:
         rank_sums = from_x @ mid_ranks(np.cumsum(ties) - ties)
@@ -188,7 +188,7 @@ def _improvement(from_x: Labels, ties: Labels, n_x: int, n_y: int, k: int) -> Sc
     return np.einsum("rt,rt->r", best_x_here, y_above)
 
 
-def _survival(chosen: Labels, ties: Labels, n: int, k: int) -> Scores:
+def _survival(chosen: _Labels, ties: _Labels, n: int, k: int) -> Scores:
     """The chance that the best of k of n chosen scores is above each distinct value, with 1 in front:
     [R, 1 + values]."""
     below = np.cumsum(chosen, axis=1, dtype=np.int32)[:, ties]
@@ -197,7 +197,7 @@ def _survival(chosen: Labels, ties: Labels, n: int, k: int) -> Scores:
 
 
 @lru_cache(maxsize=1)
-def _labellings(n_x: int, n: int, reach: int) -> Labels:
+def _labellings(n_x: int, n: int, reach: int) -> _Labels:
     """Which of the lowest of n scores are called x, in each permutation: [N_PERMUTATIONS, reach]."""
     first, generator = np.arange(n) < n_x, np.random.default_rng(0)
     sizes = [len(rows) for rows in np.array_split(np.arange(N_PERMUTATIONS), _n_blocks(N_PERMUTATIONS * n))]

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 Method = Literal["ped_anova", "fanova"]
-Indices = NDArray[np.int64]
+_Indices = NDArray[np.int64]
 
-TARGET_SHARE = 0.25  # PED-ANOVA compares the best quarter with all trials
-MIN_IN_TARGET = 5  # below this it compares densities of single trials
-MAX_TRIALS = 120  # of a larger cell a fixed random subset is used
+_TARGET_SHARE = 0.25  # PED-ANOVA compares the best quarter with all trials
+_MIN_IN_TARGET = 5  # below this it compares densities of single trials
+_MAX_TRIALS = 120  # of a larger cell a fixed random subset is used
 N_TRIAL_RESAMPLES = 12
-N_TREES, N_TREES_PER_RESAMPLE, MAX_DEPTH = 24, 6, 6  # a hundred trials must take about a second
+_N_TREES, _N_TREES_PER_RESAMPLE, _MAX_DEPTH = 24, 6, 6  # a hundred trials must take about a second
 
 
 def importance(
@@ -45,7 +45,7 @@ def importance(
     searched = {name: values for name, values in space.items() if isinstance(values, Distribution)}
     names = list(searched)
     generator = np.random.default_rng(0)
-    chosen_trials = generator.permutation(len(scores))[:MAX_TRIALS]
+    chosen_trials = generator.permutation(len(scores))[:_MAX_TRIALS]
     scores = scores[chosen_trials]
     if refusal := _refusal(len(names), scores):
         return refusal
@@ -54,12 +54,12 @@ def importance(
     parameters = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
     good = np.isfinite(scores)
 
-    def shares(chosen: Indices, trees: int) -> list[float]:
+    def shares(chosen: _Indices, trees: int) -> list[float]:
         found = _shares([parameters[i] for i in chosen], scores[chosen], distributions, method, trees)
         return [found[name] for name in names]
 
-    values = shares(np.arange(len(chosen_trials)), N_TREES)
-    resampled = [shares(_resampled(generator, good), N_TREES_PER_RESAMPLE) for _ in range(N_TRIAL_RESAMPLES)]
+    values = shares(np.arange(len(chosen_trials)), _N_TREES)
+    resampled = [shares(_resampled(generator, good), _N_TREES_PER_RESAMPLE) for _ in range(N_TRIAL_RESAMPLES)]
     low, high = np.min(resampled, axis=0), np.max(resampled, axis=0)
     lines = zip(names, values, np.minimum(low, values), np.maximum(high, values), strict=True)
     estimates = {name: Estimate(value, float(a), float(b)) for name, value, a, b in lines}
@@ -67,14 +67,14 @@ def importance(
 
 
 def _refusal(n_searched: int, scores: Scores) -> str | None:
-    fewest, n_good = math.ceil(MIN_IN_TARGET / TARGET_SHARE), len(np.unique(scores[np.isfinite(scores)]))
+    fewest, n_good = math.ceil(_MIN_IN_TARGET / _TARGET_SHARE), len(np.unique(scores[np.isfinite(scores)]))
     if n_searched < 2:
         return "No importance: it is shared by two or more searched hyperparameters."
     if len(scores) < fewest:
         return f"No importance: it takes {fewest} finished trials, and there are {len(scores)}."
-    if n_good < MIN_IN_TARGET:
-        of = f" of {len(scores)}" if len(scores) == MAX_TRIALS else ""
-        return f"No importance: it takes {MIN_IN_TARGET} trials that succeed, and {n_good}{of} did."
+    if n_good < _MIN_IN_TARGET:
+        of = f" of {len(scores)}" if len(scores) == _MAX_TRIALS else ""
+        return f"No importance: it takes {_MIN_IN_TARGET} trials that succeed, and {n_good}{of} did."
     return None
 
 
@@ -99,7 +99,7 @@ def _values(values: Distribution, column: pd.Series) -> list[Any]:
     return floats.clip(*ends).tolist()  # a value at a bound stays inside when its logarithm is rounded
 
 
-def _resampled(generator: np.random.Generator, good: NDArray[np.bool_]) -> Indices:
+def _resampled(generator: np.random.Generator, good: NDArray[np.bool_]) -> _Indices:
     """As many trials with replacement, successes and failures apart: PED-ANOVA's target needs successes."""
     parts = [np.flatnonzero(good), np.flatnonzero(~good)]
     return np.concatenate([part[generator.integers(0, len(part), len(part))] for part in parts if len(part)])
@@ -162,6 +162,6 @@ def _evaluator(scores: Scores, method: Method, trees: int) -> "BaseImportanceEva
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
     if method == "fanova":
-        return FanovaImportanceEvaluator(n_trees=trees, max_depth=MAX_DEPTH, seed=0)
+        return FanovaImportanceEvaluator(n_trees=trees, max_depth=_MAX_DEPTH, seed=0)
     share = float(np.isfinite(scores).sum() - 0.5) / len(scores)  # half a trial less: safe from rounding
-    return PedAnovaImportanceEvaluator(target_quantile=min(TARGET_SHARE, share))
+    return PedAnovaImportanceEvaluator(target_quantile=min(_TARGET_SHARE, share))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from gansweep.report.statistics.scores import ALPHA, Estimate, Scores
 
-MAX_EXACT_PAIRS = 10_000  # up to 100 x 100 the null distribution is exact; above, its normal approximation
-N_BISECTIONS = 80
+_MAX_EXACT_PAIRS = 10_000  # up to 100 x 100 the null distribution is exact; above, its normal approximation
+_N_BISECTIONS = 80
 
 
 def hodges_lehmann(x: Scores, y: Scores, alpha: float = ALPHA) -> Estimate:
@@ -47,7 +47,7 @@ def hodges_lehmann(x: Scores, y: Scores, alpha: float = ALPHA) -> Estimate:
 def _difference(x: Scores, y: Scores, rank: int) -> float:
     """The rank-th smallest of all x_i - y_j, from 1, by bisection; x and y are sorted and finite."""
     low, high = float(x[0] - y[-1]), float(x[-1] - y[0])
-    for _ in range(N_BISECTIONS):
+    for _ in range(_N_BISECTIONS):
         middle = (low + high) / 2
         below = x.size * y.size - int(np.searchsorted(y, x - middle).sum())  # those with x_i - y_j <= middle
         low, high = (low, middle) if below >= rank else (middle, high)
@@ -57,7 +57,7 @@ def _difference(x: Scores, y: Scores, rank: int) -> float:
 @lru_cache(maxsize=64)
 def _critical(n: int, m: int, alpha: float) -> int:
     """The largest c such that less than c pairs in favour have probability <= alpha / 2 under the null."""
-    if n * m <= MAX_EXACT_PAIRS:
+    if n * m <= _MAX_EXACT_PAIRS:
         return int(np.searchsorted(np.cumsum(_pairs_in_favour(n, m)), alpha / 2, side="right"))
     spread = math.sqrt(n * m * (n + m + 1) / 12)
     return math.floor((n * m + 1) / 2 + NormalDist().inv_cdf(alpha / 2) * spread)

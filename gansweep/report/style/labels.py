@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from gansweep.report.style.style import Look
 
 
-def dodge(positions: list[float], gap: float, low: float, high: float) -> list[float]:
+def _dodge(positions: list[float], gap: float, low: float, high: float) -> list[float]:
     """Move positions as little as needed to lie `gap` apart inside [low, high], keeping their order.
 
-    >>> dodge([1.0, 1.0], 2.0, 0.0, 10.0)
+    >>> _dodge([1.0, 1.0], 2.0, 0.0, 10.0)
     [0.0, 2.0]
     """
     order = np.argsort(positions, kind="stable")
@@ -46,7 +46,7 @@ def end_labels(ax: Axes, ends: list[tuple[Look, float, float]]) -> None:
     right = ax.transAxes.transform((1, 0))[0] * points
     heights = [ax.transData.transform((x, y))[1] * points for _, x, y in ends]
     box = ax.get_window_extent()
-    spread = dodge(heights, 8.8, box.y0 * points + 3, box.y1 * points - 3)
+    spread = _dodge(heights, 8.8, box.y0 * points + 3, box.y1 * points - 3)
     for (look, x, y), height, target in zip(ends, heights, spread, strict=True):
         start = ax.transData.transform((x, y))[0] * points
         ax.annotate(

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report.style import style
 
-MAX_COLUMNS = 4  # of small panels; large ones stand in two columns
+_MAX_COLUMNS = 4  # of small panels; large ones stand in two columns
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def small_panels(n: int, height: float, margin: float, narrow_margin: float = 0.
     height: of a row [inches]; margin: of the figure above and below [inches]; narrow_margin: left and right
     of one or two columns [inches], which are narrower than the page.
     """
-    columns = min(MAX_COLUMNS, n)
+    columns = min(_MAX_COLUMNS, n)
     width = style.WIDTH if columns > 2 else 2.3 * columns + narrow_margin
     return _panels(n, columns, height, margin, width, "all")
 

@@ -95,7 +95,7 @@ class Look:
         }
 
 
-SLOTS = [(hue, marker) for marker in SHAPES for hue in COLORS]
+_SLOTS = [(hue, marker) for marker in SHAPES for hue in COLORS]
 
 
 def looks(manifest: Manifest) -> dict[str, Look]:
@@ -108,8 +108,8 @@ def looks(manifest: Manifest) -> dict[str, Look]:
     chosen: dict[str, tuple[str, str]] = {}
     for name, slot in requested.items():
         taken = set(chosen.values())
-        if slot not in SLOTS or slot in taken:
-            free = [s for s in SLOTS if s not in taken and s not in requested.values()] or SLOTS
+        if slot not in _SLOTS or slot in taken:
+            free = [s for s in _SLOTS if s not in taken and s not in requested.values()] or _SLOTS
             slot = min(free, key=lambda s: s[0] != slot[0])
         chosen[name] = slot
     return {name: Look(manifest.variants[name].label, *slot) for name, slot in chosen.items()}
@@ -171,15 +171,15 @@ def log_axis(axis: Axis, low: float, high: float, most: int = 7, last: float = m
     """A logarithmic axis from low to high with round, plainly written ticks, none above `last`."""
     name = "x" if axis is axis.axes.xaxis else "y"
     axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
-    axis.set_major_locator(FixedLocator(log_ticks(low, min(high, last), most)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axis.set_major_locator(FixedLocator(_log_ticks(low, min(high, last), most)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
     axis.set_minor_locator(NullLocator())
 
 
-def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
+def _log_ticks(low: float, high: float, most: int = 7) -> list[float]:
     """At most `most` round numbers in [low, high], the densest such series.
 
-    >>> log_ticks(1, 100)
+    >>> _log_ticks(1, 100)
     [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]
     """
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -192,10 +192,10 @@ def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
     return inside[:: math.ceil(len(inside) / most)]
 
 
-def plain(value: float) -> str:
+def _plain(value: float) -> str:
     """A tick's text.
 
-    >>> plain(1e-4), plain(0.5), plain(2000.0)
+    >>> _plain(1e-4), _plain(0.5), _plain(2000.0)
     ('10⁻⁴', '0.5', '2000')
     """
     exponent = math.log10(abs(value)) if value else 0.0

@@ -10,7 +10,7 @@ from gansweep.results.plan import Budget
 from gansweep.results.records import Manifest
 from gansweep.results.status.words import duration
 
-COUNTED = ("cpus", "gpu_kinds", "gpus", "nodes")  # fields of hardware that are shown even if they are 0
+_COUNTED = ("cpus", "gpu_kinds", "gpus", "nodes")  # fields of hardware that are shown even if they are 0
 
 
 def _hardware(manifest: Manifest) -> list[tuple[str, Any]]:
@@ -29,7 +29,7 @@ def _origin(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "Code", f"gansweep {manifest.gansweep}, commit {git.commit if git else 'unknown'}{changed}"
     packages = ", ".join(f"{name} {version}" for name, version in manifest.packages.items())
     yield "Packages", f"Python {manifest.python}, {packages}"
-    known = [(name, v) for name, v in _hardware(manifest) if name in COUNTED or v]
+    known = [(name, v) for name, v in _hardware(manifest) if name in _COUNTED or v]
     hardware = ", ".join(f"{name.replace('_', ' ')}: {_text(v)}" for name, v in known)
     yield "Machine", f"{manifest.platform}; {hardware}"
     for name, dataset in manifest.datasets.items():

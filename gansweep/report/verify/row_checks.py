@@ -12,7 +12,7 @@ from gansweep.results.records import Manifest
 from gansweep.results.row import FAILED, IDENTITY, Cell, Outcome, Phase, Row, Trial, config_id
 from gansweep.space import Distribution, contains
 
-MAX_NAMED = 5  # names listed in a sentence; the others are counted
+_MAX_NAMED = 5  # names listed in a sentence; the others are counted
 
 
 def check_rows(rows: list[Row], manifest: Manifest) -> list[str]:
@@ -192,5 +192,5 @@ def _unfinished(plan: Plan, finished: list[FinishedTrial], after: list[Phase]) -
 
 def _some(names: Iterable[str]) -> str:
     names = list(names)
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more

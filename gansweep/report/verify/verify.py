@@ -24,8 +24,8 @@ from gansweep.results.row import config_id
 from gansweep.results.study_file import ResolvedStudy, read_study
 from gansweep.results.tables import read_tables
 
-MAX_DIFFERENCES = 10  # reported for each file; the others are counted
-RELATIVE_TOLERANCE = 1e-9  # a sum may round differently on another machine
+_MAX_DIFFERENCES = 10  # reported for each file; the others are counted
+_RELATIVE_TOLERANCE = 1e-9  # a sum may round differently on another machine
 
 
 def verify_study(folder: Path) -> list[str]:
@@ -136,9 +136,9 @@ def _check_file(folder: Path, name: str, expected: str, key: list[str]) -> Itera
     if found == expected:
         return
     differences = list(_differences(table, _texts(expected), key))
-    yield from (f"{name}{sentence}" for sentence in differences[:MAX_DIFFERENCES])
-    if len(differences) > MAX_DIFFERENCES:
-        yield f"{name}: {len(differences) - MAX_DIFFERENCES} more differences"
+    yield from (f"{name}{sentence}" for sentence in differences[:_MAX_DIFFERENCES])
+    if len(differences) > _MAX_DIFFERENCES:
+        yield f"{name}: {len(differences) - _MAX_DIFFERENCES} more differences"
 
 
 def _as_csv(file: Path) -> str:
@@ -183,6 +183,6 @@ def _close(a: str, b: str) -> bool:
     if not ("." in a and "." in b):
         return False
     try:
-        return math.isclose(float(a), float(b), rel_tol=RELATIVE_TOLERANCE)
+        return math.isclose(float(a), float(b), rel_tol=_RELATIVE_TOLERANCE)
     except ValueError:
         return False

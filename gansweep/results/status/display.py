@@ -14,9 +14,9 @@ from gansweep.results.row import Outcome, Row
 from gansweep.results.status.progress import StudyProgress
 from gansweep.results.status.words import counted, duration, first_line, time_left
 
-MAX_NAME, MAX_BAR = 26, 20
+_MAX_NAME, _MAX_BAR = 26, 20
 NOT_FAILED = (Outcome.OK, Outcome.PRUNED)
-ESTIMATE_SECONDS = 5.0  # between two estimates of the remaining time
+_ESTIMATE_SECONDS = 5.0  # between two estimates of the remaining time
 
 
 class LiveLines:
@@ -93,7 +93,7 @@ class ProgressDisplay:
         n_ended, n_planned = self.progress.count()
         if n_ended == n_planned:
             return ""
-        if not self.judged or time.monotonic() - self.judged > ESTIMATE_SECONDS:
+        if not self.judged or time.monotonic() - self.judged > _ESTIMATE_SECONDS:
             self.judged, self.left = time.monotonic(), time_left(self.progress.seconds_left(time.time()))
         return f", {self.left}"
 
@@ -104,10 +104,10 @@ class ProgressDisplay:
 def cell_lines(progress: StudyProgress, labels: Mapping[str, str], width: int) -> list[str]:
     """Returns a line for each cell: name, bar, ended and planned trials, best FID, failed trials."""
     several = len(progress.plan.datasets) > 1
-    names = [f"{labels[v]}{f' on {d}' if several else ''}"[:MAX_NAME] for d, v in progress.cells]
+    names = [f"{labels[v]}{f' on {d}' if several else ''}"[:_MAX_NAME] for d, v in progress.cells]
     wide = max(map(len, names))
     digits = max((len(str(progress.planned(cell))) for cell in progress.cells), default=1)
-    bar_width = min(MAX_BAR, max(4, width - wide - 2 * digits - 36))
+    bar_width = min(_MAX_BAR, max(4, width - wide - 2 * digits - 36))
     lines = []
     for name, cell in zip(names, progress.cells, strict=True):
         done, planned = progress.done[cell], progress.planned(cell)

@@ -9,12 +9,12 @@ from collections import deque
 from statistics import median
 from typing import NamedTuple
 
-RECENT_SECONDS = 3600.0  # the recent past; longer if the slowest pack has reported less often
-N_RECENT_REPORTS, MIN_REPORTS = (
+_RECENT_SECONDS = 3600.0  # the recent past; longer if the slowest pack has reported less often
+_N_RECENT_REPORTS, _MIN_REPORTS = (
     4,
     2,
 )  # reports of the slowest pack: that make the recent past; before there is an estimate
-MAX_REPORTS = 20_000  # rows kept
+_MAX_REPORTS = 20_000  # rows kept
 
 
 class Report(NamedTuple):
@@ -45,7 +45,7 @@ class Throughput:
 
     def __init__(self, since: float) -> None:
         self.since = since
-        self.reports: deque[Report] = deque(maxlen=MAX_REPORTS)
+        self.reports: deque[Report] = deque(maxlen=_MAX_REPORTS)
 
     def add(self, report: Report) -> None:
         if report.time >= self.since:
@@ -63,14 +63,14 @@ class Throughput:
         """
         longest = max((report.span for report in self.reports if report.is_measured), default=math.inf)
         began = min((report.time - report.span for report in self.reports), default=now)
-        start = max(began, now - max(RECENT_SECONDS, N_RECENT_REPORTS * longest))
-        if now - start < MIN_REPORTS * longest:
+        start = max(began, now - max(_RECENT_SECONDS, _N_RECENT_REPORTS * longest))
+        if now - start < _MIN_REPORTS * longest:
             return None
         recent = [report for report in self.reports if report.time > start]
         work = sum(report.share_after(start, now) for report in recent)
         work += sum(last.unreported(now) for last in running if last.time > start)
         n_reports = sum(min(1.0, report.work / report.span) for report in recent if report.span > 0)
-        return (work / (now - start), n_reports) if work > 0 and n_reports > MIN_REPORTS else None
+        return (work / (now - start), n_reports) if work > 0 and n_reports > _MIN_REPORTS else None
 
 
 def seconds_left(

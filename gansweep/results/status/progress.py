@@ -17,7 +17,7 @@ from gansweep.results.row import FAILED, Cell, Outcome, Phase, Row, Trial
 from gansweep.results.status.eta import Report, Throughput, seconds_left
 from gansweep.results.status.words import first_line
 
-NOTHING = Report(-math.inf, 0.0, 0.0)
+_NOTHING = Report(-math.inf, 0.0, 0.0)
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class TrialProgress:
     best: float = math.inf
     seconds: float = 0.0  # its own share of its pack's time
     done: float = 0.0  # share of its steps
-    last: Report = NOTHING
+    last: Report = _NOTHING
     device: str | None = None
     gpus: float | None = None
 

@@ -26,7 +26,7 @@ from gansweep.results.status.progress import FailureGroup, StudyProgress
 
 State: TypeAlias = Literal["preparing", "running", "stopped", "done"]
 N_LATEST_INCIDENTS = 3  # incidents that are reported in full
-DISK_SECONDS, DISK_EVERY_SECONDS = 1.0, 60.0  # time limit for summing file sizes; interval between sums
+_DISK_SECONDS, _DISK_EVERY_SECONDS = 1.0, 60.0  # time limit for summing file sizes; interval between sums
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class StatusReader:
         incidents, now = read_incidents(self.folder), time.time()
         if len(incidents) != self.lost[0]:
             self.lost = len(incidents), sum(_lost_seconds(self.folder, incidents))
-        if time.monotonic() - self.weighed > DISK_EVERY_SECONDS:
-            self.disk, self.weighed = disk_used(self.folder), time.monotonic()
+        if time.monotonic() - self.weighed > _DISK_EVERY_SECONDS:
+            self.disk, self.weighed = _disk_used(self.folder), time.monotonic()
         last = self.progress.last_row if self.progress else None
         is_running = bool(driver and driver.is_running)
         return Status(
@@ -176,10 +176,10 @@ def _lost_seconds(folder: Path, incidents: list[Incident]) -> Iterator[float]:
                 yield _epoch(incident.time) - last.timestamp()
 
 
-def disk_used(folder: Path) -> tuple[int, bool]:
+def _disk_used(folder: Path) -> tuple[int, bool]:
     """Returns the bytes that a folder takes on its disk, and whether the sum is complete: the scan of a
     large folder on a slow disk is cut short."""
-    deadline, used, folders = time.monotonic() + DISK_SECONDS, 0, [folder]
+    deadline, used, folders = time.monotonic() + _DISK_SECONDS, 0, [folder]
     while folders:
         if time.monotonic() > deadline:
             return used, False

@@ -20,7 +20,7 @@ from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 from gansweep.results.status.words import duration
 
-MARKED_BUDGETS = (1, 10, 100, 1000)  # trials
+_MARKED_BUDGETS = (1, 10, 100, 1000)  # trials
 
 
 def cost_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -66,7 +66,7 @@ def plot_cost(
             ax.fill_between(bounded["spent"], bounded["low"], top, color=look.color, alpha=0.13, linewidth=0)
         ax.plot(bounded["spent"], bounded["median"], color=look.color, linewidth=1.6, zorder=4)
         ax.plot(beyond["spent"], beyond["median"], color=look.color, linewidth=0.8, zorder=3)
-        marked = curve[curve["k"].isin(MARKED_BUDGETS)]
+        marked = curve[curve["k"].isin(_MARKED_BUDGETS)]
         ax.plot(marked["spent"], marked["median"], linestyle="", zorder=5, **look.marker(3.8))
     return ax
 
@@ -77,7 +77,7 @@ def _split(curve: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return bounded, curve.iloc[max(0, len(bounded) - 1) :]
 
 
-def cost_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
+def _cost_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
     """A panel for each price, with the names of the curves at the right."""
     names = (f"{device(comparison)} time", "steps of D", "real images seen")
     looks = highlighted(comparison, comparison.ranked(dataset))
@@ -99,7 +99,7 @@ def cost_plot(comparison: Comparison, dataset: str) -> Plot:
     drawn = comparison.is_random_search and not curves.empty and int(curves["n"].max()) > 1
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = cost_figure(comparison, dataset, curves) if drawn else None
+        figure = _cost_figure(comparison, dataset, curves) if drawn else None
     needed = f"two finished {comparison.unit}s of a variant on {label}, besides the default"
     return Plot(
         name=f"cost-{slug(dataset)}",

@@ -21,7 +21,7 @@ from gansweep.report.text.numbers import fid_text, mean_text, range_text
 from gansweep.report.text.verdict import confirmed_sentence
 from gansweep.results.row import Outcome, slug
 
-TABLE_COLUMNS = (
+_TABLE_COLUMNS = (
     "Variant",
     "Leads",
     "Median FID [95 %]",
@@ -103,7 +103,7 @@ def _table(
         seeds = _seeds(scores[name], mine, fresh_seeds(dataset=dataset, variant=name, outcome=Outcome.OK))
         cells = (*linked(seeds, fresh_seeds(dataset=dataset, variant=name)), *_found(search))
         rows.append((*names, *cells))
-    return Table(TABLE_COLUMNS, tuple(rows))
+    return Table(_TABLE_COLUMNS, tuple(rows))
 
 
 def _seeds(scores: Scores, seeds: pd.DataFrame, good_seeds: str) -> tuple[Cell, ...]:

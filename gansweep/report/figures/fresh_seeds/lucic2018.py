@@ -22,8 +22,8 @@ from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text, mean_text
 from gansweep.results.row import Outcome, slug
 
-MIN_VARIANTS = 4  # variants for a rank correlation
-PAPER_MARKER: dict[str, Any] = {
+_MIN_VARIANTS = 4  # variants for a rank correlation
+_PAPER_MARKER: dict[str, Any] = {
     "marker": "s",
     "markersize": 4,
     "color": style.MUTE,
@@ -53,7 +53,7 @@ def published_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def obstacles(comparison: Comparison, dataset: str) -> list[str]:
+def _obstacles(comparison: Comparison, dataset: str) -> list[str]:
     """Why the FIDs of a data set cannot be compared with the paper's; empty if they can."""
     here = comparison.confirmed[comparison.confirmed["dataset"] == dataset]
     measured = [comparison.manifest.metrics[name] for name in here["metric_id"].dropna().unique()]
@@ -84,7 +84,7 @@ def plot_published(
             ends = [ours["median"].iloc[row], paper["mean"].iloc[row]]
             ax.plot(ends, [row, row], color=style.FAINT, linewidth=3, solid_capstyle="butt")
         if sides != "ours":
-            _draw(ax, row + apart, paper.iloc[row].to_list(), PAPER_MARKER)
+            _draw(ax, row + apart, paper.iloc[row].to_list(), _PAPER_MARKER)
         if sides != "paper":
             _draw(ax, row - apart, ours.iloc[row].to_list(), looks[variant].marker(5))
     ax.set_yticks(range(len(data)), [looks[variant].label for variant in data["variant"]])
@@ -117,7 +117,7 @@ def _draw(ax: Axes, y: float, values: list[float], marker: dict[str, Any]) -> No
         ax.text(right, y, "most seeds failed", fontsize=6.3, color=style.MUTE, ha="right", va="bottom")
 
 
-def published_figure(data: pd.DataFrame, looks: dict[str, Look], comparable: bool) -> Figure:
+def _published_figure(data: pd.DataFrame, looks: dict[str, Look], comparable: bool) -> Figure:
     """One panel for what may be compared, else one for each side, each with an axis of its own."""
     figure = style.new_figure(0.85 + 0.28 * len(data), 5.2 if comparable else style.WIDTH)
     sides = {"both": "FID (log; lower is better)"}
@@ -129,7 +129,7 @@ def published_figure(data: pd.DataFrame, looks: dict[str, Look], comparable: boo
         plot_published(data, looks, side, ax).set_xlabel(label)
     entries = [
         style.legend_entry("here: median, 95 %", marker="o", markersize=4.5, color=style.COLLAPSED),
-        style.legend_entry("Lucic et al.: mean ± sd", **PAPER_MARKER),
+        style.legend_entry("Lucic et al.: mean ± sd", **_PAPER_MARKER),
     ]
     figure.legend(handles=entries, loc="outside lower center", ncol=2)
     return figure
@@ -139,12 +139,12 @@ def published_plot(comparison: Comparison, dataset: str) -> Plot | None:
     """Our table beside the paper's; None for other data sets, or where none of its variants is confirmed."""
     if dataset not in RESULTS or not len(comparison.confirmed):
         return None
-    data, reasons = published_data(comparison, dataset), obstacles(comparison, dataset)
+    data, reasons = published_data(comparison, dataset), _obstacles(comparison, dataset)
     if data.empty:
         return None
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = published_figure(data, style.looks(comparison.manifest), not reasons)
+        figure = _published_figure(data, style.looks(comparison.manifest), not reasons)
     return Plot(
         name=f"published-{slug(dataset)}",
         question=f"How do the winners on {label} compare with the results of Lucic et al. (2018)?",
@@ -174,7 +174,7 @@ def _takeaway(comparison: Comparison, data: pd.DataFrame, reasons: list[str]) ->
 def _order(data: pd.DataFrame) -> str:
     """Whether the variants have the paper's order."""
     x, y = data["median"].to_numpy(float), data["paper_mean"].to_numpy(float)
-    if len(data) < MIN_VARIANTS:
+    if len(data) < _MIN_VARIANTS:
         return f"With {len(data)} of the paper’s variants their order says little."
     agreement = statistics.rank_correlation(x, y)
     if math.isnan(agreement.value):

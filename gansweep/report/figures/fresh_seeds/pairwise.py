@@ -17,7 +17,7 @@ from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
 from gansweep.results.row import slug
 
-FAINTEST, STRONGEST = 0.12, 0.5  # opacity of a cell at 50 and at 100 %
+_FAINTEST, _STRONGEST = 0.12, 0.5  # opacity of a cell at 50 and at 100 %
 
 
 def improvement_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def plot_improvement(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | Non
             share, adjusted = values.loc[(row, column), ["share", "adjusted"]].to_numpy(float)
             separable = adjusted < statistics.ALPHA
             if separable:
-                opacity = FAINTEST + (STRONGEST - FAINTEST) * abs(2 * share - 1)
+                opacity = _FAINTEST + (_STRONGEST - _FAINTEST) * abs(2 * share - 1)
                 cell = Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, alpha=opacity, linewidth=0)
                 cell.set_facecolor(style.COLORS["blue"])
                 ax.add_patch(cell)

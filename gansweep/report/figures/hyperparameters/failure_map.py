@@ -24,7 +24,7 @@ from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option
 from gansweep.results.row import slug
 from gansweep.space import Distribution, Scalar
 
-ROW_INCHES = 0.23  # inches: a variant's row
+_ROW_INCHES = 0.23  # inches: a variant's row
 
 
 def plot_failure_strips(cells: pd.DataFrame, scale: Scale, order: list[str], ax: Axes | None = None) -> Axes:
@@ -32,7 +32,7 @@ def plot_failure_strips(cells: pd.DataFrame, scale: Scale, order: list[str], ax:
 
     A number is bold where its interval lies above the share among all trials of the variant.
     """
-    ax = ax or style.new_figure(0.5 + ROW_INCHES * len(order), 2.0).subplots()
+    ax = ax or style.new_figure(0.5 + _ROW_INCHES * len(order), 2.0).subplots()
     scale.set_axis(ax, np.array([]))
     for row, variant in enumerate(order):
         mine = cells[cells["variant"] == variant]
@@ -51,11 +51,13 @@ def plot_failure_strips(cells: pd.DataFrame, scale: Scale, order: list[str], ax:
     return ax
 
 
-def failure_figure(comparison: Comparison, dataset: str, cells: pd.DataFrame, points: pd.DataFrame) -> Figure:
+def _failure_figure(
+    comparison: Comparison, dataset: str, cells: pd.DataFrame, points: pd.DataFrame
+) -> Figure:
     """Strips, a column per hyperparameter; below, the plane of the two most predictive ones."""
     order = [name for name in comparison.ranked(dataset) if (cells["variant"] == name).any()]
     scales, looks = shared(comparison), style.looks(comparison.manifest)
-    heights = [0.55 + ROW_INCHES * len(order), 2.5][: 1 if len(scales) < 2 else 2]
+    heights = [0.55 + _ROW_INCHES * len(order), 2.5][: 1 if len(scales) < 2 else 2]
     figure = style.new_figure(sum(heights), min(style.WIDTH, 1.4 + 1.3 * max(3, len(scales))))
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     axes = parts[0].subplots(1, len(scales), squeeze=False)[0]
@@ -87,7 +89,7 @@ def failure_plot(comparison: Comparison, dataset: str) -> Plot | None:
     cells, label = failure_data(comparison, dataset), comparison.dataset_label(dataset)
     refusal = _refusal(cells, label)
     with style.house_style():
-        figure = None if refusal else failure_figure(comparison, dataset, cells, points)
+        figure = None if refusal else _failure_figure(comparison, dataset, cells, points)
     return Plot(
         name=f"failure-map-{slug(dataset)}",
         question=f"Where in the search space do trials go bad on {label}?",

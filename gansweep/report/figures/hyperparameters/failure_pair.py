@@ -17,10 +17,10 @@ from gansweep.report.style import style
 from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option
 
 MAX_DOTS = 600  # dots of a panel
-MAX_OPACITY = 0.6  # opacity of a cell in which all trials are bad: text stays readable on it
-GOOD_TRIAL: dict[str, Any] = {"color": style.MUTE, "marker": "o", "markersize": 2.6, "markeredgewidth": 0.5}
-GOOD_TRIAL |= {"markerfacecolor": style.PAPER}
-BAD_TRIAL: dict[str, Any] = {"color": style.INK, "marker": "x", "markersize": 3.2, "markeredgewidth": 0.8}
+_MAX_OPACITY = 0.6  # opacity of a cell in which all trials are bad: text stays readable on it
+_GOOD_TRIAL: dict[str, Any] = {"color": style.MUTE, "marker": "o", "markersize": 2.6, "markeredgewidth": 0.5}
+_GOOD_TRIAL |= {"markerfacecolor": style.PAPER}
+_BAD_TRIAL: dict[str, Any] = {"color": style.INK, "marker": "x", "markersize": 3.2, "markeredgewidth": 0.8}
 
 
 def draw_pair(figure: SubFigure, comparison: Comparison, points: pd.DataFrame) -> None:
@@ -28,13 +28,13 @@ def draw_pair(figure: SubFigure, comparison: Comparison, points: pd.DataFrame) -
     x, y = list(most_predictive(points))[:2]
     scales = shared(comparison)
     ax, key = figure.subplots(1, 2, width_ratios=[3, 1])
-    trials = pair_points(points, {x: scales[x], y: scales[y]})
+    trials = _pair_points(points, {x: scales[x], y: scales[y]})
     plot_failure_pair(trials, (scales[x], scales[y]), ax)
     ax.set(xlabel=x, ylabel=y)
     key.set_axis_off()
     entries = [
-        style.legend_entry("good trial", linestyle="", **GOOD_TRIAL),
-        style.legend_entry("bad trial", linestyle="", **BAD_TRIAL),
+        style.legend_entry("good trial", linestyle="", **_GOOD_TRIAL),
+        style.legend_entry("bad trial", linestyle="", **_BAD_TRIAL),
         *[
             Patch(facecolor=_shade(share), edgecolor=style.FAINT, label=f"{100 * share:.0f} % bad")
             for share in (0.0, 0.5, 1.0)
@@ -43,7 +43,7 @@ def draw_pair(figure: SubFigure, comparison: Comparison, points: pd.DataFrame) -
     key.legend(handles=entries, loc="upper left", borderaxespad=0)
 
 
-def pair_points(points: pd.DataFrame, scales: dict[str, Scale]) -> pd.DataFrame:
+def _pair_points(points: pd.DataFrame, scales: dict[str, Scale]) -> pd.DataFrame:
     """One line per trial that searched two hyperparameters: x, y (positions on their scales) and bad."""
     table = points[["trial_id", "bad"]].drop_duplicates("trial_id").set_index("trial_id")
     for axis, (name, scale) in zip("xy", scales.items(), strict=True):
@@ -72,7 +72,7 @@ def plot_failure_pair(points: pd.DataFrame, scales: tuple[Scale, Scale], ax: Axe
     drawn = points.iloc[:: math.ceil(len(points) / MAX_DOTS)]
     x = _spread(drawn["x"], scales[0], style.scatter_offsets(len(drawn)))
     y = _spread(drawn["y"], scales[1], style.scatter_offsets(len(drawn), math.sqrt(2)))
-    for here, look in ((~drawn["bad"], GOOD_TRIAL), (drawn["bad"], BAD_TRIAL)):
+    for here, look in ((~drawn["bad"], _GOOD_TRIAL), (drawn["bad"], _BAD_TRIAL)):
         ax.plot(x[here], y[here], linestyle="", **look)
     return ax
 
@@ -102,4 +102,4 @@ def shaded_cell(
 
 
 def _shade(bad: float) -> Any:
-    return to_rgba(style.DIVERGED, MAX_OPACITY * bad)
+    return to_rgba(style.DIVERGED, _MAX_OPACITY * bad)

@@ -15,14 +15,14 @@ from gansweep.report.figures.hyperparameters.slices import hyperparameter_data
 from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option, searched
 from gansweep.results.row import Outcome
 
-MAX_HYPERPARAMETERS = 5  # columns of panels; the most shared hyperparameters have one
+_MAX_HYPERPARAMETERS = 5  # columns of panels; the most shared hyperparameters have one
 
 
 def shared(comparison: Comparison) -> dict[str, Scale]:
     """The scale of each hyperparameter that at least two variants search (one, if it is alone)."""
     enough = min(2, len(comparison.variants))
     pooled = {name: _pooled(users) for name, users in searched(comparison).items() if len(users) >= enough}
-    return dict(list(pooled.items())[:MAX_HYPERPARAMETERS])
+    return dict(list(pooled.items())[:_MAX_HYPERPARAMETERS])
 
 
 def _pooled(users: dict[str, Scale]) -> Scale:
@@ -41,12 +41,12 @@ def binned(comparison: Comparison, dataset: str) -> pd.DataFrame:
     for name, scale in shared(comparison).items():
         for variant, mine in points[points["parameter"] == name].groupby("variant"):
             if own[name][str(variant)].kind == scale.kind:
-                parts.append(mine.assign(bin=bins(scale, scale.edges(len(mine)), mine["value"])))
+                parts.append(mine.assign(bin=_bins(scale, scale.edges(len(mine)), mine["value"])))
     columns = ["variant", "parameter", "value", "trial_id", "bin", "bad"]
     return pd.concat(parts)[columns].reset_index(drop=True)
 
 
-def bins(scale: Scale, edges: NDArray[np.float64], values: pd.Series) -> NDArray[np.int64]:
+def _bins(scale: Scale, edges: NDArray[np.float64], values: pd.Series) -> NDArray[np.int64]:
     """The bin of each value, 0 the lowest: [n]."""
     return np.clip(np.searchsorted(edges, scale.positions(values), side="right") - 1, 0, len(edges) - 2)
 
@@ -71,12 +71,12 @@ def share(failed_or_collapsed: NDArray[np.bool_]) -> dict[str, Any]:
     return {"trials": n, "bad": count, "share": count / n if n else math.nan, "low_95": low, "high_95": high}
 
 
-def epsilon_squared(groups: NDArray[np.int64], bad: NDArray[np.bool_]) -> float:
+def _epsilon_squared(groups: NDArray[np.int64], bad: NDArray[np.bool_]) -> float:
     """The share of the variance of being bad that lies between groups, less what chance gives: at most 1.
 
     Source: Kelley, "An unbiased correlation ratio measure", 1935: epsilon squared.
 
-    >>> epsilon_squared(np.array([0, 0, 1, 1]), np.array([False, False, True, True]))
+    >>> _epsilon_squared(np.array([0, 0, 1, 1]), np.array([False, False, True, True]))
     1.0
     """
     parts = [bad[groups == group] for group in np.unique(groups)]
@@ -94,7 +94,7 @@ def most_predictive(points: pd.DataFrame) -> dict[str, float]:
     """
     n, found = points["trial_id"].nunique(), dict.fromkeys(map(str, points["parameter"]), 0.0)
     for (name, _), mine in points.groupby(["parameter", "variant"]):
-        value = epsilon_squared(mine["bin"].to_numpy(int), mine["bad"].to_numpy(bool))
+        value = _epsilon_squared(mine["bin"].to_numpy(int), mine["bad"].to_numpy(bool))
         found[str(name)] += max(0.0, value) * len(mine) / n
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
@@ -109,7 +109,7 @@ def worst_region(points: pd.DataFrame, scales: dict[str, Scale]) -> dict[str, An
     for name, scale in scales.items():
         mine = points[points["parameter"] == name]
         bad, edges = mine["bad"].to_numpy(bool), scale.edges(len(mine))
-        for text, term, inside in _regions(name, scale, edges, bins(scale, edges, mine["value"])):
+        for text, term, inside in _regions(name, scale, edges, _bins(scale, edges, mine["value"])):
             if MIN_TRIALS_PER_BIN <= inside.sum() < len(inside):
                 others = {"elsewhere": float(bad[~inside].mean()), "overall": float(bad.mean())}
                 regions.append({"text": text, "inside": term} | others | share(bad[inside]))

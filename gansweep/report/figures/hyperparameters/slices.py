@@ -21,8 +21,11 @@ from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option, sear
 from gansweep.report.style.style import Look
 from gansweep.results.row import Outcome, slug
 
-STRIP_LOW, STRIP_HEIGHT = 1.05, 0.26  # of a panel's height: the strip of failures above it
-ROW_INCHES, MARGIN_INCHES = 1.2, (0.75, 0.1, 0.42, 0.25)  # inches: a variant's row; left, right, top, bottom
+_STRIP_LOW, _STRIP_HEIGHT = 1.05, 0.26  # of a panel's height: the strip of failures above it
+_ROW_INCHES, _MARGIN_INCHES = (
+    1.2,
+    (0.75, 0.1, 0.42, 0.25),
+)  # inches: a variant's row; left, right, top, bottom
 
 
 def hyperparameter_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -68,7 +71,7 @@ def plot_hyperparameter(points: pd.DataFrame, scale: Scale, look: Look, ax: Axes
         where: dict[str, Any] = {"transform": ax.get_xaxis_transform()} if top else {}
         ax.plot(
             position,
-            STRIP_LOW + STRIP_HEIGHT / 2 if top else score,
+            _STRIP_LOW + _STRIP_HEIGHT / 2 if top else score,
             **DEFAULT_MARKER,
             **where,
             clip_on=False,
@@ -83,9 +86,9 @@ def _draw_strip(ax: Axes, edges: NDArray[np.float64], bad: list[NDArray[np.bool_
     lane: dict[str, Any] = {"transform": ax.get_xaxis_transform(), "clip_on": False, "linewidth": 0}
     for left, right, share in zip(edges[:-1], edges[1:], bad, strict=True):
         if len(share) >= MIN_TRIALS_PER_BIN:
-            ax.fill_between([left, right], STRIP_LOW, STRIP_LOW + STRIP_HEIGHT, color=style.BAND, **lane)
-            top = STRIP_LOW + STRIP_HEIGHT * float(share.mean())
-            ax.fill_between([left, right], STRIP_LOW, top, color=style.DIVERGED, **lane)
+            ax.fill_between([left, right], _STRIP_LOW, _STRIP_LOW + _STRIP_HEIGHT, color=style.BAND, **lane)
+            top = _STRIP_LOW + _STRIP_HEIGHT * float(share.mean())
+            ax.fill_between([left, right], _STRIP_LOW, top, color=style.DIVERGED, **lane)
 
 
 def _draw_medians(
@@ -111,7 +114,7 @@ def _draw_medians(
     ax.plot(centres, middle, color=look.color, linewidth=1.5, marker="_", markersize=5, markeredgewidth=1.5)
 
 
-def hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.DataFrame) -> Figure:
+def _hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.DataFrame) -> Figure:
     """A row per variant, a column per hyperparameter; the height grows with the number of variants."""
     scales, looks = searched(comparison), style.looks(comparison.manifest)
     order = [
@@ -119,8 +122,8 @@ def hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.DataF
         for variant in comparison.ranked(dataset)
         if any(variant in users for users in scales.values())
     ]
-    left, right, top, bottom = MARGIN_INCHES
-    height = ROW_INCHES * len(order) + top + bottom
+    left, right, top, bottom = _MARGIN_INCHES
+    height = _ROW_INCHES * len(order) + top + bottom
     width = min(style.WIDTH, left + right + 1.6 * len(scales) + 0.8)
     figure = Figure(figsize=(width, height))
     grid = figure.add_gridspec(
@@ -160,7 +163,7 @@ def _label_row(ax: Axes, look: Look) -> None:
     ax.set_ylabel("FID (log)", fontsize=7)
     ax.text(
         -0.03,
-        STRIP_LOW + STRIP_HEIGHT / 2,
+        _STRIP_LOW + _STRIP_HEIGHT / 2,
         "bad",
         transform=ax.transAxes,
         fontsize=6.3,
@@ -195,7 +198,7 @@ def hyperparameter_plot(comparison: Comparison, dataset: str) -> Plot:
     points = hyperparameter_data(comparison, dataset)
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = hyperparameter_figure(comparison, dataset, points) if len(points) else None
+        figure = _hyperparameter_figure(comparison, dataset, points) if len(points) else None
     return Plot(
         name=f"hyperparameters-{slug(dataset)}",
         question=f"Which hyperparameters matter on {label}?",

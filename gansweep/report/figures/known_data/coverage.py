@@ -18,7 +18,7 @@ from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.results.row import FAILED, slug
 
-COVERAGE = Group(
+_COVERAGE = Group(
     name="coverage",
     question="How many modes are covered",
     at="",
@@ -32,7 +32,7 @@ def coverage_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """Quartiles over trials of both metrics at each step; a failed trial counts as 0 from then on."""
     trials = comparison.finished[comparison.finished["dataset"] == dataset]
     lines = []
-    for metric in comparison.measured(dataset, COVERAGE.metrics):
+    for metric in comparison.measured(dataset, _COVERAGE.metrics):
         for variant, mine in trials.groupby("variant"):
             table = _by_step(comparison.evaluations, mine, metric)
             for step, values in table.items():
@@ -75,7 +75,7 @@ def plot_coverage(curves: pd.DataFrame, n_modes: int, look: Look, ax: Axes | Non
     return ax
 
 
-def coverage_figure(curves: pd.DataFrame, n_modes: int, order: list[str], looks: dict[str, Look]) -> Figure:
+def _coverage_figure(curves: pd.DataFrame, n_modes: int, order: list[str], looks: dict[str, Look]) -> Figure:
     """A panel per variant, all with the same axes."""
     panels = small_panels(len(order), height=1.3, margin=0.5)
     for ax, variant in zip(panels.axes, order, strict=True):
@@ -93,8 +93,8 @@ def coverage_figure(curves: pd.DataFrame, n_modes: int, order: list[str], looks:
 
 def coverage_plot(comparison: Comparison, dataset: str) -> Plot | None:
     """Modes and high-quality samples on one data set; None where they were not measured."""
-    names = comparison.measured(dataset, COVERAGE.metrics)
-    if len(names) < len(COVERAGE.metrics):
+    names = comparison.measured(dataset, _COVERAGE.metrics)
+    if len(names) < len(_COVERAGE.metrics):
         return None
     points = with_best(per_trial(comparison, dataset, names), "")
     if points.empty:
@@ -102,13 +102,13 @@ def coverage_plot(comparison: Comparison, dataset: str) -> Plot | None:
     order, curves = order_of(points, "modes"), coverage_data(comparison, dataset)
     n_modes = comparison.manifest.datasets[dataset].n_classes
     with style.house_style():
-        figure = coverage_figure(curves, n_modes, order, style.looks(comparison.manifest))
+        figure = _coverage_figure(curves, n_modes, order, style.looks(comparison.manifest))
     label = comparison.dataset_label(dataset)
     return Plot(
         name=f"coverage-{slug(dataset)}",
-        question=f"{COVERAGE.question} on {label}?",
+        question=f"{_COVERAGE.question} on {label}?",
         takeaway=takeaway(comparison, points, names),
-        caption=f"{COVERAGE.caption} Lines: medians over all trials of a variant, bands: quartiles; a failed "
+        caption=f"{_COVERAGE.caption} Lines: medians over all trials of a variant, bands: quartiles; a failed "
         "trial covers nothing from its failure on.",
         alt="Line charts, one panel per variant: share of modes covered and of high-quality samples on "
         f"{label} against training step.",

@@ -90,7 +90,7 @@ def _density(mean: float, sd: float, x: np.ndarray) -> np.ndarray:
     return np.exp(Gaussian(mean, max(sd, 1e-3)).log_density(x))
 
 
-def fits_figure(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Figure:
+def _fits_figure(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Figure:
     """A panel per variant."""
     looks, trials = style.looks(comparison.manifest), measurements(comparison, dataset, ["mean", "sd"])
     panels = small_panels(len(fits), height=1.1, margin=0.4)
@@ -109,7 +109,7 @@ def fits_figure(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Fig
     return panels.figure
 
 
-def fits_table(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Table:
+def _fits_table(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Table:
     """Learned mean and sd (median, lowest to highest) beside the optimum, which no trials lead to."""
     columns = ("Variant", "Trials", "Mean, learned [range]", "optimal", "SD, learned [range]", "optimal")
     rows = []
@@ -134,7 +134,7 @@ def fits_plot(comparison: Comparison, dataset: str) -> Plot | None:
         return None
     fits = fits_data(comparison, dataset)
     with style.house_style():
-        figure = fits_figure(comparison, dataset, fits)
+        figure = _fits_figure(comparison, dataset, fits)
     label = comparison.dataset_label(dataset)
     return Plot(
         name=f"fits-{slug(dataset)}",
@@ -146,7 +146,7 @@ def fits_plot(comparison: Comparison, dataset: str) -> Plot | None:
         alt=f"Small charts, one per variant: the density of {label}, the Gaussians learned and the best one.",
         figure=figure,
         data=fits,
-        table=fits_table(comparison, dataset, fits),
+        table=_fits_table(comparison, dataset, fits),
     )
 
 

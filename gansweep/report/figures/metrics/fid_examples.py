@@ -5,7 +5,7 @@ import pandas as pd
 
 from gansweep.report.comparison import Comparison
 
-N_EXAMPLES = 6
+_N_EXAMPLES = 6
 
 
 def fid_examples(comparison: Comparison, dataset: str) -> list[pd.Series]:
@@ -18,7 +18,7 @@ def fid_examples(comparison: Comparison, dataset: str) -> list[pd.Series]:
     if len(trials) < 2:
         return []
     logs = np.log(trials["last_fid"].to_numpy(float))
-    wanted = np.linspace(logs[0], logs[-1], N_EXAMPLES)
+    wanted = np.linspace(logs[0], logs[-1], _N_EXAMPLES)
     nearest = np.abs(logs[:, None] - wanted).argmin(axis=0)
     return [trials.iloc[place] for place in np.unique(nearest)]
 

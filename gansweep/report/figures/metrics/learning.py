@@ -17,7 +17,7 @@ from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text
 from gansweep.results.row import FAILED, slug
 
-STOPPING_COLUMNS = (
+_STOPPING_COLUMNS = (
     "Variant",
     "Median last FID",
     "Median lowest FID",
@@ -93,7 +93,7 @@ def plot_learning(curve: pd.DataFrame, look: Look, ax: Axes | None = None) -> Ax
     return ax
 
 
-def learning_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
+def _learning_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
     """A panel per variant, all with the same axes."""
     order = [name for name in comparison.ranked(dataset) if (curves["variant"] == name).any()]
     looks = style.looks(comparison.manifest)
@@ -126,7 +126,7 @@ def learning_plot(comparison: Comparison, dataset: str) -> Plot:
     curves = learning_data(comparison, dataset)
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = learning_figure(comparison, dataset, curves) if len(curves) else None
+        figure = _learning_figure(comparison, dataset, curves) if len(curves) else None
     return Plot(
         name=f"learning-{slug(dataset)}",
         question=f"How does training proceed on {label}?",
@@ -139,11 +139,11 @@ def learning_plot(comparison: Comparison, dataset: str) -> Plot:
         alt=f"Line charts, one panel per variant: FID on {label} against training step.",
         figure=figure,
         data=curves,
-        table=stopping_table(comparison, dataset) if len(curves) else None,
+        table=_stopping_table(comparison, dataset) if len(curves) else None,
     )
 
 
-def stopping_table(comparison: Comparison, dataset: str) -> Table:
+def _stopping_table(comparison: Comparison, dataset: str) -> Table:
     """The gain of selecting the best checkpoint of a trial instead of the last: a line per variant with
     trials that did not fail."""
     rows = []
@@ -165,7 +165,7 @@ def stopping_table(comparison: Comparison, dataset: str) -> Table:
             ]
             trials = draws(dataset=dataset, variant=variant, outcome=TRAINED_TO_END)
             rows.append((Cell(comparison.label(variant), variant=variant), *linked(cells, trials)))
-    return Table(STOPPING_COLUMNS, tuple(rows))
+    return Table(_STOPPING_COLUMNS, tuple(rows))
 
 
 def _takeaway(comparison: Comparison, curves: pd.DataFrame) -> str:

@@ -19,8 +19,8 @@ from gansweep.report.style import labels, style
 from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
-MAX_COLOURED = 8  # with more variants than this, only the best are in colour
-N_HIGHLIGHTED = 5
+_MAX_COLOURED = 8  # with more variants than this, only the best are in colour
+_N_HIGHLIGHTED = 5
 MAX_BANDS = 3  # more bands than this merge into one haze
 MARKED_BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -127,7 +127,7 @@ def _mark_end_of_intervals(ax: Axes, curves: pd.DataFrame) -> None:
     )
 
 
-def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
+def _budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
     """One panel per data set."""
     shown = [dataset for dataset in comparison.datasets if comparison.started(dataset)]
     panels = large_panels(len(shown), height=3.1)
@@ -146,7 +146,7 @@ def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
 def highlighted(comparison: Comparison, ranking: list[str]) -> dict[str, Look]:
     """The looks of the variants to colour, the first of a ranking first."""
     looks = style.looks(comparison.manifest)
-    n_coloured = MAX_COLOURED if len(looks) <= MAX_COLOURED else N_HIGHLIGHTED
+    n_coloured = _MAX_COLOURED if len(looks) <= _MAX_COLOURED else _N_HIGHLIGHTED
     return {variant: looks[variant] for variant in ranking[:n_coloured]}
 
 
@@ -155,7 +155,7 @@ def budget_plot(comparison: Comparison) -> Plot:
     curves = budget_data(comparison)
     drawn = comparison.is_random_search and not curves.empty and int(curves["n"].max()) > 1
     with style.house_style():
-        figure = budget_figure(comparison, curves) if drawn else None
+        figure = _budget_figure(comparison, curves) if drawn else None
     return Plot(
         name="budget",
         question="What does tuning effort buy?",

@@ -24,8 +24,8 @@ from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 
-LUCK_SHARE = 0.1  # of searches that are luckier than the band, and of searches that are unluckier
-DASHED, DOTTED = (0, (4, 1.6)), (0, (1, 1.3))
+_LUCK_SHARE = 0.1  # of searches that are luckier than the band, and of searches that are unluckier
+_DASHED, _DOTTED = (0, (4, 1.6)), (0, (1, 1.3))
 
 
 def budget_each_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def budget_each_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
         for k in budgets(len(scores)):
             if k > statistics.largest_budget(len(scores)):
                 break
-            median, luck = statistics.median_best(scores, k), statistics.luck_band(scores, k, LUCK_SHARE)
+            median, luck = statistics.median_best(scores, k), statistics.luck_band(scores, k, _LUCK_SHARE)
             lines.append(
                 {"variant": variant, "n": len(scores), "k": k, "median": median.value}
                 | {"low": median.low, "high": median.high, "luck_low": luck[0], "luck_high": luck[1]}
@@ -60,7 +60,7 @@ def plot_budget_each(
         curve["k"], curve["low"], curve["high"].clip(upper=above), color=look.color, alpha=0.2, linewidth=0
     )
     for name in ("luck_low", "luck_high"):
-        ax.plot(curve["k"], curve[name].clip(upper=above), color=look.color, linewidth=0.8, linestyle=DASHED)
+        ax.plot(curve["k"], curve[name].clip(upper=above), color=look.color, linewidth=0.8, linestyle=_DASHED)
     marked: dict[str, Any] = look.marker(3.5) if len(curve) == 1 else {}
     ax.plot(
         curve["k"], curve["median"].clip(upper=above), color=look.color, linewidth=1.7, zorder=4, **marked
@@ -68,13 +68,13 @@ def plot_budget_each(
     if not np.isfinite(curve["median"]).any():
         ax.text(0.5, 0.5, "most searches\nfail", transform=ax.transAxes, color=style.MUTE, ha="center")
     mean = curve.dropna(subset=["mean"])
-    ax.plot(mean["k"], mean["mean"], color=style.INK, linewidth=1.1, linestyle=DOTTED, zorder=5)
+    ax.plot(mean["k"], mean["mean"], color=style.INK, linewidth=1.1, linestyle=_DOTTED, zorder=5)
     ax.set_title(look.label, fontsize=8, pad=3)
     ax.grid(True, axis="y")
     return ax
 
 
-def budget_each_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
+def _budget_each_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
     """A panel per variant in the order of the ranking, all with the same axes."""
     order = [name for name in comparison.ranked(dataset) if (curves["variant"] == name).any()]
     looks, is_narrow = style.looks(comparison.manifest), len(order) <= 2  # the legend has more lines then
@@ -100,10 +100,10 @@ def _add_legend(figure: Figure, leader: str, cap: str, columns: int) -> None:
             "what one search of k trials may find: 10 % and 90 %",
             color=style.MUTE,
             linewidth=0.8,
-            linestyle=DASHED,
+            linestyle=_DASHED,
         ),
         style.legend_entry(
-            f"mean best of k, FID capped at {cap}", color=style.INK, linewidth=1.1, linestyle=DOTTED
+            f"mean best of k, FID capped at {cap}", color=style.INK, linewidth=1.1, linestyle=_DOTTED
         ),
     ]
     if leader:
@@ -118,7 +118,7 @@ def budget_each_plot(comparison: Comparison, dataset: str) -> Plot:
     curves = budget_each_data(comparison, dataset)
     drawn = comparison.is_random_search and not curves.empty
     with style.house_style():
-        figure = budget_each_figure(comparison, dataset, curves) if drawn else None
+        figure = _budget_each_figure(comparison, dataset, curves) if drawn else None
     label, cap = comparison.dataset_label(dataset), comparison.manifest.collapse_above[dataset]
     return Plot(
         name=f"budget-each-{slug(dataset)}",
@@ -152,7 +152,7 @@ def _takeaway(comparison: Comparison, dataset: str) -> str:
     """The luck of the leader's search at the common budget, and whom it may hide."""
     ranking, k = comparison.ranked(dataset), comparison.budget(dataset)
     first, text = ranking[0], partial(metric_text, "fid")
-    low, high = statistics.luck_band(comparison.scores[dataset, first], k, LUCK_SHARE)
+    low, high = statistics.luck_band(comparison.scores[dataset, first], k, _LUCK_SHARE)
     what = f"A search of {k} {comparison.unit}s" if k > 1 else f"A single {comparison.unit}"
     if math.isinf(low):
         return f"{what} of {comparison.label(first)}, the leader, fails in 9 of 10 cases or more."

@@ -43,7 +43,7 @@ def plot_trials(measured: pd.DataFrame, look: Look, ax: Axes | None = None) -> A
     return ax
 
 
-def halving_figure(comparison: Comparison, measured: pd.DataFrame) -> Figure:
+def _halving_figure(comparison: Comparison, measured: pd.DataFrame) -> Figure:
     """A panel per variant, all with the same axes."""
     order = [name for name in comparison.variants if (measured["variant"] == name).any()]
     panels = small_panels(len(order), height=1.5, margin=0.6, narrow_margin=1.2)
@@ -63,7 +63,7 @@ def halving_plot(comparison: Comparison, dataset: str) -> Plot | None:
         return None
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = halving_figure(comparison, measured)
+        figure = _halving_figure(comparison, measured)
     return Plot(
         name=f"halving-{slug(dataset)}",
         question=f"Which trials were pruned on {label}, and what does it save?",
@@ -76,11 +76,11 @@ def halving_plot(comparison: Comparison, dataset: str) -> Plot | None:
         alt=f"Line charts, one panel per variant: FID on {label} against training step, a line per trial.",
         figure=figure,
         data=measured,
-        table=halving_table(comparison, dataset),
+        table=_halving_table(comparison, dataset),
     )
 
 
-def halving_table(comparison: Comparison, dataset: str) -> Table:
+def _halving_table(comparison: Comparison, dataset: str) -> Table:
     """A line per variant: how its trials ended, what they cost, and the best FID."""
     columns = ("Variant", "Trials", "Pruned", "Failed", "To the end", "Steps of D", "Of all, %", "Best FID")
     rows = []

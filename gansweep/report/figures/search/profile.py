@@ -22,11 +22,11 @@ from gansweep.report.style import labels, style
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
 
-CONFIGURATIONS, SEEDS = "configurations", "seeds"
-NAMES = {CONFIGURATIONS: "random configurations", SEEDS: "fresh seeds"}
-N_POINTS, MAX_RATIO = 120, 30.0  # of a curve; the largest ratio that is drawn
-TABLE_RATIOS = (1.1, 1.5, 2.0)
-ANY_RATIO = 1e9  # a ratio that every run reaches that has not failed
+_CONFIGURATIONS, _SEEDS = "configurations", "seeds"
+_NAMES = {_CONFIGURATIONS: "random configurations", _SEEDS: "fresh seeds"}
+_N_POINTS, _MAX_RATIO = 120, 30.0  # of a curve; the largest ratio that is drawn
+_TABLE_RATIOS = (1.1, 1.5, 2.0)
+_ANY_RATIO = 1e9  # a ratio that every run reaches that has not failed
 
 
 def profile_data(comparison: Comparison) -> pd.DataFrame:
@@ -38,11 +38,11 @@ def profile_data(comparison: Comparison) -> pd.DataFrame:
     lines = []
     for runs, groups in _groups(comparison).items():
         best = _best(comparison, runs)
-        ratios = np.unique([*np.geomspace(1, _widest(groups, best), N_POINTS), *TABLE_RATIOS, ANY_RATIO])
+        ratios = np.unique([*np.geomspace(1, _widest(groups, best), _N_POINTS), *_TABLE_RATIOS, _ANY_RATIO])
         for variant, scores in groups.items():
             share, low, high = statistics.profile(scores, best, ratios)
             curve = {
-                "ratio": np.where(ratios < ANY_RATIO, ratios, math.inf),
+                "ratio": np.where(ratios < _ANY_RATIO, ratios, math.inf),
                 "share": share,
                 "low": low,
                 "high": high,
@@ -58,7 +58,7 @@ def _groups(comparison: Comparison) -> dict[str, dict[str, dict[str, Scores]]]:
     search = {name: comparison.started(name) for name in comparison.datasets}
     confirmed = {name: comparison.confirmed_scores(name) for name in comparison.datasets}
     sample = comparison.is_random_search and not comparison.is_halved
-    kinds = {CONFIGURATIONS: search if sample else {}, SEEDS: confirmed}
+    kinds = {_CONFIGURATIONS: search if sample else {}, _SEEDS: confirmed}
     groups = {}
     for runs, by_dataset in kinds.items():
         there = {name: scores for name, scores in by_dataset.items() if scores}
@@ -72,7 +72,7 @@ def _groups(comparison: Comparison) -> dict[str, dict[str, dict[str, Scores]]]:
 def _best(comparison: Comparison, runs: str) -> dict[str, float]:
     """The lowest FID of any trial of any phase on each data set, of the kind that the runs are scored by."""
     trials = pd.concat([comparison.trials, comparison.reruns])
-    column = "score" if runs == CONFIGURATIONS else "reported"
+    column = "score" if runs == _CONFIGURATIONS else "reported"
     return {str(name): float(group[column].min()) for name, group in trials.groupby("dataset")}
 
 
@@ -80,7 +80,7 @@ def _widest(groups: dict[str, dict[str, Scores]], best: dict[str, float]) -> flo
     """The ratio that 19 of 20 runs reach that have not failed."""
     ratios = [scores / best[name] for mine in groups.values() for name, scores in mine.items()]
     finite = np.concatenate([values[np.isfinite(values)] for values in ratios])
-    return float(np.clip(np.quantile(finite, 0.95), 1.5, MAX_RATIO))
+    return float(np.clip(np.quantile(finite, 0.95), 1.5, _MAX_RATIO))
 
 
 def plot_profile(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
@@ -102,27 +102,27 @@ def plot_profile(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None =
                 ratio, 100 * curve["low"], 100 * curve["high"], color=look.color, alpha=0.13, linewidth=0
             )
         ax.plot(ratio, share, color=look.color, linewidth=1.5, zorder=4, clip_on=False)
-        marked = slice(N_POINTS // 8, None, N_POINTS // 4)
+        marked = slice(_N_POINTS // 8, None, _N_POINTS // 4)
         ax.plot(ratio[marked], share[marked], linestyle="", zorder=5, clip_on=False, **look.marker(3.5))
         ends.append((look, float(ratio.iloc[-1]), float(share.iloc[-1])))
     labels.end_labels(ax, ends)
     return ax
 
 
-def profile_ranking(curves: pd.DataFrame) -> list[str]:
+def _profile_ranking(curves: pd.DataFrame) -> list[str]:
     """The variants of one kind of runs, the highest profile first (its mean over log ratios)."""
     heights = curves[np.isfinite(curves["ratio"])].groupby("variant")["share"].mean()
     return [str(name) for name in heights.sort_values(ascending=False, kind="stable").index]
 
 
-def profile_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
+def _profile_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
     """A panel for each kind of runs."""
     kinds = list(dict.fromkeys(curves["runs"]))
     figure = style.new_figure(3.0, style.WIDTH if len(kinds) > 1 else 4.6)
     for letter, ax, runs in zip("ab", figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=False):
         here = curves[curves["runs"] == runs]
-        plot_profile(here, highlighted(comparison, profile_ranking(here)), ax)
-        ax.set_title(f"({letter}) {NAMES[runs]}" if len(kinds) > 1 else NAMES[runs])
+        plot_profile(here, highlighted(comparison, _profile_ranking(here)), ax)
+        ax.set_title(f"({letter}) {_NAMES[runs]}" if len(kinds) > 1 else _NAMES[runs])
         ax.set_xlabel("τ: FID ÷ best FID known (log)")
         ax.set_ylabel("% of runs with FID\n≤ τ × best FID" if letter == "a" else "")
     return figure
@@ -132,7 +132,7 @@ def profile_plot(comparison: Comparison) -> Plot:
     """The profiles of a study; without a figure where no runs are independent draws."""
     curves = profile_data(comparison)
     with style.house_style():
-        figure = profile_figure(comparison, curves) if len(curves) else None
+        figure = _profile_figure(comparison, curves) if len(curves) else None
     return Plot(
         name="profile",
         question="What is the chance that a run is good enough?",
@@ -155,23 +155,23 @@ def _sizes(curves: pd.DataFrame) -> str:
     parts = []
     for runs, here in curves.groupby("runs", sort=False):
         sizes = sorted(set(here["n"]))
-        parts.append(f"{range_text(sizes)} {NAMES[str(runs)]}")
+        parts.append(f"{range_text(sizes)} {_NAMES[str(runs)]}")
     return " and ".join(parts) + " a variant"
 
 
 def _table(comparison: Comparison, curves: pd.DataFrame) -> Table:
     """A line per variant and kind of runs: shares within some ratios, and that of runs that did not fail."""
-    columns = ["Variant", "Runs", *[f"within {100 * (r - 1):.0f} %, % [95 %]" for r in TABLE_RATIOS[:2]]]
+    columns = ["Variant", "Runs", *[f"within {100 * (r - 1):.0f} %, % [95 %]" for r in _TABLE_RATIOS[:2]]]
     columns += ["within a factor of 2, % [95 %]", "did not fail, % [95 %]", "n"]
     rows = []
     for runs, here in curves.groupby("runs", sort=False):
-        for variant in profile_ranking(here):
+        for variant in _profile_ranking(here):
             mine = here[here["variant"] == variant]
-            n, chosen = int(mine["n"].iloc[0]), mine[mine["ratio"].isin([*TABLE_RATIOS, math.inf])]
+            n, chosen = int(mine["n"].iloc[0]), mine[mine["ratio"].isin([*_TABLE_RATIOS, math.inf])]
             cells = [_share(point, n) for point in chosen[["share", "low", "high"]].to_numpy(float)]
             name = Cell(comparison.label(variant), variant=variant)
-            trials = (draws if runs == CONFIGURATIONS else fresh_seeds)(variant=variant)
-            rows.append((name, Cell(NAMES[str(runs)]), *linked([*cells, Cell(str(n), value=n)], trials)))
+            trials = (draws if runs == _CONFIGURATIONS else fresh_seeds)(variant=variant)
+            rows.append((name, Cell(_NAMES[str(runs)]), *linked([*cells, Cell(str(n), value=n)], trials)))
     return Table(tuple(columns), tuple(rows))
 
 
@@ -194,11 +194,11 @@ def _refusal(comparison: Comparison) -> str:
 
 def _takeaway(comparison: Comparison, curves: pd.DataFrame) -> str:
     sentences = []
-    for runs, here in curves[curves["ratio"] == TABLE_RATIOS[-1]].groupby("runs", sort=False):
-        order = profile_ranking(curves[curves["runs"] == runs])
+    for runs, here in curves[curves["ratio"] == _TABLE_RATIOS[-1]].groupby("runs", sort=False):
+        order = _profile_ranking(curves[curves["runs"] == runs])
         shares = 100 * here.set_index("variant")["share"].loc[order]
         most, least = str(shares.idxmax()), str(shares.idxmin())
-        start = f"Of the {NAMES[str(runs)]} of {comparison.label(most)}, {shares[most]:.0f} %"
+        start = f"Of the {_NAMES[str(runs)]} of {comparison.label(most)}, {shares[most]:.0f} %"
         text = f"{start} come within a factor of 2 of the best FID known"
         if not math.isclose(shares[most], shares[least]):
             text += f", of {comparison.label(least)} {shares[least]:.0f} %"

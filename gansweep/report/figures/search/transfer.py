@@ -21,9 +21,9 @@ from gansweep.report.style import style
 from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
-MAX_DOTS = 600  # dots of a panel
-MIN_CONFIGURATIONS = 3  # configurations for a rank correlation
-REGRETS = ["moved_there", "regret_there", "moved_here", "regret_here"]
+_MAX_DOTS = 600  # dots of a panel
+_MIN_CONFIGURATIONS = 3  # configurations for a rank correlation
+_REGRETS = ["moved_there", "regret_there", "moved_here", "regret_here"]
 
 
 def transfer_data(comparison: Comparison) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def transfer_data(comparison: Comparison) -> pd.DataFrame:
     return pd.concat(lines, ignore_index=True)[["first", "other", *key, "here", "there"]]
 
 
-def transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
+def _transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
     """A line per pair of data sets and variant: n, Spearman's correlation with its 95 % interval, and the
     regrets: FID on the other data set of the best configuration of the first, divided by the best there
     (`regret_there`), and the reverse (`regret_here`). NaN where all configurations fail on either.
@@ -48,7 +48,7 @@ def transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
     for (other, variant), mine in pairs.groupby(["other", "variant"], sort=False):
         here, there = mine["here"].to_numpy(float), mine["there"].to_numpy(float)
         line: dict[str, Any] = {"other": other, "variant": variant, "n": len(mine)}
-        if len(mine) >= MIN_CONFIGURATIONS:
+        if len(mine) >= _MIN_CONFIGURATIONS:
             found = statistics.rank_correlation(here, there)
             line |= {"correlation": found.value, "low": found.low, "high": found.high}
         line["moved_there"], line["regret_there"] = _moved(here, there)
@@ -57,7 +57,7 @@ def transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
         line["best_here"], line["best_there"] = configurations[[here.argmin(), there.argmin()]]
         lines.append(line)
     columns = ["other", "variant", "n", "correlation", "low", "high"]
-    return pd.DataFrame(lines, columns=[*columns, *REGRETS, "best_here", "best_there"])
+    return pd.DataFrame(lines, columns=[*columns, *_REGRETS, "best_here", "best_there"])
 
 
 def _moved(tuned: np.ndarray, used: np.ndarray) -> tuple[float, float]:
@@ -80,7 +80,7 @@ def plot_transfer(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | None =
     generator = np.random.default_rng(0)
     x, y = (_place(pairs[name], lane, generator) for name, lane in zip(("here", "there"), lanes, strict=True))
     dots: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 2.2, "markeredgewidth": 0}
-    every = math.ceil(len(pairs) / MAX_DOTS)
+    every = math.ceil(len(pairs) / _MAX_DOTS)
     for variant, mine in pairs.assign(x=x, y=y).groupby("variant"):
         look, drawn = looks.get(str(variant)), mine[::every]
         if look is None:
@@ -107,7 +107,7 @@ def _place(scores: pd.Series, lane: tuple[float, float], generator: np.random.Ge
     return np.where(np.isfinite(scores), scores, lane[0] * (lane[1] / lane[0]) ** anywhere)
 
 
-def transfer_figure(comparison: Comparison, pairs: pd.DataFrame) -> Figure:
+def _transfer_figure(comparison: Comparison, pairs: pd.DataFrame) -> Figure:
     """A panel for each pair of data sets."""
     others = list(dict.fromkeys(pairs["other"]))
     panels = large_panels(len(others), height=3.0, margin=0.4, narrow_width=4.4)
@@ -133,11 +133,11 @@ def transfer_plot(comparison: Comparison) -> Plot | None:
     pairs = transfer_data(comparison)
     if pairs.empty:
         return None
-    summary, first = transfer_summary(pairs), comparison.dataset_label(comparison.datasets[0])
+    summary, first = _transfer_summary(pairs), comparison.dataset_label(comparison.datasets[0])
     with style.house_style():
-        figure = transfer_figure(comparison, pairs)
+        figure = _transfer_figure(comparison, pairs)
     most = int(pairs.groupby("other").size().max())
-    every = math.ceil(most / MAX_DOTS)
+    every = math.ceil(most / _MAX_DOTS)
     return Plot(
         name="transfer",
         question="Does a good configuration stay good on another data set?",
@@ -164,7 +164,7 @@ def _table(comparison: Comparison, summary: pd.DataFrame) -> Table:
         cells.append(Cell(comparison.dataset_label(line["other"])))
         value, note = line["correlation"], f"[{line['low']:.2f}, {line['high']:.2f}]"
         cells.append(Cell("–", value=-2.0) if math.isnan(value) else Cell(f"{value:.2f}", note, value))
-        for score, trials in zip(line[REGRETS], _moves(comparison, line), strict=True):
+        for score, trials in zip(line[_REGRETS], _moves(comparison, line), strict=True):
             nothing = Cell("–", value=math.inf)
             cell = nothing if math.isnan(score) else Cell(metric_text("fid", score), value=score)
             cells += linked([cell], trials)

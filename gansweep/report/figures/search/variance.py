@@ -21,7 +21,7 @@ from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
 from gansweep.results.row import FAILED, Phase, Status
 
-VARIANCE_COLUMNS = [
+_VARIANCE_COLUMNS = [
     "dataset",
     "variant",
     "configurations",
@@ -54,7 +54,7 @@ def variance_data(comparison: Comparison) -> pd.DataFrame:
         failed = int(runs["outcome"].isin(FAILED).sum())
         count = {"configurations": len(groups), "runs": len(runs), "failed": failed}
         lines.append({"dataset": dataset, "variant": variant} | count | known)
-    return pd.DataFrame(lines, columns=VARIANCE_COLUMNS)
+    return pd.DataFrame(lines, columns=_VARIANCE_COLUMNS)
 
 
 def plot_variance(
@@ -80,7 +80,7 @@ def plot_variance(
     return ax
 
 
-def variance_figure(comparison: Comparison, splits: pd.DataFrame) -> Figure:
+def _variance_figure(comparison: Comparison, splits: pd.DataFrame) -> Figure:
     """A panel for each data set, the rows in common."""
     order = [name for name in overall_order(comparison) if (splits["variant"] == name).any()]
     shown = [name for name in comparison.datasets if (splits["dataset"] == name).any()]
@@ -99,7 +99,7 @@ def variance_plot(comparison: Comparison) -> Plot | None:
         return None
     drawn = bool(splits["share"].notna().any())
     with style.house_style():
-        figure = variance_figure(comparison, splits) if drawn else None
+        figure = _variance_figure(comparison, splits) if drawn else None
     return Plot(
         name="variance",
         question="What decides a result, the configuration or the seed?",
