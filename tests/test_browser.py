@@ -15,7 +15,7 @@ from synthetic import make_study
 from gansweep.files import dump_json
 from gansweep.report.comparison import read_comparison
 from gansweep.report.figures.search.distribution import distribution_plot
-from gansweep.report.page.page import write_formats
+from gansweep.report.page.page import _write_formats
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 DATASET = 'folder:/a b/"><img src=x onerror=hacked=1>'
@@ -44,7 +44,7 @@ def page(tmp_path_factory) -> Path:
     (folder / "logs").mkdir()
     (folder / "logs" / "digits-ns-001.log").write_text("one line")
     comparison = read_comparison(folder)
-    return write_formats(comparison, [distribution_plot(comparison)], ["html"])
+    return _write_formats(comparison, [distribution_plot(comparison)], ["html"])
 
 
 @pytest.fixture

@@ -177,12 +177,12 @@ def other_space(folder):
         (unlike_measure, "measured differently: n_images 1000 and 5000"),
         (other_space, "other space: lr"),
         (lambda f: edit(f, lambda row: row | {"architecture": "conv"}), "other architecture: mlp and conv"),
-        (lambda f: edit(f, lambda row: None), "nothing is measured in one of them"),
+        (lambda f: edit(f, lambda row: None), "one of the studies has no measurement"),
         (
             lambda f: edit(
                 f, lambda row: row if row["trial_number"] < 2 and row["phase"] == "search" else None
             ),
-            "1 finished trial in one of them",
+            "1 finished trial in one of the studies",
         ),
     ],
     ids=["metric", "space", "architecture", "empty", "one trial"],
@@ -231,7 +231,7 @@ def test_guided_searches_are_compared_by_fresh_seeds_only(baseline, new, tmp_pat
     edit(new, lambda row: row if row["phase"] != "confirm" else None)
     lines, _ = compare_studies(old, new)
     assert "12 seeds" in line_of(lines, "ns")
-    assert line_of(lines).endswith("cannot be compared: trials of the sampler tpe are no independent draws")
+    assert line_of(lines).endswith("cannot be compared: trials of the sampler tpe are not independent draws")
 
 
 def test_mistakes_of_a_user(baseline, tmp_path):

@@ -20,20 +20,20 @@ from gansweep.report.figures.cost.pareto import pareto_data, pareto_plot
 from gansweep.report.figures.fresh_seeds.effects import effects_data, effects_plot, plot_effects
 from gansweep.report.figures.fresh_seeds.pairwise import improvement_data, improvement_plot, plot_improvement
 from gansweep.report.figures.known_data.f1_budget import (
-    chances,
+    _chances,
+    _weighted_median,
     f1_budget_plot,
     f1_data,
     plot_f1,
-    weighted_median,
 )
 from gansweep.report.figures.search.budget import budgets
 from gansweep.report.figures.search.budget_each import budget_each_data, budget_each_plot, plot_budget_each
 from gansweep.report.figures.search.profile import plot_profile, profile_data, profile_plot
 from gansweep.report.figures.search.transfer import (
+    _transfer_summary,
     plot_transfer,
     transfer_data,
     transfer_plot,
-    transfer_summary,
 )
 from gansweep.report.figures.search.variance import plot_variance, variance_data, variance_plot
 from gansweep.report.style import style
@@ -292,7 +292,7 @@ def test_what_the_best_of_one_data_set_costs_on_another():
             "there": [6.0, 4.0, 8.0, math.inf, 1.0, 2.0, 3.0, 4.0],
         }
     )
-    a, b = (line for _, line in transfer_summary(pairs).iterrows())
+    a, b = (line for _, line in _transfer_summary(pairs).iterrows())
     assert (a["moved_there"], a["regret_there"], a["moved_here"], a["regret_here"]) == (6.0, 1.5, 2.0, 2.0)
     assert (a["best_here"], a["best_there"]) == ("1", "2")
     assert a["correlation"] == pytest.approx(0.8)
@@ -311,12 +311,12 @@ def test_the_chance_to_be_the_best_of_k_is_that_of_all_subsets():
         for subset in combinations(range(5), k):
             best = [i for i in subset if values[i] == max(values[j] for j in subset)]
             counts[best] += 1 / len(best)
-        np.testing.assert_allclose(chances(values, k), counts / counts.sum())
+        np.testing.assert_allclose(_chances(values, k), counts / counts.sum())
 
 
 def test_a_weighted_median_has_half_of_the_weight_below():
-    assert weighted_median(np.array([3.0, 1.0, 2.0]), np.array([0.5, 0.3, 0.2])) == 2.0
-    assert weighted_median(np.array([3.0, 1.0]), np.array([0.6, 0.4])) == 3.0
+    assert _weighted_median(np.array([3.0, 1.0, 2.0]), np.array([0.5, 0.3, 0.2])) == 2.0
+    assert _weighted_median(np.array([3.0, 1.0]), np.array([0.6, 0.4])) == 3.0
 
 
 def test_f1_rises_with_the_budget_and_ends_with_the_best_trial(whole):

@@ -13,8 +13,8 @@ from synthetic import EVALUATIONS, STEPS, make_study
 
 from gansweep.report.comparison import read_comparison
 from gansweep.report.figures import plots
-from gansweep.report.figures.fresh_seeds.confirmation import COLUMNS, confirmation_plot
-from gansweep.report.page.page import write_formats
+from gansweep.report.figures.fresh_seeds.confirmation import _TABLE_COLUMNS, confirmation_plot
+from gansweep.report.page.page import _write_formats
 from gansweep.report.statistics import quantile
 from gansweep.report.text.verdict import cautions, verdict
 from gansweep.results import phases
@@ -53,7 +53,7 @@ def study(tmp_path_factory):
 
 def test_the_table_states_every_seed_and_the_search_beside_them(study):
     plot = confirmation_plot(read_comparison(study), "digits")
-    rows = {row[0].variant: dict(zip(COLUMNS, row, strict=True)) for row in plot.table.rows}
+    rows = {row[0].variant: dict(zip(_TABLE_COLUMNS, row, strict=True)) for row in plot.table.rows}
     assert set(list(rows)[:2]) == {"ns", "wgan"} and list(rows)[2] == "vae"
     for variant, row in rows.items():
         assert row["Seeds"].value == 9
@@ -63,7 +63,7 @@ def test_the_table_states_every_seed_and_the_search_beside_them(study):
     assert rows["wgan"]["Bad seeds, % [95 %]"].value == pytest.approx(1 / 9)
     assert rows["wgan"]["Highest"].text == "fail" and rows["ns"]["Highest"].text != "fail"
     assert "±" in rows["wgan"]["Mean ± sd of good seeds"].text
-    assert "cannot tell it from" in plot.takeaway and "VAE" not in plot.takeaway
+    assert "cannot separate it from" in plot.takeaway and "VAE" not in plot.takeaway
 
 
 def test_seeds_are_no_trials_of_the_search(study):
@@ -79,7 +79,7 @@ def test_the_page_leads_with_them(study):
     comparison = read_comparison(study)
     first, *_ = plots(comparison)
     assert first.name == "confirmed-digits"
-    page = write_formats(comparison, [first], ("html",)).read_text()
+    page = _write_formats(comparison, [first], ("html",)).read_text()
     assert page[page.index('id="figure-') :].startswith('id="figure-confirmed-digits"')
     assert json_manifest(study)["budget"]["confirm"] == CONFIRM
 
@@ -113,7 +113,7 @@ def test_six_data_sets_have_mean_ranks_of_their_fresh_seeds(six):
     words = [f"{six.label(name)} {rank:.2f}" for name, rank in expected.items()]
     assert f"fresh seeds the mean ranks on 6 data sets are {words[0]}, {words[1]} and {words[2]};" in sentence
     # Demšar (2006), table 5: q = 2.343 for three variants.
-    assert f"less than {2.343 * math.sqrt(3 * 4 / (6 * 6)):.2f} cannot be told apart" in sentence
+    assert f"less than {2.343 * math.sqrt(3 * 4 / (6 * 6)):.2f} cannot be separated" in sentence
     assert re.search(r"\(Friedman p (< 0\.001|0\.\d{3})\)\.$", sentence)
 
 

@@ -451,7 +451,7 @@ def test_every_contract_can_be_broken():
 
 
 def test_the_looks_there_are_can_be_drawn():
-    assert set(HUES) == set(style.HUES) and set(MARKERS) == set(style.MARKERS)
+    assert set(HUES) == set(style.COLORS) and set(MARKERS) == set(style.SHAPES)
 
 
 def test_names_looks_and_labels_are_those_of_one_variant_each():

@@ -10,7 +10,7 @@ import gansweep
 from gansweep.cli import main
 from gansweep.errors import UserError
 from gansweep.report.comparison import read_comparison
-from gansweep.report.samples import galleries
+from gansweep.report.page.galleries import galleries
 
 COMMANDS = (["report"], ["status"], ["verify"], ["compare", "."])
 

@@ -8,18 +8,18 @@ import torch
 from PIL import Image
 
 from gansweep import cli
-from gansweep.demos.discriminator import follow, lesson, write_pictures
-from gansweep.demos.discriminator.drawing import early, plot_moment
+from gansweep.demos.discriminator import explanation, record_training, write_pictures
+from gansweep.demos.discriminator.drawing import _early, plot_snapshot
 from gansweep.demos.discriminator.optimum import (
-    POTENTIAL,
-    RATIO,
-    SIDE,
+    _POTENTIAL,
+    _RATIO,
+    _SIDE,
     fitted,
-    ideal_of,
+    optimal_score_of,
+    optimum_of,
     probability,
-    reading_of,
 )
-from gansweep.demos.discriminator.training import Course
+from gansweep.demos.discriminator.training import Training
 from gansweep.errors import UserError
 from gansweep.theory import Gaussian, wasserstein_1
 from gansweep.variants import VARIANTS
@@ -30,25 +30,25 @@ P, Q = (np.exp(Gaussian(mean, 1.0).log_density(X)) for mean in (0.0, 1.0))
 
 
 @pytest.fixture(scope="module")
-def course() -> Course:
+def training() -> Training:
     torch.set_num_threads(1)
-    return follow("ns", "gaussian", steps=60, n_moments=4)
+    return record_training("ns", "gaussian", steps=60, n_snapshots=4)
 
 
-def test_the_densities_are_densities(course):
-    dx = course.x[1] - course.x[0]
-    assert course.p.sum() * dx == pytest.approx(1, abs=2e-3)
-    assert [moment.step for moment in course.moments] == [0, 20, 40, 60]
-    assert course.moments[0].q.sum() * dx == pytest.approx(1, abs=0.02)
-    for moment in course.moments:
-        ratio = course.p / (course.p + moment.q)
-        seen = np.isfinite(moment.optimum)
-        np.testing.assert_allclose(moment.optimum[seen], ratio[seen])
-        assert 0 <= moment.jsd <= np.log(2) and 0 <= moment.gap <= 1
+def test_the_densities_are_densities(training):
+    dx = training.x[1] - training.x[0]
+    assert training.p.sum() * dx == pytest.approx(1, abs=2e-3)
+    assert [snapshot.step for snapshot in training.snapshots] == [0, 20, 40, 60]
+    assert training.snapshots[0].q.sum() * dx == pytest.approx(1, abs=0.02)
+    for snapshot in training.snapshots:
+        ratio = training.p / (training.p + snapshot.q)
+        seen = np.isfinite(snapshot.optimum)
+        np.testing.assert_allclose(snapshot.optimum[seen], ratio[seen])
+        assert 0 <= snapshot.jsd <= np.log(2) and 0 <= snapshot.gap <= 1
 
 
-def test_training_moves_the_samples(course):
-    first, last = course.moments[0], course.moments[-1]
+def test_training_moves_the_samples(training):
+    first, last = training.snapshots[0], training.snapshots[-1]
     assert np.abs(first.q - last.q).max() > 0.05
     assert not np.allclose(first.discriminator, last.discriminator, equal_nan=True)
 
@@ -57,35 +57,37 @@ def test_training_moves_the_samples(course):
     "name", ["ns", "mm", "lsgan", "fgan_kl", "fgan_pearson", "fgan_jeffreys", "fgan_alpha"]
 )
 def test_an_optimal_score_reads_as_p_over_p_plus_q(name):
-    reading = reading_of(VARIANTS[name].variant)
+    reading = optimal_score_of(VARIANTS[name].variant)
     r = np.linspace(-4, 4, 50)
     np.testing.assert_allclose(probability(reading, reading(r)), 1 / (1 + np.exp(-r)), atol=2e-4)
 
 
 def test_scores_without_a_scale_are_fitted():
     weight = P + Q
-    optimum = RATIO.values(P, Q, DX)
+    optimum = _RATIO.values(P, Q, DX)
     np.testing.assert_allclose(fitted(3 * optimum - 7, optimum, weight), optimum, atol=1e-9)
     assert np.ptp(fitted(-optimum, optimum, weight)) < 1e-9  # a D that is upside down is not turned round
 
 
 def test_the_best_discriminators():
-    assert ideal_of(VARIANTS["wgan_gp"].variant) is POTENTIAL
-    assert ideal_of(VARIANTS["hinge"].variant) is SIDE and ideal_of(VARIANTS["fgan_tv"].variant) is SIDE
-    assert ideal_of(VARIANTS["fgan_kl"].variant) is RATIO and ideal_of(VARIANTS["rsgan"].variant) is RATIO
-    np.testing.assert_array_equal(SIDE.values(P, Q, DX), X < 0.5)
+    assert optimum_of(VARIANTS["wgan_gp"].variant) is _POTENTIAL
+    assert optimum_of(VARIANTS["hinge"].variant) is _SIDE and optimum_of(VARIANTS["fgan_tv"].variant) is _SIDE
+    assert (
+        optimum_of(VARIANTS["fgan_kl"].variant) is _RATIO and optimum_of(VARIANTS["rsgan"].variant) is _RATIO
+    )
+    np.testing.assert_array_equal(_SIDE.values(P, Q, DX), X < 0.5)
 
 
 def test_the_potential_attains_the_wasserstein_distance():
-    potential = POTENTIAL.values(P, Q, DX)
+    potential = _POTENTIAL.values(P, Q, DX)
     inside = np.abs(X) < 5
     slope = np.abs(np.diff(potential[inside])).max() / DX  # 1, before it was scaled to [0, 1]
     attained = float(((P - Q) * potential).sum() * DX) / slope
     assert attained == pytest.approx(wasserstein_1(Gaussian(0.0, 1.0), Gaussian(1.0, 1.0)), rel=1e-2)
 
 
-def test_the_pictures_show_every_moment(course, tmp_path):
-    png, gif = write_pictures(course, tmp_path)
+def test_the_pictures_show_every_moment(training, tmp_path):
+    png, gif = write_pictures(training, tmp_path)
     with Image.open(gif) as animation:
         assert animation.n_frames == 4
         frames = []
@@ -94,24 +96,26 @@ def test_the_pictures_show_every_moment(course, tmp_path):
             frames.append(np.asarray(animation.convert("L"), float))
     assert np.abs(frames[0] - frames[3]).max() > 50 and frames[0].std() > 5
     assert np.asarray(Image.open(png).convert("L"), float).std() > 5
-    ax = plot_moment(course, course.moments[-1])
-    np.testing.assert_array_equal(ax.lines[2].get_ydata(), course.moments[-1].discriminator)
+    ax = plot_snapshot(training, training.snapshots[-1])
+    np.testing.assert_array_equal(ax.lines[2].get_ydata(), training.snapshots[-1].discriminator)
 
 
 def test_panels_are_denser_at_the_start():
     for n in (1, 3, 8, 41):
-        chosen = early(n, 8)
+        chosen = _early(n, 8)
         assert chosen[0] == 0 and chosen[-1] == n - 1 and len(chosen) == min(n, 8)
         assert chosen == sorted(set(chosen))
 
 
-def test_the_lesson_is_computed(course):
-    sentences = lesson(course)
+def test_the_lesson_is_computed(training):
+    sentences = explanation(training)
     assert len(sentences) == 5 and all(text.endswith(".") for text in sentences)
-    assert f"{course.moments[-1].jsd:.3f}" in sentences[2]
-    equal = replace(course, moments=[*course.moments[:-1], replace(course.moments[-1], q=course.p)])
-    assert "can hardly be told apart" in lesson(equal)[-1]
-    assert "diverged" in lesson(replace(course, has_diverged=True))[-1]
+    assert f"{training.snapshots[-1].jsd:.3f}" in sentences[2]
+    equal = replace(
+        training, snapshots=[*training.snapshots[:-1], replace(training.snapshots[-1], q=training.p)]
+    )
+    assert "are hardly distinguishable" in explanation(equal)[-1]
+    assert "diverged" in explanation(replace(training, has_diverged=True))[-1]
 
 
 @pytest.mark.parametrize(
@@ -125,12 +129,12 @@ def test_the_lesson_is_computed(course):
 )
 def test_a_variant_without_a_score_is_a_users_mistake(name, expected):
     with pytest.raises(UserError, match=expected):
-        follow(name, "gaussian", steps=1)
+        record_training(name, "gaussian", steps=1)
 
 
 def test_an_unknown_target_is_a_users_mistake():
     with pytest.raises(UserError, match="did you mean 'gaussian'"):
-        follow("ns", "gausian", steps=1)
+        record_training("ns", "gausian", steps=1)
 
 
 @pytest.mark.slow

@@ -19,13 +19,13 @@ from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures.base import Cell, Plot, Table
 from gansweep.report.figures.search.distribution import distribution_plot
 from gansweep.report.page.documents import (
-    best_fid,
-    latex_table,
-    markdown_report,
-    markdown_table,
+    _best_fid,
+    _latex_table,
+    _markdown_report,
+    _markdown_table,
     write_documents,
 )
-from gansweep.report.page.page import write_formats
+from gansweep.report.page.page import _write_formats
 from gansweep.report.text.escaping import latex, markdown, readable, readable_csv
 from gansweep.report.text.numbers import mean_text
 
@@ -60,7 +60,7 @@ def rendered(text: str) -> str:
 def test_the_markdown_has_the_verdict_the_summary_and_every_figure(comparison):
     plot = dataclasses.replace(distribution_plot(comparison), group="Search", table=TABLE)
     summary = tables.summary_table(comparison)
-    text = markdown_report(comparison, [plot], summary)
+    text = _markdown_report(comparison, [plot], summary)
     page = rendered(text)
     heads = re.findall(r"<h([123])>(.*?)</h", page)
     assert [head for head in heads if head[0] != "3"] == [
@@ -78,12 +78,12 @@ def test_the_markdown_has_the_verdict_the_summary_and_every_figure(comparison):
 
 
 def test_text_in_markdown_is_only_text(comparison, hostile):
-    page = rendered(markdown_report(comparison, [hostile], tables.summary_table(comparison)))
+    page = rendered(_markdown_report(comparison, [hostile], tables.summary_table(comparison)))
     assert not re.search(r"<(b|i|a|script|em|code)\b", page)
     assert "&lt;b&gt;*x*|`y` $z_1^2$ \\end{tabular} # [a](javascript:alert(1))" in page
     assert page.count("<img") == 1 and page.count("<h3>") == 1
     assert readable(HOSTILE) in HOSTILE.replace("\u202e\x00", "��")
-    table = rendered(markdown_table(TABLE))
+    table = rendered(_markdown_table(TABLE))
     assert [row.count("<td") + row.count("<th") for row in table.split("<tr>")[1:]] == [2, 2, 2]
 
 
@@ -132,7 +132,7 @@ def test_latex_reads_the_tables(comparison, hostile, tmp_path):
 
 
 def test_text_in_latex_is_only_text():
-    text = latex_table(TABLE)
+    text = _latex_table(TABLE)
     check_latex(text)
     assert text.count("\\end{tabular}") == 1 and r"\textbackslash{}end\{tabular\}" in text
     assert latex("多 --- ¿\u202e") == "? -{}-{}- ??"
@@ -140,7 +140,7 @@ def test_text_in_latex_is_only_text():
 
 
 def test_the_best_fid_is_that_of_the_good_seeds(comparison):
-    table = best_fid(comparison)
+    table = _best_fid(comparison)
     assert table.columns[1:4] == (
         "Digits 8×8, mean ± sd",
         "Digits 8×8, median [95 %]",
@@ -153,7 +153,7 @@ def test_the_best_fid_is_that_of_the_good_seeds(comparison):
     assert row[1].value == pytest.approx(good.mean())
     assert row[3].text == f"{len(mine) - len(good)} of 5"
     unconfirmed = dataclasses.replace(comparison, reruns=comparison.reruns.iloc[:0])
-    assert best_fid(unconfirmed) is None
+    assert _best_fid(unconfirmed) is None
 
 
 def test_no_text_of_a_csv_is_a_formula():
@@ -166,12 +166,12 @@ def test_no_text_of_a_csv_is_a_formula():
 
 def test_formats_are_written_as_asked(comparison, hostile):
     plot, folder = distribution_plot(comparison), comparison.folder / "report"
-    assert write_formats(comparison, [plot], ["csv"]) == folder / "data"
+    assert _write_formats(comparison, [plot], ["csv"]) == folder / "data"
     assert files(folder) == {"data/distribution.csv", "data/summary.csv", "data/summary.parquet"}
     plot = dataclasses.replace(plot, table=TABLE)
-    assert write_formats(comparison, [plot], ["latex"]) == folder / "tables"
+    assert _write_formats(comparison, [plot], ["latex"]) == folder / "tables"
     assert {"tables/distribution.tex", "tables/summary.tex", "tables/best-fid.tex"} <= files(folder)
-    assert write_formats(comparison, [plot], ["md", "html"]) == folder / "report.md"
+    assert _write_formats(comparison, [plot], ["md", "html"]) == folder / "report.md"
     assert {"report.md", "index.html", "figures/distribution.png"} <= files(folder)
 
 

@@ -25,7 +25,7 @@ from gansweep.report.figures.search.failures import plot_failures
 from gansweep.report.page import page, svg
 from gansweep.report.statistics import largest_budget, median_best
 from gansweep.report.style import style
-from gansweep.report.style.labels import dodge
+from gansweep.report.style.labels import _dodge
 from gansweep.report.style.scales import Scale, searched
 from gansweep.results.records import Manifest
 
@@ -187,15 +187,15 @@ def test_one_evaluation_is_drawn_as_a_point():
 
 
 def test_labels_move_apart_as_little_as_needed():
-    moved = dodge([5.0, 5.0, 1.0], 2.0, 0.0, 10.0)
+    moved = _dodge([5.0, 5.0, 1.0], 2.0, 0.0, 10.0)
     assert moved == pytest.approx([4.0, 6.0, 1.0])
-    crowded = dodge([9.5, 9.6, 9.7, 9.8], 2.0, 0.0, 10.0)
+    crowded = _dodge([9.5, 9.6, 9.7, 9.8], 2.0, 0.0, 10.0)
     assert crowded == pytest.approx([4.0, 6.0, 8.0, 10.0])
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.5, 0.9), (3.0, 40.0), (1e-5, 1e-2), (90.0, 130.0), (1.0, 1e9)])
 def test_logarithmic_ticks_are_few_and_round(low, high):
-    ticks = style.log_ticks(low, high)
+    ticks = style._log_ticks(low, high)
     assert 2 <= len(ticks) <= 7
     assert all(low * 0.999 <= tick <= high * 1.001 for tick in ticks)
     assert all(len(f"{tick:e}".split("e")[0].rstrip("0").rstrip(".")) <= 3 for tick in ticks)
@@ -278,7 +278,7 @@ def test_any_two_hues_differ_to_every_reader(vision):
         seen = np.clip(np.array(VISION[vision]) @ linear, 0, 1)
         return OKLAB[1] @ np.cbrt(OKLAB[0] @ seen)
 
-    pairs = itertools.combinations([oklab(colour) for colour in style.HUES.values()], 2)
+    pairs = itertools.combinations([oklab(colour) for colour in style.COLORS.values()], 2)
     assert min(100 * np.linalg.norm(a - b) for a, b in pairs) > 5
 
 
@@ -299,7 +299,7 @@ def test_two_variants_that_ask_for_one_look_get_two():
     first, second, third, stranger = looks.values()
     assert (first.hue, first.shape) == ("blue", "circle") and (third.hue, third.shape) == ("blue", "square")
     assert second.hue == "blue" and second.shape not in ("circle", "square")
-    assert stranger.hue in style.HUES and stranger.shape in style.MARKERS
+    assert stranger.hue in style.COLORS and stranger.shape in style.SHAPES
     many = style.looks(manifest(*[("green", "nabla")] * 48))
     assert len({(look.hue, look.shape) for look in many.values()}) == 48
     assert len(style.looks(manifest(*[("green", "nabla")] * 50))) == 50
@@ -328,5 +328,5 @@ def test_inline_svg_is_the_pages_own(comparison, tmp_path):
     assert len(ids) == len(set(ids)) and all(name.startswith("one-") for name in ids)
     for used in re.findall(r'(?:url\(#|xlink:href="#)([^)"]+)', inlined):
         assert used in ids
-    for colour in (style.INK, style.HUES["blue"], style.PAPER):
+    for colour in (style.INK, style.COLORS["blue"], style.PAPER):
         assert colour in drawing and colour not in inlined

@@ -1,4 +1,4 @@
-"""Failure maps, importance, agreement, finalists, the published table and the ladder of FIDs."""
+"""Failure maps, importance, agreement, finalists, the published table and examples of FIDs."""
 
 import math
 from dataclasses import replace
@@ -13,38 +13,33 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures.base import Plot
 from gansweep.report.figures.fresh_seeds.finalists import (
+    _indistinct,
     finalist_data,
     finalists_plot,
-    indistinct,
     plot_finalists,
 )
 from gansweep.report.figures.fresh_seeds.lucic2018 import (
-    obstacles,
+    _obstacles,
     plot_published,
     published_data,
     published_plot,
 )
-from gansweep.report.figures.hyperparameters.failure_map import (
-    SHOWN,
-    failure_plot,
-    pair_points,
-    plot_failure_pair,
-    plot_failure_strips,
-)
+from gansweep.report.figures.hyperparameters.failure_map import failure_plot, plot_failure_strips
+from gansweep.report.figures.hyperparameters.failure_pair import MAX_DOTS, _pair_points, plot_failure_pair
 from gansweep.report.figures.hyperparameters.failure_regions import (
+    _epsilon_squared,
     binned,
-    deadliest,
-    decisive,
     failure_data,
-    relevance,
+    most_predictive,
     shared,
+    worst_region,
 )
 from gansweep.report.figures.hyperparameters.importance import importance_plot, plot_importance
-from gansweep.report.figures.metrics.agreement import agreement_data, agreement_plot, agreement_points
-from gansweep.report.figures.metrics.fid_examples import ladder
+from gansweep.report.figures.metrics.agreement import _agreement_points, agreement_data, agreement_plot
+from gansweep.report.figures.metrics.fid_examples import fid_examples
 from gansweep.report.lucic2018 import RESULTS
 from gansweep.report.style import style
-from gansweep.report.style.scales import ENOUGH, Scale
+from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale
 from gansweep.results.records import Finalist
 from gansweep.results.row import FAILED
 
@@ -117,7 +112,7 @@ def test_cells_of_few_trials_are_blank(study):
     for name, scale in shared(study).items():
         cells = everything[everything["parameter"] == name]
         ax = plot_failure_strips(cells, scale, order)
-        assert len(ax.texts) == len(ax.patches) == (cells["trials"] >= ENOUGH).sum()
+        assert len(ax.texts) == len(ax.patches) == (cells["trials"] >= MIN_TRIALS_PER_BIN).sum()
 
 
 def test_a_number_is_bold_where_its_interval_lies_above_the_variants_share():
@@ -134,11 +129,11 @@ def test_a_number_is_bold_where_its_interval_lies_above_the_variants_share():
 def test_the_region_that_kills_is_found(study):
     killed = deadly(study)
     points = binned(killed, "mnist")
-    region = deadliest(points, shared(killed))
+    region = worst_region(points, shared(killed))
     kills = killed.finished["hp_lr"] > 1e-3
-    assert region["text"] == "lr above 0.001"
-    assert (region["share"], region["elsewhere"], region["trials"]) == (1.0, 0.0, kills.sum())
-    importances = decisive(points)
+    assert region.text == "lr above 0.001"
+    assert (region.inside.share, region.elsewhere, region.inside.trials) == (1.0, 0.0, kills.sum())
+    importances = most_predictive(points)
     assert next(iter(importances)) == "lr" and importances["lr"] > 0.7 > 0.2 > importances["beta1"]
     takeaway = failure_plot(killed, "mnist").takeaway
     assert f"lr above 0.001: 100 % of {kills.sum()} trials are bad there, 0 % elsewhere" in takeaway
@@ -146,9 +141,9 @@ def test_the_region_that_kills_is_found(study):
 
 def test_relevance_is_nil_on_average_where_groups_say_nothing():
     generator = np.random.default_rng(0)
-    values = [relevance(generator.integers(0, 6, 60), generator.random(60) < 0.3) for _ in range(500)]
+    values = [_epsilon_squared(generator.integers(0, 6, 60), generator.random(60) < 0.3) for _ in range(500)]
     assert abs(np.mean(values)) < 4 * np.std(values) / math.sqrt(500)
-    assert relevance(np.array([0, 1, 0, 1]), np.array([True] * 4)) == 0.0
+    assert _epsilon_squared(np.array([0, 1, 0, 1]), np.array([True] * 4)) == 0.0
 
 
 def test_where_no_trial_is_bad_there_is_nothing_to_map(study):
@@ -159,14 +154,14 @@ def test_where_no_trial_is_bad_there_is_nothing_to_map(study):
 
 def test_the_plane_shows_every_trial_unless_there_are_too_many(study):
     scales = {name: shared(study)[name] for name in ("lr", "d_norm")}
-    points = pair_points(binned(study, "mnist"), scales)
+    points = _pair_points(binned(study, "mnist"), scales)
     assert len(points) == len(study.finished)
     for times in (1, 20):
         many = pd.concat([points] * times, ignore_index=True)
         good, bad = plot_failure_pair(many, tuple(scales.values())).lines
         assert bad.get_marker() == "x"
         n = len(good.get_xdata()) + len(bad.get_xdata())
-        assert n == len(points) if times == 1 else SHOWN / 2 < n <= SHOWN
+        assert n == len(points) if times == 1 else MAX_DOTS / 2 < n <= MAX_DOTS
     assert len(bad.get_xdata()) / n == pytest.approx(points["bad"].mean(), abs=0.05)
 
 
@@ -179,7 +174,7 @@ def test_a_metric_that_follows_fid_agrees_fully_whichever_way_it_counts(study):
 
 
 def test_agreement_is_that_of_trials_that_did_not_fail(study):
-    points = agreement_points(study, "mnist", "kid")
+    points = _agreement_points(study, "mnist", "kid")
     survivors = study.finished[~study.finished["outcome"].isin(FAILED)]
     assert set(points["trial_id"]) == set(survivors["trial_id"]) and len(points) < len(study.finished)
     lowest = study.evaluations.groupby("trial_id")["fid"].min()
@@ -221,7 +216,7 @@ def test_finalists_are_ranked_with_their_noise(study):
     data = finalist_data(replace(study, finalists=entries), "mnist")
     assert data["variant"].to_list() == ["ns", "wgan_gp", "vae"]
     assert data["sd"].to_list() == pytest.approx([0.0, 0.1, 1.0])
-    assert indistinct(data) == [("ns", "wgan_gp")]
+    assert _indistinct(data) == [("ns", "wgan_gp")]
     takeaway = finalists_plot(replace(study, finalists=entries), "mnist").takeaway
     assert "WGAN GP, not NS GAN, would be first; 2 of 3 variants change places" in takeaway
     assert "3.1 times that of real training images, 3.2" in takeaway
@@ -233,7 +228,7 @@ def test_two_evaluations_of_one_generator_are_seldom_told_apart():
     for _ in range(400):
         draws = 20 * np.exp(0.02 * generator.normal(size=(2, 200)))
         rows = {"variant": ["a", "b"], "fid": draws[:, 0], "sd": draws.std(1, ddof=1), "draws": 200}
-        found += len(indistinct(pd.DataFrame(rows).sort_values("fid")))
+        found += len(_indistinct(pd.DataFrame(rows).sort_values("fid")))
     assert found / 400 == pytest.approx(0.95, abs=0.04)
 
 
@@ -269,14 +264,14 @@ def test_the_published_table_is_complete():
 
 
 def test_fids_are_compared_with_the_papers_only_if_measured_alike(study):
-    reasons = obstacles(study, "mnist")
+    reasons = _obstacles(study, "mnist")
     assert ["Inception" in reasons[0], "10,000" in reasons[1], "infogan" in reasons[2]] == [True] * 3
     plot = published_plot(study, "mnist")
     assert "cannot be compared" in plot.takeaway and "Spearman" in plot.takeaway
     assert len(plot.figure.axes) == 2 and "Ratio" not in plot.table.columns
     alike = as_the_paper(study)
     plot = published_plot(alike, "mnist")
-    assert not obstacles(alike, "mnist") and "cannot be compared" not in plot.takeaway
+    assert not _obstacles(alike, "mnist") and "cannot be compared" not in plot.takeaway
     assert len(plot.figure.axes) == 1 and plot.table.columns[-1] == "Ratio"
 
 
@@ -310,9 +305,9 @@ def test_winners_that_failed_have_no_marker(study):
 
 
 def test_the_ladder_goes_from_the_best_to_the_worst_samples_in_even_ratios(study):
-    rungs = ladder(study, "mnist")
-    fids = np.array([rung["last_fid"] for rung in rungs])
-    assert 4 <= len(rungs) <= 6 and (np.diff(fids) > 0).all()
+    examples = fid_examples(study, "mnist")
+    fids = np.array([rung["last_fid"] for rung in examples])
+    assert 4 <= len(examples) <= 6 and (np.diff(fids) > 0).all()
     last = study.evaluations.dropna(subset=["fid"]).groupby("trial_id")["fid"].last()
     shown = [
         t
@@ -320,11 +315,11 @@ def test_the_ladder_goes_from_the_best_to_the_worst_samples_in_even_ratios(study
         if isinstance(p, str)
     ]
     assert (fids[0], fids[-1]) == (last[shown].min(), last[shown].max())
-    assert all((study.folder / rung["sample_path"]).is_file() for rung in rungs)
+    assert all((study.folder / rung["sample_path"]).is_file() for rung in examples)
 
 
 def test_no_samples_no_ladder(plain):
-    assert ladder(plain, "digits") == []
+    assert fid_examples(plain, "digits") == []
 
 
 def test_importance_finds_what_decides_and_hatches_what_may_not(importances):

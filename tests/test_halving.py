@@ -24,7 +24,7 @@ from gansweep.report.costs import trial_costs
 from gansweep.report.figures import plots
 from gansweep.report.figures.search.budget import budget_plot
 from gansweep.report.figures.search.halving import halving_plot
-from gansweep.report.page.page import write_formats
+from gansweep.report.page.page import _write_formats
 from gansweep.report.summary import summary_table
 from gansweep.report.verify.row_checks import check_rows
 from gansweep.results.columns import columns, typed, violations
@@ -369,8 +369,10 @@ def test_a_bracket_costs_what_all_its_trials_cost(reports):
 
 def test_the_page_says_what_halving_means(reports):
     halved = reports[1]
-    page = write_formats(halved, [halving_plot(halved, "digits"), budget_plot(halved)], ("html",)).read_text()
-    assert "by successive halving, so what their final FID would be is unknown" in page
+    page = _write_formats(
+        halved, [halving_plot(halved, "digits"), budget_plot(halved)], ("html",)
+    ).read_text()
+    assert "by successive halving, so their final FIDs are unknown" in page
     assert "counts independent brackets of 9 configurations in place of single" in page
     assert "try k random brackets and keep the best" in page and "with a budget of 4 brackets" in page.lower()
     assert "Which trials were pruned on Digits" in page and "outcome:pruned" in page
@@ -416,7 +418,7 @@ def test_the_columns_of_a_halved_search_are_described(reports):
 
 def test_a_halved_search_is_compared_by_fresh_seeds_alone(reports, tmp_path):
     plain, halved = reports
-    with pytest.raises(UserError, match="a search that prunes some are no independent draws"):
+    with pytest.raises(UserError, match="a search that prunes are not independent draws"):
         compare_studies(plain.folder, halved.folder)
     lines, _ = compare_studies(halved.folder, halved.folder)
     assert any("6 seeds" in line for line in lines)
@@ -434,15 +436,15 @@ def test_the_forecast_counts_what_brackets_train():
 
 def test_the_time_left_counts_what_brackets_train(tmp_path):
     driver = Driver(tmp_path, HALVED)
-    tally = StudyProgress(driver.search.study)
+    progress = StudyProgress(driver.search.study)
     n, full = 19, 90.0
     for rows in driver.batches():
         for row in rows:
             spent = {"train_seconds": full * row.step / 18, "started_at": now()}
-            tally.note(structs.replace(row, **spent))
+            progress.note(structs.replace(row, **spent))
         driver.ledger.record(rows)
         break
     cell = ("ring", "ns")
-    left = tally.left(cell) * tally._expected_seconds(cell)
+    left = progress.left(cell) * progress._expected_seconds(cell)
     assert left == pytest.approx(full * (1 + 2 * 21 / 9), rel=0.05)
     assert left < 0.4 * n * full

@@ -25,8 +25,8 @@ from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures.base import Cell, Plot, Table, where
 from gansweep.report.figures.metrics.vector_samples import vectors_plot
 from gansweep.report.figures.search.distribution import distribution_plot
-from gansweep.report.page import trial_browser
-from gansweep.report.page.page import Section, named, render, write_formats
+from gansweep.report.page import galleries, trial_browser
+from gansweep.report.page.page import Section, _named, _render, _write_formats
 from gansweep.report.page.svg import inline_svg
 from gansweep.report.style import style
 from gansweep.report.text.verdict import cautions
@@ -49,7 +49,7 @@ def study(tmp_path_factory) -> Path:
 def write_some(folder: Path) -> Path:
     """A report with one figure and one refusal in a group of its own."""
     comparison = read_comparison(folder)
-    return write_formats(
+    return _write_formats(
         comparison, [refusal("profile", "Result on fresh seeds"), distribution_plot(comparison)], ["html"]
     )
 
@@ -71,7 +71,7 @@ def text_of(page: str) -> str:
 
 def page_of(comparison: Comparison) -> str:
     """A page without figures."""
-    return render(comparison, [], tables.summary_table(comparison))
+    return _render(comparison, [], tables.summary_table(comparison))
 
 
 def report(folder: Path, **options) -> str:
@@ -176,7 +176,7 @@ def test_figures_stand_in_the_order_and_under_the_groups_they_came_with(page):
 
 def test_figures_of_samples_and_failures_stand_with_them(comparison):
     plots = [refusal(name, group=group) for name, group in (("a", "Failures"), ("b", "Samples"))]
-    page = render(comparison, [Section(plot, "") for plot in plots], tables.summary_table(comparison))
+    page = _render(comparison, [Section(plot, "") for plot in plots], tables.summary_table(comparison))
     sections = {part.split('"')[0]: part for part in page.split('<h2 id="')}
     assert 'id="figure-a"' in sections["failures"] and 'id="figure-b"' in sections["samples"]
     assert page.count('<h2 id="failures"') == page.count('<h2 id="samples"') == 1
@@ -187,7 +187,7 @@ def refusal(name: str, group: str = "", table: Table | None = None) -> Plot:
 
 
 def test_names_of_figures_become_file_names_and_differ():
-    plots = named([refusal(name) for name in ("a/b", "a_b", "../../etc/passwd", "x y")])
+    plots = _named([refusal(name) for name in ("a/b", "a_b", "../../etc/passwd", "x y")])
     assert [plot.name for plot in plots] == ["a_b", "a_b-2", ".._.._etc_passwd", "x_y"]
 
 
@@ -230,7 +230,7 @@ def test_a_filter_keeps_values_apart_whatever_they_hold():
 
 def test_the_verdict_says_what_kind_of_scores_these_are(page):
     seen = text_of(page)
-    assert "those of fresh seeds are not selected among configurations" in seen
+    assert "FIDs of fresh seeds are not selected among configurations" in seen
     assert re.search(r"The lowest FID of the search, [\d.]+, is a trial of", seen)
     assert "MM GAN (5) finished fewer trials than the others (11)" in seen
 
@@ -238,7 +238,7 @@ def test_the_verdict_says_what_kind_of_scores_these_are(page):
 def test_missing_seeds_are_named(comparison):
     lost = comparison.reruns.query("dataset == 'digits' and variant == 'vae'").index[:2]
     fewer = dataclasses.replace(comparison, reruns=comparison.reruns.drop(lost))
-    assert "Digits 8×8: VAE (2) finished fewer fresh seeds than the 4 asked for." in cautions(fewer)
+    assert "Digits 8×8: VAE (2) finished fewer fresh seeds than the 4 requested." in cautions(fewer)
 
 
 def test_the_trial_browser_holds_every_trial_of_every_phase(study, page):
@@ -259,8 +259,8 @@ def test_of_very_many_trials_the_page_holds_those_that_matter(comparison):
     large = dataclasses.replace(comparison, trials=pd.concat(copies, ignore_index=True))
     large.trials["is_default"] &= large.trials["trial_id"].str.endswith("-0")
     everything = tables.all_trials(large)
-    kept = trial_browser.embedded(large, everything)
-    assert 4_900 < len(kept) <= trial_browser.MOST < len(everything)
+    kept = trial_browser._embedded(large, everything)
+    assert 4_900 < len(kept) <= trial_browser._MAX_TRIALS < len(everything)
     assert set(large.reruns["trial_id"]) <= set(kept["trial_id"])
     assert kept["is_default"].sum() == large.trials["is_default"].sum() > 0
     for _, cell in everything[everything["phase"] == "search"].groupby(["dataset", "variant"]):
@@ -277,7 +277,7 @@ def test_samples_are_those_of_the_best_median_and_worst_seed_or_trial(study, pag
         assert f"Grid of uncurated samples of WGAN GP on Fashion-MNIST, {kind}" in page
     comparison = read_comparison(study)
     searched = dataclasses.replace(comparison, reruns=comparison.reruns.iloc[:0])
-    shown = samples.galleries(searched, {name: [] for name in comparison.datasets})
+    shown = galleries.galleries(searched, {name: [] for name in comparison.datasets})
     titles = {grid.title for _, grids in shown[1].groups for grid in grids}
     assert {"best trial", "median trial", "worst trial"} < titles and "best seed" not in titles
     assert "Samples of VAE on Digits 8×8, a sample in each row, then the training images nearest" in page
@@ -285,8 +285,8 @@ def test_samples_are_those_of_the_best_median_and_worst_seed_or_trial(study, pag
     assert len(pictures) == page.count("<img")
 
 
-def test_a_ladder_shows_what_an_fid_looks_like(page):
-    (first, _) = re.findall(r'<div class="ladder">(.*?)</div>', page, re.DOTALL)
+def test_examples_show_what_an_fid_looks_like(page):
+    (first, _) = re.findall(r'<div class="examples">(.*?)</div>', page, re.DOTALL)
     fids = [float(fid) for fid in re.findall(r">FID ([\d.]+)<", first)]
     assert len(fids) >= 3 and fids == sorted(fids)
     assert first.index("Grid of real images") < first.index("FID")
@@ -326,7 +326,7 @@ def test_tables_have_captions_and_heads_of_columns_and_rows(page):
 def test_a_column_of_words_stands_to_the_left(comparison):
     words = Table(("Name", "Score", "Why"), ((Cell("a"), Cell("2", value=2), Cell("because")),))
     sections = [Section(refusal("x", table=words), "")]
-    page = render(comparison, sections, tables.summary_table(comparison))
+    page = _render(comparison, sections, tables.summary_table(comparison))
     heads = re.findall(r'<th scope="col"( class="l")?><button type="button">(Name|Score|Why)<', page)
     assert heads == [(' class="l"', "Name"), ("", "Score"), (' class="l"', "Why")]
 
@@ -335,7 +335,7 @@ def test_samples_of_vectors_are_drawn(tmp_path):
     folder = make_study(tmp_path, variants=("ns",), datasets=("ring",), trials=6)
     comparison = read_comparison(folder)
     plot = dataclasses.replace(vectors_plot(comparison, "ring"), group="Samples")
-    page = write_formats(comparison, [plot], ["html"]).read_text()
+    page = _write_formats(comparison, [plot], ["html"]).read_text()
     assert "What do the samples look like on Ring of 8?" in text_of(page)
     assert "<img" not in page and page.index('id="samples"') < page.index('id="figure-samples-ring"')
     drawn = pd.read_csv(tmp_path / "report" / "data" / "samples-ring.csv", keep_default_na=False)
@@ -364,7 +364,7 @@ UNUSUAL = {
     "empty": ({"variants": ("ns", "vae"), "empty": ("vae",)}, "VAE (0) finished fewer trials"),
     "all-failed": ({"variants": ("ns", "vae"), "fail": ("ns", "vae")}, "measured a finite FID"),
     "one-failed": ({"variants": ("ns", "vae"), "fail": ("vae",)}, "NS GAN is best"),
-    "lone": ({"variants": ("ns",)}, "There is no other variant to compare it with"),
+    "lone": ({"variants": ("ns",)}, "The study has no other variant to compare"),
     "single": ({"variants": ("ns",), "trials": 1}, "0 finished search trials, 1 default configuration and"),
     "few": ({"variants": ("ns",), "trials": 2}, "too few for any 95 % interval"),
     "running": ({"variants": ("ns", "vae"), "running": ("ns",)}, "The study is unfinished: 15 of 18 planned"),
@@ -443,7 +443,7 @@ def test_hostile_text_is_only_text(tmp_path):
     (folder / "manifest.json").write_text(dump_json(manifest))
     comparison = read_comparison(folder)
     plot = dataclasses.replace(distribution_plot(comparison), name=dataset, group=HOSTILE)
-    page = write_formats(comparison, [plot], ["html"]).read_text()
+    page = _write_formats(comparison, [plot], ["html"]).read_text()
     check_markup(page)
     elements = elements_of(page)
     assert not any(name in ("b", "i") for name, _ in elements)

@@ -108,22 +108,22 @@ def test_a_shorter_drawing_leaves_nothing_of_a_longer_one(monkeypatch):
 def test_lines_of_cells_fit_a_terminal(width):
     study = structs.replace(PLAN, datasets=["polygons", "folder:/data/cats@64"], trials=100_000)
     labels = {"ns": "NS GAN", "wgan": "f-GAN reverse KL with gradient penalty"}
-    tally = StudyProgress(study)
+    progress = StudyProgress(study)
     for number in range(3):
-        tally.note(row("wgan", 1234.5, "crashed", number, dataset="polygons"))
-    lines = cell_lines(tally, labels, width)
+        progress.note(row("wgan", 1234.5, "crashed", number, dataset="polygons"))
+    lines = cell_lines(progress, labels, width)
     assert len(lines) == 4 and "best FID  1234.50  3 failed" in lines[1]
     assert max(map(len, lines)) < max(width, 80)
 
 
 def test_planned_trials_follow_what_the_search_has_found():
     confirm = Confirm(top=1, reruns=1, seeds=30)
-    tally = StudyProgress(structs.replace(PLAN, confirm=confirm))
-    assert tally.count() == (0, 64)
+    progress = StudyProgress(structs.replace(PLAN, confirm=confirm))
+    assert progress.count() == (0, 64)
     for number in range(2):
-        tally.note(row("ns", 4.0, "ok", number))
-        tally.note(row("wgan", None, "diverged", number))
-    assert tally.count() == (4, 34)  # nothing of WGAN can be confirmed
+        progress.note(row("ns", 4.0, "ok", number))
+        progress.note(row("wgan", None, "diverged", number))
+    assert progress.count() == (4, 34)  # nothing of WGAN can be confirmed
 
 
 def simulated(n_workers, pack_size, n_packs, since, rng, steps=5):
@@ -153,12 +153,12 @@ def test_the_time_that_is_left_is_known_while_packs_report_in_bursts(n_workers, 
     for seed in range(3):
         since = 1_800_000_000.0
         rows, end = simulated(n_workers, pack_size, n_packs, since, random.Random(seed))
-        tally, waiting = StudyProgress(study, since), rows[:]
-        assert tally.seconds_left(since + 30) is None
+        progress, waiting = StudyProgress(study, since), rows[:]
+        assert progress.seconds_left(since + 30) is None
         for now in range(int(since) + 60, int(end) - 60, 60):
             while waiting and waiting[0].time <= iso(now):
-                tally.note(waiting.pop(0))
-            left = tally.seconds_left(now)
+                progress.note(waiting.pop(0))
+            left = progress.seconds_left(now)
             if left is not None:
                 told += 1
                 right += left[0] <= end - now <= left[1]
@@ -182,22 +182,22 @@ def test_a_pause_between_two_drivers_says_nothing_about_the_pace():
         structs.replace(each, time=later(each.time), started_at=later(each.started_at))
         for each in rows[half:]
     ]
-    tally = StudyProgress(study, again)
+    progress = StudyProgress(study, again)
     for each in rows[:half]:
-        tally.note(each)
-    assert tally.seconds_left(again + 30) is None
+        progress.note(each)
+    assert progress.seconds_left(again + 30) is None
     seen = [each for each in rows[half:] if each.time <= iso(again + 500)]
     for each in seen:
-        tally.note(each)
-    low, high = tally.seconds_left(again + 500)
+        progress.note(each)
+    low, high = progress.seconds_left(again + 500)
     assert low < end + pause - (again + 500) < high < 3600
 
 
 def test_a_study_with_nothing_but_failures_is_not_said_to_be_over_soon():
-    tally = StudyProgress(structs.replace(PLAN, trials=100), since=time.time() - 5)
+    progress = StudyProgress(structs.replace(PLAN, trials=100), since=time.time() - 5)
     for number in range(20):
-        tally.note(row(outcome="diverged", number=number))
-    assert tally.seconds_left(time.time()) is None
+        progress.note(row(outcome="diverged", number=number))
+    assert progress.seconds_left(time.time()) is None
 
 
 def test_more_workers_than_packs_do_not_hurry_the_last_one():
@@ -212,10 +212,10 @@ def test_phases_of_which_nothing_has_run_make_the_time_less_certain():
 
 
 def test_gpus_cost_the_share_that_a_pack_held():
-    tally = StudyProgress(PLAN)
+    progress = StudyProgress(PLAN)
     held = {"device": "cuda", "gpu_kind": "NVIDIA T4", "gpus": 0.25, "train_seconds": 3000.0}
-    tally.note(row(fid=4.0, outcome="ok", **held, eval_seconds=600.0))
-    tally.note(row(number=1, train_seconds=1800.0))
-    tally.note(row("wgan", device="cuda", gpus=None, train_seconds=7200.0))  # of an early version
-    costs = {cost.device: (cost.worker_hours, cost.gpu_hours) for cost in tally.costs()}
+    progress.note(row(fid=4.0, outcome="ok", **held, eval_seconds=600.0))
+    progress.note(row(number=1, train_seconds=1800.0))
+    progress.note(row("wgan", device="cuda", gpus=None, train_seconds=7200.0))  # of an early version
+    costs = {cost.device: (cost.worker_hours, cost.gpu_hours) for cost in progress.costs()}
     assert costs == {"NVIDIA T4": (1.0, 0.25), "cpu": (0.5, 0.0), "cuda": (2.0, None)}

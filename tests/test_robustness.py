@@ -10,8 +10,8 @@ import torchvision
 
 from gansweep import data
 from gansweep.demos.fid import EXPERIMENTS, run
+from gansweep.demos.fid.bias import _line
 from gansweep.demos.fid.bias import findings as findings_of_bias
-from gansweep.demos.fid.bias import line
 from gansweep.demos.fid.distortions import KINDS
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation, check_metrics
@@ -90,7 +90,7 @@ def tables(digits):
 def test_real_images_have_a_bias_in_proportion_to_one_over_their_number(tables):
     table = tables["bias"]
     assert (table["fid"] > 0).all()
-    intercept, sd, slope = line(table)
+    intercept, sd, slope = _line(table)
     assert abs(intercept) < 3 * sd / np.sqrt(15)  # infinitely many have none
     gaussian = table["gaussian"] * table["n"]
     assert gaussian.std() < 1e-9 * gaussian.mean()
@@ -114,7 +114,7 @@ def test_fid_rises_with_every_class_that_is_lost(tables):
     means = table.groupby("classes")["fid"].mean()
     assert list(means.index) == list(range(1, 11)) and table["n"].nunique() == 1
     assert means.is_monotonic_decreasing and means[1] > 10 * means[10]
-    assert "It falls with every class that is there." in EXPERIMENTS["modes"].findings(table)
+    assert "It falls with every class that is added." in EXPERIMENTS["modes"].findings(table)
     upside_down = table.assign(fid=table["fid"].where(table["classes"] != 4, 100.0))
     assert "It does not fall from 3 to 4 classes." in EXPERIMENTS["modes"].findings(upside_down)
 

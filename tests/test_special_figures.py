@@ -11,12 +11,12 @@ from synthetic import make_study
 from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures import plots
 from gansweep.report.figures.known_data.coverage import coverage_data, coverage_plot, plot_coverage
-from gansweep.report.figures.known_data.divergences import cross_plot, plot_cross, rivals
+from gansweep.report.figures.known_data.divergences import _rivals, cross_plot, plot_cross
 from gansweep.report.figures.known_data.fits import TARGETS, fits_data, fits_plot, optimum, plot_fit
 from gansweep.report.figures.metrics.strips import (
     CONDITIONAL,
     POLYGONS,
-    leaders,
+    _leaders,
     plot_strip,
     strips_plot,
     takeaway,
@@ -111,7 +111,7 @@ def test_the_best_trial_is_that_of_the_chosen_metric(digits):
 def test_the_words_name_all_that_share_the_best_median_and_no_winner_at_zero(digits):
     points = with_best(per_trial(digits, "digits", ["accuracy"], "fid"), "fid")
     equal = points.assign(accuracy=0.5, failed=False)
-    assert leaders(equal, "accuracy") == ("ns", "vae", "wgan_gp")
+    assert _leaders(equal, "accuracy") == ("ns", "vae", "wgan_gp")
     assert "NS GAN, VAE and WGAN GP have the best accuracy" in takeaway(digits, equal, ["accuracy"])
     nothing = takeaway(digits, points.assign(accuracy=0.0), ["accuracy"])
     assert nothing == "No trial has any accuracy: it is 0 for all."
@@ -169,9 +169,9 @@ def test_the_fits_are_drawn_beside_their_optima(fgan):
 
 def test_divergences_with_one_optimum_share_the_expected_minimum():
     columns = ["fgan_kl", "fgan_js", "fgan_gan", "fgan_hellinger", "fgan_alpha", "ns"]
-    assert rivals("js", columns, "mixture_1d") == ["fgan_js", "fgan_gan"]
-    assert rivals("hellinger", columns, "mixture_1d") == ["fgan_hellinger", "fgan_alpha"]
-    assert rivals("kl", columns, "mixture_1d") == ["fgan_kl"]
+    assert _rivals("js", columns, "mixture_1d") == ["fgan_js", "fgan_gan"]
+    assert _rivals("hellinger", columns, "mixture_1d") == ["fgan_hellinger", "fgan_alpha"]
+    assert _rivals("kl", columns, "mixture_1d") == ["fgan_kl"]
 
 
 def cross(own: dict[str, float]) -> pd.DataFrame:
@@ -199,7 +199,7 @@ def test_the_words_on_cross_divergences_count_what_holds(fgan):
     # All variants have learned the same Gaussian, so the first one has every minimum.
     assert (values.nunique(axis=1) == 1).all()
     winner = values.columns[0].removeprefix("fgan_")
-    held = sum(f"fgan_{winner}" in rivals(row, list(values.columns), "mixture_1d") for row in values.index)
+    held = sum(f"fgan_{winner}" in _rivals(row, list(values.columns), "mixture_1d") for row in values.index)
     assert plot.takeaway.startswith(f"It holds for {held} of {len(values)} divergences")
 
 

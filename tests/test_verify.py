@@ -114,7 +114,7 @@ def test_lines_and_columns_of_tables(study):
     first = table.loc[0, "trial_id"]
     assert verify_study(study) == [
         "evaluations.parquet: column kid is missing",
-        f"evaluations.parquet, trial_id {first}, step {table.loc[0, 'step']} is there more than once",
+        f"evaluations.parquet, trial_id {first}, step {table.loc[0, 'step']} occurs more than once",
         f"evaluations.parquet, trial_id {dropped['trial_id']}, step {dropped['step']} is missing",
         f"evaluations.parquet, trial_id {first}, step 7 does not follow from the rows",
     ]
@@ -177,15 +177,15 @@ def test_a_dropped_row(study):
 def test_rows_out_of_order(study):
     edit_rows(study, lambda rows: [rows[1], rows[0], *rows[2:]])
     sentences = of_rows(study)
-    assert f"trial {TRIAL}: its steps go back" in sentences
-    assert f"trial {TRIAL}: train_seconds goes back" in sentences
+    assert f"trial {TRIAL}: its steps decrease" in sentences
+    assert f"trial {TRIAL}: train_seconds decreases" in sentences
 
 
 def test_a_second_end_and_a_row_after_the_end(study):
     edit_rows(study, lambda rows: [*rows, rows[-1]])
     assert f"trial {TRIAL}: it ends 2 times" in of_rows(study)
     edit_rows(study, lambda rows: [*rows[:-1], rows[0]])
-    assert f"trial {TRIAL}: it goes on after its end" in of_rows(study)
+    assert f"trial {TRIAL}: it has rows after its end" in of_rows(study)
 
 
 def test_a_missing_trial(study):
@@ -210,7 +210,7 @@ def test_an_edited_hyperparameter(study):
     assert first.startswith(f"trial {TRIAL}: config_id ") and first.endswith(
         "is not the hash of its hyperparameters"
     )
-    assert second == f"trial {TRIAL}: hyperparameter lr is 0.5, which its space does not have"
+    assert second == f"trial {TRIAL}: hyperparameter lr is 0.5, which is outside its space"
 
 
 def test_a_hyperparameter_edited_with_its_hash_and_in_one_phase_only(study):
@@ -221,17 +221,17 @@ def test_a_hyperparameter_edited_with_its_hash_and_in_one_phase_only(study):
     trial_id = confirmed(study)
     edit_rows(study, change, trial_id)
     (sentence,) = of_rows(study)
-    assert sentence.startswith(f"trial {trial_id}: its hyperparameters are not those of digits-")
+    assert sentence.startswith(f"trial {trial_id}: its hyperparameters differ from digits-")
 
 
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"seed": 7}, "its seed is 7, which is not that of its number"),
+        ({"seed": 7}, "its seed is 7, which does not follow from its number"),
         ({"trial_number": 60}, "its number is 60, but a search has 8 trials"),
-        ({"is_default": True}, "it counts as the default, but has other hyperparameters"),
+        ({"is_default": True}, "it is marked as the default, but has other hyperparameters"),
         ({"metric_id": "0123456789ab"}, "its metric_id 0123456789ab is not in the manifest"),
-        ({"n_images": 77}, "is of other images than the trial's"),
+        ({"n_images": 77}, "belongs to other images than those of the trial"),
         ({"variant": "lsgan"}, "the manifest has no lsgan on digits"),
         ({"sampler": "tpe"}, "its sampler is 'tpe', the manifest's 'random'"),
         ({"steps_planned": 4000}, "its steps_planned is 4000, the manifest's 5000"),
@@ -289,7 +289,7 @@ def test_the_manifest_is_held_to_its_hashes(study):
     (study / "manifest.json").write_text(dump_json(manifest))
     assert verify_study(study) == [
         f"manifest.json: metric {metric_id} is not the hash of its description",
-        f"manifest.json: metric {metric_id} is of other data than data set digits",
+        f"manifest.json: metric {metric_id} has other data than data set digits",
         f"references/digits.pt is not the reference of metric {metric_id} in manifest.json",
     ]
 

@@ -62,10 +62,10 @@ def incident(**entries):
     return json.dumps(base | {"message": "out of memory", "action": "halved"} | entries) + "\n"
 
 
-def test_a_study_that_stopped_says_how_to_go_on(study, capsys):
+def test_a_study_that_stopped_says_how_to_resume(study, capsys):
     output = said(capsys, "status", study)
-    assert re.match(r"mine: stopped, last measurement [\d.]+ \w+ ago: `python run_study.py", output)
-    assert "goes on" in output and "left" not in output
+    assert re.match(r"mine: stopped, last measurement [\d.]+ \w+ ago: run `python run_study.py", output)
+    assert "` to resume" in output and "left" not in output
     assert "24/27 trials" in output and "NS GAN" in output and "6/9" in output and "best FID" in output
     assert "crashed: RuntimeError: broken: digits-lsgan-000 and 8 more (see" in output
     assert "spent:" in output and "of workers (cpu); disk:" in output
@@ -87,7 +87,7 @@ def test_a_driver_at_work_is_named(study, driver, capsys):
 def test_a_driver_that_was_killed_is_gone(study, driver, capsys):
     driver.kill()
     driver.wait()
-    assert f"stopped, its driver on {platform.node()} (process {driver.pid}) is gone" in " ".join(
+    assert f"stopped, its driver on {platform.node()} (process {driver.pid}) no longer runs" in " ".join(
         said(capsys, "status", study).split()
     )
     with driver_lock(study):
@@ -131,19 +131,19 @@ def test_a_torn_row_is_read_when_it_is_whole(study):
     whole = (study / "rows.jsonl").read_bytes()
     (study / "rows.jsonl").write_bytes(whole[:-40])
     watch = StatusReader(study)
-    before = watch.read().tally.count()
-    assert watch.read().tally.count() == before
+    before = watch.read().progress.count()
+    assert watch.read().progress.count() == before
     (study / "rows.jsonl").write_bytes(whole)
-    assert watch.read().tally.count()[0] == before[0] + 1
+    assert watch.read().progress.count()[0] == before[0] + 1
 
 
 def test_a_study_that_was_extended_is_read_anew(study):
     watch = StatusReader(study)
-    assert watch.read().tally.count() == (24, 27)
+    assert watch.read().progress.count() == (24, 27)
     manifest = json.loads((study / "manifest.json").read_text())
     manifest["budget"]["trials"] = 12
     (study / "manifest.json").write_text(json.dumps(manifest))
-    assert watch.read().tally.count() == (24, 36)
+    assert watch.read().progress.count() == (24, 36)
 
 
 def test_what_programs_read(study, capsys):
@@ -180,24 +180,24 @@ def test_damaged_incidents_are_one_sentence(study, capsys):
     assert "incidents.jsonl is damaged: incident.trials: expected array, got str" in capsys.readouterr().err
 
 
-def test_what_a_terminal_would_obey_is_not_printed(study, capsys):
+def test_control_characters_are_not_printed(study, capsys):
     (study / "incidents.jsonl").write_text(incident(message="\033[2J\033]0;mine\007"))
     assert "\033" not in said(capsys, "status", study)
 
 
-def test_watching_ends_when_nothing_is_at_work(study, capsys):
+def test_watching_ends_when_nothing_is_running(study, capsys):
     assert said(capsys, "status", study, "--watch").count("mine: stopped") == 1
 
 
 def test_stop_ends_the_driver_and_says_how_far_it_came(study, driver, capsys):
     output = said(capsys, "stop", study)
-    assert f"asked the driver on {platform.node()} (process {driver.pid}) to stop" in output
-    assert "stopped: 24 of 27 trials done; `python run_study.py" in output and "` goes on" in output
+    assert f"requested the driver on {platform.node()} (process {driver.pid}) to stop" in output
+    assert "stopped: 24 of 27 trials done; run `python run_study.py" in output and "` to resume" in output
     assert driver.wait() == 0 and not StudyFolder(study).stop.exists()
 
 
 def test_stop_without_a_driver_changes_nothing(study, capsys):
-    assert said(capsys, "stop", study) == "no driver is at work: stopped, 24 of 27 trials done\n"
+    assert said(capsys, "stop", study) == "no driver is running: stopped, 24 of 27 trials done\n"
     assert not StudyFolder(study).stop.exists()
 
 

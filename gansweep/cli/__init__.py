@@ -10,15 +10,23 @@ import gansweep
 from gansweep.cli import fetch, results, studies, variants, watching
 from gansweep.errors import Stopped, UserError
 
-AWAY = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT)
+STORAGE_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EROFS,
+    errno.ESTALE,
+    errno.ENOTCONN,
+    errno.ETIMEDOUT,
+)
 EPILOG = """exit codes: 0 done; 1 finished, but trials crashed or ran out of time, a contract is broken, or
 results are worse, unsound or not reproduced; 2 wrong usage, nothing changed; 3 stopped from outside (disk
-full, storage or cluster gone) or 130 interrupted, the same command goes on"""
+full, storage or cluster unavailable) or 130 interrupted: run the same command to resume"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code. A user's mistake is one sentence on stderr."""
-    return _obey(_parser().parse_args(arguments))
+    """Run a command and return its exit code. A user's mistake is one sentence on stderr."""
+    return _run(_parser().parse_args(arguments))
 
 
 def run_study_main(arguments: Sequence[str] | None = None) -> int:
@@ -27,10 +35,10 @@ def run_study_main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--study", required=True, help="name of a study, or path of a .py file")
     studies.add_run_options(parser)
     parser.set_defaults(command=studies.run)
-    return _obey(parser.parse_args(arguments))
+    return _run(parser.parse_args(arguments))
 
 
-def _obey(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     try:
         return int(options.command(options))
     except (UserError, PermissionError, NotADirectoryError, FileExistsError) as error:
@@ -38,20 +46,20 @@ def _obey(options: argparse.Namespace) -> int:
         return 2
     except Stopped as error:
         return _stopped(str(error))
-    except BrokenPipeError:  # the reader has seen enough, as `head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports an error at exit
         return 130
     except OSError as error:
-        if error.errno not in AWAY:
+        if error.errno not in STORAGE_ERRORS:
             raise
         return _stopped(f"{error.filename or 'a file'}: {error.strerror}")
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on where it stopped", file=sys.stderr)
+        print("interrupted: run the same command to resume", file=sys.stderr)
         return 130
 
 
 def _stopped(reason: str) -> int:
-    print(f"gansweep: {reason}: the same command goes on where it stopped", file=sys.stderr)
+    print(f"gansweep: {reason}: run the same command to resume", file=sys.stderr)
     return 3
 
 

@@ -1,4 +1,4 @@
-"""The command fetch: everything that is downloaded, before a study needs it."""
+"""The command fetch: downloads everything that a study needs before the study runs."""
 
 import argparse
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ def add(commands: Any) -> None:
     """Add the command to a parser's."""
     parser = command(commands, "fetch", fetch)
     parser.add_argument(
-        "names", nargs="+", metavar="NAME", help="a study, with all that it needs; a data set; an extractor"
+        "names", nargs="+", metavar="NAME", help="a study (everything it needs), a data set, or an extractor"
     )
 
 
 def fetch(options: argparse.Namespace) -> int:
-    """Download what studies need, unless it is there: data sets, and the weights of feature extractors."""
+    """Download data sets and weights of feature extractors that studies need, unless they are present."""
     from gansweep.data import DATASETS
     from gansweep.evaluation import EXTRACTORS
     from gansweep.study import library
@@ -29,16 +29,16 @@ def fetch(options: argparse.Namespace) -> int:
     for name in options.names:
         if not (name in known or name.startswith("folder:") or name.endswith(".py")):
             raise unknown("study, data set or extractor", name, known)
-    told = set()
+    printed = set()
     for line in (line for name in options.names for line in _fetched(name)):
-        if line not in told:
+        if line not in printed:
             print(line, flush=True)
-        told.add(line)
+        printed.add(line)
     return 0
 
 
 def _fetched(name: str) -> Iterator[str]:
-    """A sentence for each thing that a name stands for; `mnist` is a data set, and an extractor too."""
+    """Yields a sentence for each thing with this name; `mnist` is both a data set and an extractor."""
     from gansweep import data
     from gansweep.evaluation import EXTRACTORS
 
@@ -81,5 +81,7 @@ def _weights(extractor: str, given: str | None) -> str:
         file = weights_file(extractor, given)
     except UserError as error:
         variable = PUBLISHED[extractor].variable
-        raise UserError(f"extractor {extractor}: {error}: give their file in ${variable}") from None
+        raise UserError(
+            f"extractor {extractor}: {error}: set ${variable} to the file of its weights"
+        ) from None
     return f"extractor {extractor}: {f'weights in {file}' if file else 'without weights'}"

@@ -1,4 +1,4 @@
-"""What there is: studies, variants, data sets, architectures and extractors, as lines for people."""
+"""Lists of studies, variants, data sets, architectures and extractors, as lines of text."""
 
 import re
 
@@ -37,7 +37,7 @@ def _variant(name: str, published: Published) -> list[tuple[str, ...]]:
 
 
 def _references(source: str) -> list[str]:
-    """Authors, year and arXiv id of the publications that a source names; or all of it.
+    """Returns authors, year and arXiv id of each publication that a source names; else the whole source.
 
     >>> _references('Mao et al., "Least Squares GANs", 2017, arXiv:1611.04076, eq. 2')
     ['Mao et al. 2017, arXiv:1611.04076']
@@ -52,7 +52,7 @@ def datasets() -> list[str]:
 
 
 def architectures() -> list[str]:
-    """Every architecture with the data it is made for and the length of its latents."""
+    """Every architecture with the data it fits and the length of its latents."""
     rows: list[tuple[str, ...]] = []
     for name, architecture in ARCHITECTURES.items():
         sizes = architecture.sides or architecture.dims or ("any",)

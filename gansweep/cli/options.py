@@ -1,4 +1,4 @@
-"""Options that several commands have, and what they name."""
+"""Options that several commands share, and the folders and trials that they name."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from gansweep.errors import UserError, unknown
 def command(
     commands: Any, name: str, function: Callable[[argparse.Namespace], int]
 ) -> argparse.ArgumentParser:
-    """A command that runs a function, with the first line of its docstring as help."""
+    """Returns the parser of a command that runs a function; the docstring of the function is its help."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=function.__doc__, description=function.__doc__
     )
@@ -53,10 +53,10 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def folder_of(study: str, results: Path) -> Path:
-    """The results of a study, given by its name or as a folder.
+    """Returns the folder of results of a study, given by its name or as a folder.
 
     Raises:
-        UserError: there are none.
+        UserError: the folder does not exist.
     """
     for folder in (results / study, Path(study)):
         if (folder / "manifest.json").exists():
@@ -66,10 +66,10 @@ def folder_of(study: str, results: Path) -> Path:
 
 
 def split_trial(text: str) -> tuple[str, str]:
-    """The study and the trial that are given as STUDY/TRIAL.
+    """Returns the study and the trial of a text STUDY/TRIAL.
 
     Raises:
-        UserError: they are not.
+        UserError: the text has another form.
     """
     study, _, trial = text.rpartition("/")
     if not study or not trial:
@@ -78,10 +78,10 @@ def split_trial(text: str) -> tuple[str, str]:
 
 
 def trial_of(text: str, results: Path) -> tuple[Path, str]:
-    """The results and the id of a trial that is given as STUDY/TRIAL.
+    """Returns the folder of results and the id of a trial that is given as STUDY/TRIAL.
 
     Raises:
-        UserError: it is not, or there is no such study.
+        UserError: the text has another form, or the study does not exist.
     """
     study, trial = split_trial(text)
     return folder_of(study, results), trial

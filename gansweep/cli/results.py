@@ -6,34 +6,38 @@ from typing import Any
 
 from gansweep.cli.options import add_results, command, folder_of, positive, share, trial_of
 
-OF_A_TRIAL = "STUDY/TRIAL, as quickstart/digits-ns-0003"
+_OF_A_TRIAL = "STUDY/TRIAL, as quickstart/digits-ns-0003"
 
 
 def add(commands: Any) -> None:
     """Add the commands to a parser's."""
     parser = command(commands, "compare", compare)
     parser.add_argument("baseline", help="name of a study that has run, or its folder")
-    parser.add_argument("new", help="another one")
+    parser.add_argument("new", help="name or folder of the study to compare with it")
     parser.add_argument(
         "--worse-by",
         type=share,
         default=0.0,
         metavar="SHARE",
-        help="FIDs may be higher by this (0.05: 5 %%)",
+        help="tolerated increase of FID (0.05: 5 %%)",
     )
     add_results(parser)
     parser = command(commands, "verify", verify)
     parser.add_argument("study", help="name of a study that has run, or its folder")
     add_results(parser)
     parser = command(commands, "reproduce", reproduce)
-    parser.add_argument("trial", help=OF_A_TRIAL)
-    parser.add_argument("--alone", action="store_true", help="without its pack: faster, rounds differently")
+    parser.add_argument("trial", help=_OF_A_TRIAL)
+    parser.add_argument(
+        "--alone", action="store_true", help="train it without its pack: faster, but rounding differs"
+    )
     add_results(parser)
     parser = command(commands, "sample", sample)
-    parser.add_argument("trial", help=OF_A_TRIAL)
-    parser.add_argument("--n", type=positive, default=64, help="how many samples")
-    parser.add_argument("--seed", type=int, default=0, help="of the latents")
-    parser.add_argument("-o", "--out", type=Path, default=Path("samples.png"), help=".png; .npy of vectors")
+    parser.add_argument("trial", help=_OF_A_TRIAL)
+    parser.add_argument("--n", type=positive, default=64, help="number of samples")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the latents")
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("samples.png"), help="output file: .png, or .npy for vectors"
+    )
     add_results(parser)
 
 
@@ -52,7 +56,11 @@ def verify(options: argparse.Namespace) -> int:
     from gansweep.report.verify.verify import verify_study as differences
 
     found = differences(folder_of(options.study, options.results))
-    print("\n".join(found or ["sound: the tables follow from the rows, and the rows from the study"]))
+    print(
+        "\n".join(
+            found or ["sound: the tables follow from the rows, and the rows are consistent with the study"]
+        )
+    )
     return int(bool(found))
 
 

@@ -22,7 +22,11 @@ def add(commands: Any) -> None:
     parser = command(commands, "report", report)
     parser.add_argument("study", help="name of a study that has run, or its folder")
     parser.add_argument(
-        "--format", type=names, default=("html",), metavar="FORMATS", help="of html,md,latex,csv (html)"
+        "--format",
+        type=names,
+        default=("html",),
+        metavar="FORMATS",
+        help="one or more of html,md,latex,csv; default: html",
     )
     add_results(parser)
 
@@ -30,33 +34,35 @@ def add(commands: Any) -> None:
 def add_run_options(parser: argparse.ArgumentParser, dry_run: bool = True) -> None:
     add_results(parser)
     parser.add_argument(
-        "--scale", choices=("smoke", "small"), help="the same study at a scale of minutes, or of an hour"
+        "--scale", choices=("smoke", "small"), help="the same study scaled down to minutes, or to an hour"
     )
     parser.add_argument(
         "--smoke", dest="scale", action="store_const", const="smoke", help="the same as --scale smoke"
     )
     if dry_run:
         parser.add_argument(
-            "--dry-run", action="store_true", help="only say what would be done: gansweep plan"
+            "--dry-run", action="store_true", help="print the plan and train nothing: gansweep plan"
         )
     parser.add_argument(
         "--storage",
         metavar="URL",
-        help="of a database for the search; default: $GANSWEEP_STORAGE, else a file in the results",
+        help="URL of a database for the search; default: $GANSWEEP_STORAGE, else a file in the results",
     )
-    parser.add_argument("--pack-size", type=positive, help="most trials trained as one program")
-    parser.add_argument("--gpus-per-pack", type=float, help="GPUs of a pack, as 1 or 0.5; 0 trains on CPUs")
+    parser.add_argument("--pack-size", type=positive, help="maximum number of trials trained as one program")
+    parser.add_argument(
+        "--gpus-per-pack", type=float, help="GPUs of a pack, such as 1 or 0.5; 0 trains on CPUs"
+    )
     parser.add_argument(
         "--log",
         type=names,
         default=(),
         metavar="LOGGERS",
-        help="also log every trial to some of tensorboard,wandb,mlflow",
+        help="also log every trial to one or more of tensorboard,wandb,mlflow",
     )
 
 
 def _load(options: argparse.Namespace) -> "tuple[str, str, Study]":
-    """The name, question and study that the options ask for."""
+    """Returns the name, question and study that the options request."""
     from gansweep.study import library
 
     name, question, study = library.load(options.study)
@@ -67,7 +73,7 @@ def _load(options: argparse.Namespace) -> "tuple[str, str, Study]":
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run a study, or go on with it, and write its report."""
+    """Run a study, or resume it, and write its report."""
     if options.dry_run:
         return plan(options)
     if "torch" not in sys.modules:
@@ -78,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _start_ray() -> None:
-    """Start Ray while what a study needs is imported: each takes seconds, and Ray mostly waits."""
+    """Start Ray while the imports of a study run: each takes seconds, and Ray mostly waits."""
     Thread(target=import_module, args=("gansweep.run",), daemon=True).start()
     from gansweep.run.ray import join
 
@@ -86,7 +92,7 @@ def _start_ray() -> None:
 
 
 def plan(options: argparse.Namespace) -> int:
-    """Say what a study would do, how long and how large; trains nothing but a short calibration."""
+    """Estimate the trials, time and disk of a study; trains nothing except a short calibration."""
     from gansweep.run.forecast import plan as forecast
 
     print(forecast(*_load(options), _options(options)))

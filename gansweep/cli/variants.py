@@ -27,14 +27,16 @@ def add(commands: Any) -> None:
     parser = command(commands, "robustness", robustness)
     parser.add_argument("experiment", help="bias, modes, disturbance or agreement")
     parser.add_argument("--dataset", default="digits", help="a data set of images")
-    parser.add_argument("--extractor", default="auto", help="of the features; see `gansweep list extractors`")
+    parser.add_argument(
+        "--extractor", default="auto", help="extractor of the features; see `gansweep list extractors`"
+    )
     parser.add_argument("--second", default="none", help="extractor that `agreement` compares with")
-    parser.add_argument("--repeats", type=positive, default=50, help="of every measurement")
+    parser.add_argument("--repeats", type=positive, default=50, help="repeats of every measurement")
     parser.add_argument("--out", type=Path, default=Path("robustness"), help="folder of figures and numbers")
 
 
 def list_(options: argparse.Namespace) -> int:
-    """List the studies, variants, data sets, architectures or extractors there are."""
+    """List the available studies, variants, data sets, architectures or extractors."""
     from gansweep.cli import listing
 
     kinds = {
@@ -51,7 +53,7 @@ def list_(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Check that variants keep their contracts: a sentence for each that is broken, and exit code 1."""
+    """Check the contracts of variants; prints a sentence for each broken contract and exits with code 1."""
     import torch
 
     from gansweep.cli.verdicts import verdicts
@@ -60,16 +62,16 @@ def check(options: argparse.Namespace) -> int:
     for name in options.names:
         if name not in VARIANTS:
             raise unknown("variant", name, VARIANTS)
-    torch.set_num_threads(1)  # as a worker has it
+    torch.set_num_threads(1)  # as in a worker
     is_broken = False
-    for line, tells_of_broken in verdicts({name: VARIANTS[name] for name in options.names or VARIANTS}):
+    for line, reports_breach in verdicts({name: VARIANTS[name] for name in options.names or VARIANTS}):
         print(line, flush=True)
-        is_broken |= tells_of_broken
+        is_broken |= reports_breach
     return int(is_broken)
 
 
 def new_variant(options: argparse.Namespace) -> int:
-    """Write a new variant to be edited: a file of a clone of gansweep, or a package of its own."""
+    """Write a new variant to edit: a file in a clone of gansweep, or a package of its own."""
     from gansweep.contracts import new_variant as scaffold
 
     print(scaffold.new_variant(options.name, options.into), end="")
@@ -77,7 +79,7 @@ def new_variant(options: argparse.Namespace) -> int:
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Train a variant on data of one dimension and draw its D beside the best D there could be."""
+    """Train a variant on data of one dimension and draw its D beside the optimal D."""
     import torch
 
     from gansweep.demos import discriminator as demonstration
@@ -85,15 +87,15 @@ def demo(options: argparse.Namespace) -> int:
 
     require_writable(options.out)
     torch.set_num_threads(1)
-    course = demonstration.follow(options.variant, options.target, options.steps)
-    for path in demonstration.write_pictures(course, options.out):
+    training = demonstration.record_training(options.variant, options.target, options.steps)
+    for path in demonstration.write_pictures(training, options.out):
         print(path)
-    print("\n".join(demonstration.lesson(course)))
+    print("\n".join(demonstration.explanation(training)))
     return 0
 
 
 def robustness(options: argparse.Namespace) -> int:
-    """Measure FID itself on real data: bias and variance, dropped modes, other extractors."""
+    """Measure FID itself on real data: bias and variance, dropped modes, disturbances, other extractors."""
     import torch
 
     from gansweep.demos import fid as experiments

@@ -1,22 +1,22 @@
-"""The verdicts on variants as lines for people."""
+"""The verdicts on variants, as lines of text."""
 
 from collections.abc import Iterator, Mapping
 
 from gansweep.contracts import CONTRACTS, check, requirement
 from gansweep.variants import Published
 
-WIDTH = max(map(len, CONTRACTS))
+_WIDTH = max(map(len, CONTRACTS))
 
 
 def verdicts(variants: Mapping[str, Published]) -> Iterator[tuple[str, bool]]:
-    """Examine variants by name; lines as they come, each with whether it tells of a broken contract."""
+    """Check variants by name; yields each line with whether it reports a broken contract."""
     broken = []
     for name, published in variants.items():
         yield f"{name}: {published.label}", False
         n_kept, seconds = 0, 0.0
         for verdict in check(name, published):
             word = "BROKEN" if verdict.reason else "kept"
-            columns = f"{word:<6}  {verdict.seconds:5.2f} s  {verdict.contract:<{WIDTH}}"
+            columns = f"{word:<6}  {verdict.seconds:5.2f} s  {verdict.contract:<{_WIDTH}}"
             yield f"  {columns}  {requirement(verdict.contract)}", bool(verdict.reason)
             if verdict.reason:
                 yield f"{'':19}{verdict.reason}", True

@@ -18,8 +18,6 @@ from gansweep.results.records import Finalist, Manifest, read_finalists, read_ma
 from gansweep.results.row import FAILED, Cell, Outcome, Phase
 from gansweep.results.tables import read_tables
 
-OUTCOMES = tuple(outcome for outcome in Outcome if outcome != Outcome.PRUNED)
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -29,8 +27,8 @@ class Comparison:
     FID to the test images at that checkpoint; both are +inf where it failed or measured none, NaN while it
     runs and where it was pruned. `evaluations` has one line per measurement: dataset, trial_id, step,
     metric_id, fid and whatever other metrics were measured. `reruns` is like `trials`, for what ran again on
-    fresh seeds after the search, and is no draw of it. `finalists` are the entries of finalists.json: the
-    best trial of each cell measured once more.
+    fresh seeds after the search; they are not draws of it. `finalists` are the entries of finalists.json:
+    the best trial of each cell measured once more.
     """
 
     folder: Path
@@ -50,12 +48,12 @@ class Comparison:
 
     @property
     def is_random_search(self) -> bool:
-        """Whether the trials are draws that need no results, which every interval of the report supposes."""
+        """Whether trials are drawn without regard to results, as every interval of the report assumes."""
         return self.manifest.sampler in ("random", "qmc")
 
     @property
     def is_halved(self) -> bool:
-        """Whether the search prunes trials, so that these are no independent draws; see `halved`."""
+        """Whether the search prunes trials, so that they are not independent draws; see `pruned`."""
         return self.manifest.budget.halving is not None
 
     @property
@@ -87,7 +85,7 @@ class Comparison:
         the search, unless it prunes trials: two or more lines for each (dataset, variant, config_id)."""
         again = self.reruns[(self.reruns["phase"] == Phase.REPLICATE) & self.reruns["outcome"].notna()]
         key = ["dataset", "variant", "config_id"]
-        if self.is_halved:  # the search has the scores of those alone that it found good
+        if self.is_halved:  # the search knows the final scores of good configurations only
             return again.reset_index(drop=True)
         first = self.finished.merge(again[key].drop_duplicates(), on=key)
         return pd.concat([first, again], ignore_index=True)

@@ -1,4 +1,4 @@
-"""What trials cost: time, steps of the discriminator, images."""
+"""The costs of trials: time, steps of the discriminator, images."""
 
 import math
 
@@ -14,8 +14,8 @@ COUNTS = {"billions": 1e9, "millions": 1e6, "thousands": 1e3, "": 1.0}
 
 
 def trial_costs(comparison: Comparison, dataset: str) -> pd.DataFrame:
-    """What a draw of each variant, a trial or a group of pruned and other ones, costs on average, failed ones
-    included: columns seconds (training and evaluation; of a GPU, by the share that its pack held), steps (of
+    """The mean cost of a draw of each variant, a trial or a group of a search that prunes, including failed
+    trials: columns seconds (training and evaluation; of a GPU, by the share that its pack held), steps (of
     the discriminator) and images (real ones seen); a line per variant."""
     here = comparison.finished[comparison.finished["dataset"] == dataset]
     if comparison.is_halved:
@@ -34,7 +34,7 @@ def trial_costs(comparison: Comparison, dataset: str) -> pd.DataFrame:
 
 
 def _shares(trials: pd.DataFrame) -> pd.Series:
-    """Of how many devices a trial had the time: the share of a GPU, else one."""
+    """The number of devices whose time a trial used: its share of a GPU, else one."""
     known = trials.get("gpus", pd.Series(math.nan, trials.index))
     return known.where(known > 0, 1.0)
 
@@ -54,7 +54,7 @@ def equal_cost(comparison: Comparison, dataset: str) -> tuple[float, dict[str, E
 
 
 def device(comparison: Comparison) -> str:
-    """Of what the time of the trials is time: CPU, GPU, or device where there are both."""
+    """The device whose time the trials took: CPU, GPU, or device if there are both."""
     kinds = {str(name).startswith("cuda") for name in comparison.finished["device"].dropna()}
     return "device" if len(kinds) != 1 else "GPU" if kinds.pop() else "CPU"
 
@@ -66,14 +66,3 @@ def unit(value: float, units: dict[str, float]) -> str:
     ('minutes', 'seconds', 'thousands')
     """
     return next((name for name, size in units.items() if value >= size), list(units)[-1])
-
-
-def time_text(seconds: float, like: float | None = None) -> str:
-    """A time in words, in the unit that suits the time `like`.
-
-    >>> time_text(90.0), time_text(5400.0, like=60.0)
-    ('1.5 minutes', '90 minutes')
-    """
-    name = unit(seconds if like is None else like, TIMES)
-    value = seconds / TIMES[name]
-    return f"{value:.0f} {name}" if value >= 100 else f"{value:.3g} {name}"

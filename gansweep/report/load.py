@@ -27,8 +27,8 @@ class Results:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One line per data set and variant, the best first: that of the report if it is of these rows, else
-        computed now, which takes longer.
+        """One line per data set and variant, the best first; read from the report if it is newer than
+        the rows, else computed, which takes longer.
 
         Raises:
             UserError: no trial has reported yet.
@@ -51,7 +51,7 @@ def load(folder: str | Path) -> Results:
     >>> results.summary[["dataset", "variant", "median_best_k"]]  # doctest: +SKIP
 
     Raises:
-        UserError: the folder holds no results; the nearest one that does is named.
+        UserError: the folder holds no results; the message names the nearest folder with results.
     """
 
     folder = Path(folder)

@@ -1,4 +1,4 @@
-"""Metrics besides FID: what a trial counts for, and the median over trials."""
+"""Metrics besides FID: the value of each trial, and the median over trials."""
 
 import math
 

@@ -1,9 +1,9 @@
-"""Searches that prune trials: what of them are independent draws.
+"""The independent draws of searches that prune trials.
 
-The final score of a pruned trial is not known, only that others were better at a rung: it is censored, and by
-what the search itself has seen. So no statistic of single configurations holds: not of the trials that were
-trained to their end, which were chosen for being good, nor of all with their last FID. The groups in which
-configurations compete are independent, and what each finds is known: they are the draws.
+The final score of a pruned trial is unknown: it is censored, and the censoring depends on results of the
+search. So statistics over single configurations are not valid: neither over trials trained to their end,
+which were chosen for low FIDs, nor over all trials with their last FIDs. The groups in which configurations
+compete are independent, and the lowest FID of each group is known: groups are the draws.
 """
 
 import math
@@ -14,21 +14,22 @@ from gansweep.results.halving import Bracket, group, n_started, place
 from gansweep.results.plan import Budget
 from gansweep.results.row import Outcome
 
-CELL = ["dataset", "variant"]
+_CELL = ["dataset", "variant"]
 
 
 def complete(finished: pd.DataFrame, plan: Budget) -> pd.DataFrame:
-    """Those finished trials that belong to groups of which all trials have ended, with their `group`."""
+    """Returns the finished trials of groups in which all trials have ended, with their `group`."""
     brackets = _brackets(plan)
     numbers = [place(int(number), brackets)[0][0] for number in finished["trial_number"]]
-    known, size = finished.assign(group=numbers), n_started(brackets)
-    return known[known.groupby([*CELL, "group"])["trial_id"].transform("size") == size]
+    known = finished.assign(group=numbers)
+    sizes = known.groupby([*_CELL, "group"])["trial_id"].transform("size")
+    return known[sizes == n_started(brackets)]
 
 
 def draws(finished: pd.DataFrame, plan: Budget) -> pd.DataFrame:
-    """A line per complete group: dataset, variant, group, and as score the lowest FID of those of its trials
-    that were trained to their end; +inf where all of these failed."""
-    found = complete(finished, plan).groupby([*CELL, "group"], as_index=False)["score"].min()
+    """Returns a line per complete group: dataset, variant, group, and as score the lowest FID of its trials
+    that were trained to their end; +inf if all of them failed."""
+    found = complete(finished, plan).groupby([*_CELL, "group"], as_index=False)[["score"]].min()
     return found.assign(score=found["score"].fillna(math.inf))
 
 
@@ -46,14 +47,14 @@ def unit_of_budget(plan: Budget) -> str:
 
 
 def caution(finished: pd.DataFrame, plan: Budget) -> str:
-    """What a reader of a report must know of a search that prunes trials."""
+    """Returns the caution of a report about a search that prunes trials."""
     n_pruned, name = int((finished["outcome"] == Outcome.PRUNED).sum()), unit_of_budget(plan)
     size = n_started(_brackets(plan))
     return (
-        f"The search has pruned {n_pruned} of {len(finished)} trials by successive halving, so what their "
-        "final FID would be is unknown. They count neither as scores nor as failures. A budget k, and all "
-        f"that is said of it, counts independent {name}s of {size} configurations in place of single "
+        f"The search has pruned {n_pruned} of {len(finished)} trials by successive halving, so their "
+        "final FIDs are unknown. They count neither as scores nor as failures. A budget k "
+        f"counts independent {name}s of {size} configurations in place of single "
         f"configurations; a {name} scores the lowest FID that it found. Figures that need the final FID of "
-        "every configuration are left out: of sensitivity, hyperparameters, failures, learning curves and "
+        "every configuration are omitted: sensitivity, hyperparameters, failures, learning curves and "
         "other metrics. The share of failed trials is too low, as pruned trials had less time to fail."
     )

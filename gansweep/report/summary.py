@@ -10,14 +10,17 @@ import pandas as pd
 
 from gansweep.files import write_atomically
 from gansweep.report import statistics
-from gansweep.report.comparison import OUTCOMES, Comparison
+from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Table, draws, fresh_seeds, where
 from gansweep.report.statistics import Scores
 from gansweep.report.text.escaping import readable_csv
 from gansweep.report.text.numbers import fid_text
-from gansweep.results.row import FAILED, Outcome, Phase, finite
+from gansweep.results.columns import OUTCOMES
+from gansweep.results.row import FAILED, Outcome, Phase, Status, finite
+from gansweep.results.status.words import first_line
 
-BAD = tuple(outcome for outcome in OUTCOMES if outcome != "ok")
+_FAILED_OR_COLLAPSED = (Outcome.COLLAPSED, *FAILED)
+MAX_MESSAGE = 300  # characters of an error message
 
 
 def summary_table(comparison: Comparison) -> pd.DataFrame:
@@ -25,8 +28,8 @@ def summary_table(comparison: Comparison) -> pd.DataFrame:
 
     Columns: n (finished trials without the default), n_<outcome>, n_running, default_fid, best_fid, k,
     median_best_k with low and high (95 %), median_fid (of all trials), failed (share of trials that
-    diverged, crashed or timed out) with low and high (Wilson, 95 %), leading (whether the data cannot tell
-    the variant from the best one at budget k), hours (trial time, training and evaluation); and of the
+    diverged, crashed or timed out) with low and high (Wilson, 95 %), leading (whether the data cannot
+    separate the variant from the best one at budget k), hours (training and evaluation); and of the
     fresh seeds seeds, seeds_median with low and high (95 %), seeds_bad and seeds_leading. A value is null
     where it is a failure, where it has no bound, or where the search was not random. Of a search that prunes
     trials there are n_pruned and n_brackets or n_groups, which k counts, and no median_fid.
@@ -34,12 +37,12 @@ def summary_table(comparison: Comparison) -> pd.DataFrame:
     lines = [
         _summary_line(comparison, dataset, variant, comparison.confirmed_scores(dataset))
         for dataset in comparison.datasets
-        for variant in ordered(comparison, dataset)
+        for variant in _ordered(comparison, dataset)
     ]
     return pd.DataFrame(lines)
 
 
-def ordered(comparison: Comparison, dataset: str) -> list[str]:
+def _ordered(comparison: Comparison, dataset: str) -> list[str]:
     """All variants, those with fresh seeds first, by their median; the others as the search ranks them."""
     confirmed = list(comparison.confirmed_scores(dataset))
     return confirmed + [name for name in comparison.ranked(dataset) if name not in confirmed]
@@ -102,7 +105,7 @@ def _fresh_seeds(seeds: pd.DataFrame, variant: str, confirmed: dict[str, Scores]
         "seeds_median": finite(estimate.value) if estimate else None,
         "seeds_median_low": finite(estimate.low) if estimate else None,
         "seeds_median_high": finite(estimate.high) if estimate else None,
-        "seeds_bad": int(seeds["outcome"].isin(BAD).sum()),
+        "seeds_bad": int(seeds["outcome"].isin(_FAILED_OR_COLLAPSED).sum()),
         "seeds_leading": variant in leading,
     }
 
@@ -139,7 +142,7 @@ def _summary_cells(comparison: Comparison, line: dict[Any, Any], at: str) -> Ite
         "Median FID of fresh seeds [95 %]",
         _interval(line, "seeds_median", seeds) if line["seeds"] else Cell("–", value=math.nan),
     )
-    bad = where(**cell, phase=Phase.CONFIRM, outcome=BAD)
+    bad = where(**cell, phase=Phase.CONFIRM, outcome=_FAILED_OR_COLLAPSED)
     yield "Bad seeds", Cell(f"{line['seeds_bad']} of {line['seeds']}", value=line["seeds_bad"], trials=bad)
     has_budget = line["n"] and not pd.isna(line["k"])
     middle = _interval(line, "median_best_k", finished) if has_budget else Cell("–", value=math.nan)
@@ -150,14 +153,14 @@ def _summary_cells(comparison: Comparison, line: dict[Any, Any], at: str) -> Ite
     yield "Best FID", _fid(line["best_fid"], line["n"], where(trial_id=list(best)))
     yield "Default FID", _fid(line["default_fid"], line["n_default"], where(**search, is_default=True))
     yield "Median FID", _fid(line["median_fid"], line["n"], finished)
-    failed = where(**search, is_default=False, status="failed")
+    failed = where(**search, is_default=False, status=Status.FAILED)
     yield "Failed, % [95 %]", _share(line, failed) if line["n"] else Cell("–", value=math.nan)
-    collapsed = where(**search, is_default=False, outcome="collapsed")
+    collapsed = where(**search, is_default=False, outcome=Outcome.COLLAPSED)
     yield "Collapsed", Cell(str(line["n_collapsed"]), value=line["n_collapsed"], trials=collapsed)
     n_pruned, pruned = line.get("n_pruned", 0), where(**search, outcome=Outcome.PRUNED)
     yield "Pruned", Cell(str(n_pruned), value=n_pruned, trials=pruned)
     yield "Trials", Cell(str(line["n"]), value=line["n"], trials=finished)
-    running = where(**search, status="running")
+    running = where(**search, status=Status.RUNNING)
     yield "Running", Cell(str(line["n_running"]), value=line["n_running"], trials=running)
     yield "Hours", Cell(f"{line['hours']:.2f}", value=line["hours"], trials=where(**search))
 
@@ -184,7 +187,7 @@ def _share(line: dict[Any, Any], trials: str) -> Cell:
 
 
 def all_trials(comparison: Comparison) -> pd.DataFrame:
-    """The trials of all phases, those of the search first."""
+    """The trials of all phases, trials of the search first."""
     parts = [comparison.trials, *([comparison.reruns] if len(comparison.reruns) else [])]
     return pd.concat(parts, ignore_index=True)
 
@@ -222,17 +225,7 @@ def _failure_cells(
         Cell(kind),
         Cell(str(len(group)), value=len(group), trials=where(**cell, **{column: kind})),
         Cell(str(n), value=n, trials=where(**cell)),
-        Cell(first_line(first["failure_message"])),
+        Cell(first_line(first["failure_message"])[:MAX_MESSAGE]),
         Cell(trial_id, trials=where(trial_id=trial_id)),
         Cell(log if isinstance(log, str) else ""),
     )
-
-
-def first_line(message: object) -> str:
-    """The first line of an error message, of 300 characters at most.
-
-    >>> first_line("loss is NaN\\nTraceback ..."), first_line(None)
-    ('loss is NaN', '')
-    """
-    lines = message.strip().splitlines() if isinstance(message, str) else []
-    return lines[0][:300] if lines else ""

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from gansweep.results.metrics import METRICS
-from gansweep.results.row import Outcome, Phase
+from gansweep.results.row import Outcome, Phase, Status
 
 Type: TypeAlias = Literal["string", "integer", "number", "boolean", "datetime"]
 
@@ -60,7 +60,6 @@ def _seconds(description: str) -> Column:
     return Column("number", description, required=True, minimum=0)
 
 
-STATUSES = ("running", "completed", "failed")
 OUTCOMES = tuple(outcome for outcome in Outcome if outcome != Outcome.PRUNED)  # pruned: only with halving
 SHARED = {
     "study": _text("name of the study"),
@@ -84,7 +83,7 @@ TRIALS = {
     "sampler": _text("what chose the configurations of the search"),
     "sampler_seed": _count("seed of the search"),
     "is_default": Column("boolean", "whether it is the default, which no search drew", required=True),
-    "status": _text("how far the trial has come", *STATUSES),
+    "status": _text("how far the trial has come", *Status),
     "outcome": Column("string", "how the trial ended; null while it runs", values=OUTCOMES),
     "failure_kind": Column("string", "kind of the failure; null if there was none"),
     "failure_message": Column("string", "what was said of the failure"),

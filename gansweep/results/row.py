@@ -53,6 +53,14 @@ class Cell(NamedTuple):
     variant: str
 
 
+class Status(StrEnum):
+    """How far a trial has come, in tables; of a pruned one they say "pruned"."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
 class Failure(Struct, frozen=True, kw_only=True):
     """Why a trial failed."""
 

@@ -12,7 +12,7 @@ from gansweep.results import columns, csv
 from gansweep.results.folder import StudyFolder
 from gansweep.results.metrics import METRICS
 from gansweep.results.records import read_manifest
-from gansweep.results.row import FAILED, IDENTITY, Outcome, Row
+from gansweep.results.row import FAILED, IDENTITY, Outcome, Row, Status
 from gansweep.results.row_file import read_rows
 
 
@@ -93,10 +93,10 @@ def _fid(row: Row) -> float:
 
 def _status(outcome: Outcome | None) -> str:
     if outcome is None:
-        return "running"
+        return Status.RUNNING
     if outcome == Outcome.PRUNED:
         return str(outcome)
-    return "failed" if outcome in FAILED else "completed"
+    return Status.FAILED if outcome in FAILED else Status.COMPLETED
 
 
 def read_tables(

@@ -19,7 +19,7 @@ from gansweep.results.halving import share_left
 from gansweep.results.records import Hardware
 from gansweep.results.row import Cell, Row
 from gansweep.results.row_file import read_rows
-from gansweep.results.status.display import duration
+from gansweep.results.status.words import duration
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.run import ray
 from gansweep.run.driver import check_same_study

@@ -106,7 +106,7 @@ def test_an_interrupted_driver_says_how_to_go_on(drive, tiny):
     driver = drive(tiny.study).start()
     driver.until_rows(3)
     driver.process.send_signal(signal.SIGINT)
-    assert "interrupted: the same command goes on where it stopped" in driver.finish(130)
+    assert "interrupted: run the same command to resume" in driver.finish(130)
     again = driver.run()
     n_trials = len({row["trial_id"] for row in tiny.rows()})
     assert f"{n_trials}/{n_trials}" in again and "report: " in again
@@ -132,7 +132,7 @@ def test_the_head_killed(drive, tiny, tmp_path):
         driver.start().until_rows(3)
         nodes.head.kill()
         said = driver.finish(3)
-        assert "the same command goes on where it stopped" in said and len(said.splitlines()) < 15, said
+        assert "run the same command to resume" in said and len(said.splitlines()) < 15, said
     with cluster(1) as nodes:
         driver.environment = nodes.environment
         driver.run()

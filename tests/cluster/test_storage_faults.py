@@ -62,7 +62,7 @@ def test_a_full_disk_stops_the_study_and_the_same_command_finishes_it(drive, tin
     driver.until_rows(3)
     fill(small_disk)
     said = driver.finish(3)
-    assert "No space left on device: the same command goes on where it stopped" in said
+    assert "No space left on device: run the same command to resume" in said
     enlarge(small_disk)
     driver.run()
     require_sound("results disk full, enlarged after the end", 1, driver.folder, tiny.folder)
@@ -115,7 +115,7 @@ def test_a_share_that_goes_away_and_comes_back(drive, tiny, tmp_path, seconds_of
         time.sleep(10)
         if seconds_of_patience < 10:
             said = driver.finish(3)
-            assert "the same command goes on where it stopped" in said
+            assert "run the same command to resume" in said
     with sharing(source, share):
         if driver.ended:
             driver.run()

@@ -65,8 +65,8 @@ def test_a_study_is_watched_stopped_and_finished(drive, tiny):
 
     prefix = ELSEWHERE if os.geteuid() == 0 else ()
     said = gansweep(driver, "stop", prefix=prefix)
-    assert "asked the driver on" in said and "stopped: " in said and "goes on" in said
-    assert "interrupted: the same command goes on where it stopped" in driver.finish(130)
+    assert "requested the driver on" in said and "stopped: " in said and "to resume" in said
+    assert "interrupted: run the same command to resume" in driver.finish(130)
     stopped = status(driver)
     assert stopped["state"] == "stopped" and not stopped["driver"]
     assert not (driver.folder / "stop").exists()

@@ -1,7 +1,7 @@
 """Demonstrations: one variant on data of one dimension, its discriminator beside the best one."""
 
 from gansweep.demos.discriminator.drawing import write_pictures
-from gansweep.demos.discriminator.explanation import lesson
-from gansweep.demos.discriminator.training import TARGETS, Course, follow
+from gansweep.demos.discriminator.explanation import explanation
+from gansweep.demos.discriminator.training import TARGETS, Training, record_training
 
-__all__ = ["TARGETS", "Course", "follow", "lesson", "write_pictures"]
+__all__ = ["TARGETS", "Training", "explanation", "record_training", "write_pictures"]

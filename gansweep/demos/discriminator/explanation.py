@@ -1,49 +1,49 @@
-"""What a demonstration teaches, in words computed from it."""
+"""An explanation of a demonstration, in sentences computed from it."""
 
 import numpy as np
 
-from gansweep.demos.discriminator.training import Course
+from gansweep.demos.discriminator.training import Training
 
 
-def lesson(course: Course) -> list[str]:
-    """Sentences to read beside the pictures."""
-    first, last = course.moments[0], course.moments[-1]
-    gaps = [moment.gap for moment in course.moments]
+def explanation(training: Training) -> list[str]:
+    """Returns sentences to read beside the pictures."""
+    first, last = training.snapshots[0], training.snapshots[-1]
+    gaps = [snapshot.gap for snapshot in training.snapshots]
     return [
-        f"{course.label} on {course.dataset_label}: data grey, samples of G in colour, D the black line; "
-        f"dashed the best D against these samples, {course.ideal}.",
-        _on_reading(course),
+        f"{training.label} on {training.dataset_label}: data grey, samples of G in colour, D the black line; "
+        f"dashed the best D against these samples, {training.ideal}.",
+        _on_scale(training),
         f"The samples’ Jensen-Shannon divergence from the data goes from {first.jsd:.3f} to {last.jsd:.3f} "
         f"in {last.step} steps (0: the same, {np.log(2):.3f}: nothing in common).",
-        f"D is off the best one by {np.mean(gaps):.2f} on average, by {min(gaps):.2f} at best: that one "
-        "moves whenever G does, and D follows.",
-        _on_the_end(course),
+        f"D differs from the best D by {np.mean(gaps):.2f} on average, by {min(gaps):.2f} at least: the best "
+        "D moves whenever G changes, and D follows with a delay.",
+        _on_the_end(training),
     ]
 
 
-def _on_reading(course: Course) -> str:
-    if course.is_fitted:
+def _on_scale(training: Training) -> str:
+    if training.is_fitted:
         return (
-            "Its score has no scale of its own and is moved and stretched to fit the best D: compare where "
-            "it rises and falls, not its height."
+            "The score of D has no scale of its own and is shifted and scaled to fit the best D: compare "
+            "where it rises and falls, not its height."
         )
-    return "Its score is drawn as the p / (p + q) for which that score would be the best answer."
+    return "The score of D is drawn as the p / (p + q) for which it would be optimal."
 
 
-def _on_the_end(course: Course) -> str:
-    if course.has_diverged:
+def _on_the_end(training: Training) -> str:
+    if training.has_diverged:
         return (
-            f"After step {course.moments[-1].step} the training diverged: a loss grew beyond all numbers. "
+            f"After step {training.snapshots[-1].step} the training diverged: a loss became infinite or NaN. "
             "Lower learning rates or a bounded divergence avoid it."
         )
-    share = course.p / (course.p + course.moments[-1].q)
-    distance = float(np.average(np.abs(share - 0.5), weights=course.p))
+    share = training.p / (training.p + training.snapshots[-1].q)
+    distance = float(np.average(np.abs(share - 0.5), weights=training.p))
     if distance < 0.1:
         return (
-            f"At the end p / (p + q) is within {distance:.2f} of ½ where the data are: samples and data can "
-            "hardly be told apart, and D has little left to teach G."
+            f"At the end p / (p + q) is within {distance:.2f} of ½ where the data are: samples and data are "
+            "hardly distinguishable, and G has little left to learn from D."
         )
     return (
-        f"At the end p / (p + q) is still {distance:.2f} away from ½ where the data are: above ½ G draws too "
-        "little, below ½ too much."
+        f"At the end p / (p + q) still differs from ½ by {distance:.2f} where the data are: above ½ G draws "
+        "too few samples, below ½ too many."
     )

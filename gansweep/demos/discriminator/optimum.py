@@ -1,4 +1,4 @@
-"""The best discriminator there is for two densities, and what a score of a trained one says beside it."""
+"""The optimal discriminator for two densities, and how scores of a trained one compare with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from gansweep.variants.minimax import CrossEntropy
 from gansweep.variants.wasserstein import Wasserstein
 
 Array: TypeAlias = NDArray[np.float64]
-Reading: TypeAlias = Callable[[Array], Array]  # log(p / q) -> the optimal score, increasing
+OptimalScore: TypeAlias = Callable[[Array], Array]  # log(p / q) -> the optimal score, increasing
 
-LIMIT = 12.0  # of |log(p / q)|: beyond it a probability is 0 or 1 to the eye
+_LIMIT = 12.0  # of |log(p / q)|: beyond it a probability is drawn as 0 or 1
 
 
 @dataclass(frozen=True)
-class Ideal:
+class Optimum:
     """The best discriminator for densities p, q [n] on points `dx` apart, in [0, 1]; and its name."""
 
     name: str
@@ -43,35 +43,35 @@ def _potential(p: Array, q: Array, dx: float) -> Array:
     lies to the left."""
     slope = np.sign(np.cumsum(q - p))
     potential = np.cumsum(slope) * dx
-    return (potential - potential.min()) / max(float(np.ptp(potential)), dx)
+    return np.asarray((potential - potential.min()) / max(float(np.ptp(potential)), dx))
 
 
-RATIO = Ideal("p / (p + q)", _ratio)
-SIDE = Ideal("1 where p > q", _side)
-POTENTIAL = Ideal("the potential of optimal transport", _potential)
+_RATIO = Optimum("p / (p + q)", _ratio)
+_SIDE = Optimum("1 where p > q", _side)
+_POTENTIAL = Optimum("the potential of optimal transport", _potential)
 
 
-def ideal_of(variant: Variant) -> Ideal:
-    """What the variant's D strives for; for those that compare scores with each other, p / (p + q)."""
+def optimum_of(variant: Variant) -> Optimum:
+    """Returns the optimum of D in a variant; p / (p + q) for variants that compare scores with each other."""
     if isinstance(variant, Wasserstein):
-        return POTENTIAL
+        return _POTENTIAL
     is_sign = isinstance(variant, FGAN) and variant.divergence == "tv"
-    return SIDE if is_sign or isinstance(variant, Hinge) else RATIO
+    return _SIDE if is_sign or isinstance(variant, Hinge) else _RATIO
 
 
-def reading_of(variant: Variant) -> Reading | None:
-    """The optimal score as a function of log(p / q); None where there is none, or it has a sign only."""
+def optimal_score_of(variant: Variant) -> OptimalScore | None:
+    """Returns the optimal score as a function of log(p / q); None if there is none, or only a sign."""
     if isinstance(variant, CrossEntropy):
         return lambda r: r
     if isinstance(variant, LSGAN):
         a, b = float(variant.a), float(variant.b)
         return lambda r: a + (b - a) * expit(r)
     if isinstance(variant, FGAN):
-        return _reading_of_divergence(variant)
+        return _optimal_score_of_divergence(variant)
     return None
 
 
-def _reading_of_divergence(variant: FGAN) -> Reading | None:
+def _optimal_score_of_divergence(variant: FGAN) -> OptimalScore | None:
     if variant.divergence == "alpha":
         return lambda r: optimal_score_alpha(float(variant.alpha), r)
     if variant.divergence == "js_weighted":
@@ -79,18 +79,18 @@ def _reading_of_divergence(variant: FGAN) -> Reading | None:
     return OPTIMAL_SCORES.get(variant.divergence)
 
 
-def probability(reading: Reading, score: Array) -> Array:
+def probability(reading: OptimalScore, score: Array) -> Array:
     """The p / (p + q) at which a score would be optimal, in [0, 1].
 
     >>> probability(lambda r: 2 * r, np.array([0.0, 2.0])).round(4)
     array([0.5   , 0.7311])
     """
-    ratios = np.linspace(-LIMIT, LIMIT, 2401)
+    ratios = np.linspace(-_LIMIT, _LIMIT, 2401)
     return np.asarray(expit(np.interp(score, reading(ratios), ratios)))
 
 
 def fitted(score: Array, optimum: Array, weight: Array) -> Array:
-    """The score moved and stretched to lie nearest to the optimum (weighted least squares), cut to [0, 1]."""
+    """Returns the score shifted and scaled to fit the optimum (weighted least squares), clipped to [0, 1]."""
     mean, aim = np.average(score, weights=weight), np.average(optimum, weights=weight)
     spread = np.average((score - mean) ** 2, weights=weight)
     slope = np.average((score - mean) * (optimum - aim), weights=weight) / max(spread, 1e-12)

@@ -1,4 +1,4 @@
-"""The course of a training on data of one dimension: densities and scores at many times."""
+"""A training on data of one dimension: densities and scores at many times."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from torch.func import functional_call
 from gansweep import data
 from gansweep.demos.discriminator.optimum import (
     Array,
-    Ideal,
-    Reading,
+    OptimalScore,
+    Optimum,
     fitted,
-    ideal_of,
+    optimal_score_of,
+    optimum_of,
     probability,
-    reading_of,
 )
 from gansweep.errors import UserError, unknown
 from gansweep.networks.options import NO_BINDING
@@ -29,65 +29,65 @@ TARGETS = {  # name -> the data set and its density
     "gaussian": ("gaussian_1d", Mixture1D(weights=(1.0,), means=(0.0,), sds=(1.0,))),
     "mixture": ("mixture_1d", FGAN_MIXTURE),
 }
-N_SAMPLES, N_POINTS = 8000, 300  # samples that p_g is estimated from; points on the axis
-BANDWIDTH = 0.15  # standard deviation of the kernel; the target is blurred by it too, so that both compare
-RARE = 0.005  # of the largest density: what is rarer says nothing about D
+_N_SAMPLES, _N_POINTS = 8000, 300  # samples that p_g is estimated from; points on the axis
+_BANDWIDTH = 0.15  # standard deviation of the kernel; the target is blurred by it too, so that both compare
+_RARE = 0.005  # of the largest density: D is not shown at rarer points
 
 
 @dataclass(frozen=True)
-class Moment:
-    """The game after `step` updates of D; arrays [n] over the axis, in [0, 1] but for q >= 0."""
+class Snapshot:
+    """The game after `step` updates of D; arrays [n] over the axis, in [0, 1] except q >= 0."""
 
     step: int
     q: Array  # the density of G's samples
     optimum: Array  # the best D against these samples; NaN where data and samples are rare
-    discriminator: Array  # the D there is; NaN likewise
+    discriminator: Array  # the trained D; NaN at the same points
     jsd: float  # the Jensen-Shannon divergence of data and samples
     gap: float  # the mean of |D - optimum| over data and samples
 
 
 @dataclass(frozen=True)
-class Course:
-    """A training as seen at evenly spaced moments, the untrained game first. x, p: [n]."""
+class Training:
+    """A training as seen at evenly spaced snapshots, the untrained game first. x, p: [n]."""
 
     variant: str
     label: str
     dataset_label: str
     ideal: str  # what the optimum is
-    is_fitted: bool  # D's score has no scale of its own: it is moved and stretched to fit the optimum
-    has_diverged: bool  # and ends with the last moment before
+    is_fitted: bool  # D's score has no scale of its own: it is shifted and scaled to fit the optimum
+    has_diverged: bool  # and ends with the last snapshot before
     x: Array
     p: Array
-    moments: list[Moment]
+    snapshots: list[Snapshot]
 
 
-def follow(name: str, target: str, steps: int, n_moments: int = 41) -> Course:
-    """Train a variant on a target of TARGETS and look at it `n_moments` times.
+def record_training(name: str, target: str, steps: int, n_snapshots: int = 41) -> Training:
+    """Train a variant on a target of TARGETS and take `n_snapshots` snapshots.
 
     Raises:
-        UserError: there is no such variant or target, or the variant's D gives no score.
+        UserError: the variant or target is unknown, or the variant's D gives no score.
     """
     published = _check(name, target)
     source, density = TARGETS[target]
     dataset = data.load(source)
-    x = np.linspace(density.mean - 3.5 * density.sd, density.mean + 3.5 * density.sd, N_POINTS)
+    x = np.linspace(density.mean - 3.5 * density.sd, density.mean + 3.5 * density.sd, _N_POINTS)
     p = np.exp(_blurred(density).log_density(x))
     pack = Pack([_member(name, published, source)], dataset, torch.device("cpu"))
-    ideal, reading = ideal_of(published.variant), reading_of(published.variant)
-    moments = [
-        _moment(step, p, q, score, ideal, reading, float(x[1] - x[0]))
-        for step, q, score in _states(pack, x, steps, n_moments)
+    ideal, reading = optimum_of(published.variant), optimal_score_of(published.variant)
+    snapshots = [
+        _snapshot(step, p, q, score, ideal, reading, float(x[1] - x[0]))
+        for step, q, score in _states(pack, x, steps, n_snapshots)
     ]
-    return Course(
+    return Training(
         name,
         published.label,
         dataset.label,
         ideal.name,
         reading is None,
-        len(moments) < n_moments,
+        len(snapshots) < n_snapshots,
         x,
         p,
-        moments,
+        snapshots,
     )
 
 
@@ -105,12 +105,14 @@ def _check(name: str, target: str) -> Published:
 
 
 def _member(name: str, published: Published, dataset: str) -> Member:
-    """The published default but for rates, D's the higher one, and penalties that suit a line."""
+    """The published default except for rates (higher for D) and penalties, which suit data on a line."""
     default = published.default
-    kept = {name: value for name, value in default.items() if name not in ("lr", "g_lr", "d_lr", "d_norm")}
+    common_hp = {
+        name: value for name, value in default.items() if name not in ("lr", "g_lr", "d_lr", "d_norm")
+    }
     # Batch norm would make D's score of a point depend on the other points.
     norm = "spectral" if default.get("d_norm") == "spectral" else "none"
-    hp = kept | {"g_lr": 3e-4, "d_lr": 1e-3, "beta1": 0.5, "d_norm": norm, "d_extra_layers": 1}
+    hp = common_hp | {"g_lr": 3e-4, "d_lr": 1e-3, "beta1": 0.5, "d_norm": norm, "d_extra_layers": 1}
     # A penalty of 10 outweighs the loss on data this small: D cannot turn its slope round.
     hp |= {"penalty_weight": 0.1} if "penalty_weight" in published.variant.hyperparameters else {}
     common = {"trial_id": name, "dataset": dataset, "architecture": "mlp", "seed": 0, "batch_size": 128}
@@ -129,17 +131,17 @@ def _states(pack: Pack, x: Array, steps: int, n: int) -> Iterator[tuple[int, Arr
         yield pack.rounds * n_steps, q, score
 
 
-def _moment(
-    step: int, p: Array, q: Array, score: Array, ideal: Ideal, reading: Reading | None, dx: float
-) -> Moment:
+def _snapshot(
+    step: int, p: Array, q: Array, score: Array, ideal: Optimum, reading: OptimalScore | None, dx: float
+) -> Snapshot:
     optimum = ideal.values(p, q, dx)
     said = probability(reading, score) if reading else fitted(score, optimum, p + q)
     gap = float(np.average(np.abs(said - optimum), weights=p + q))
     mean = np.maximum((p + q) / 2, 1e-300)
     jsd = 0.5 * dx * float(np.sum(_xlogx(p, mean) + _xlogx(q, mean)))
-    rare = np.maximum(p, q) < RARE * p.max()
+    rare = np.maximum(p, q) < _RARE * p.max()
     optimum, said = (np.where(rare, np.nan, values) for values in (optimum, said))
-    return Moment(step, q, optimum, said, jsd, gap)
+    return Snapshot(step, q, optimum, said, jsd, gap)
 
 
 def _xlogx(density: Array, mean: Array) -> Array:
@@ -148,7 +150,7 @@ def _xlogx(density: Array, mean: Array) -> Array:
 
 def _samples(pack: Pack) -> Array:
     """Samples [N_SAMPLES] from latents that are the same at every call."""
-    z = latents((N_SAMPLES, pack.z_dim), pack.prior, torch.Generator().manual_seed(0))
+    z = latents((_N_SAMPLES, pack.z_dim), pack.prior, torch.Generator().manual_seed(0))
     return torch.cat(list(pack.samples(z)), 1)[0, :, 0].double().numpy()
 
 
@@ -164,10 +166,10 @@ def _score(pack: Pack, x: Array) -> Array:
 
 def _density(samples: Array, x: Array) -> Array:
     """A kernel density estimate at x, [n]."""
-    kernels = np.exp(Gaussian(0.0, BANDWIDTH).log_density(x[:, None] - samples))
+    kernels = np.exp(Gaussian(0.0, _BANDWIDTH).log_density(x[:, None] - samples))
     return np.asarray(kernels.mean(axis=1))
 
 
 def _blurred(density: Mixture1D) -> Mixture1D:
-    sds = tuple(float(np.hypot(sd, BANDWIDTH)) for sd in density.sds)
+    sds = tuple(float(np.hypot(sd, _BANDWIDTH)) for sd in density.sds)
     return Mixture1D(weights=density.weights, means=density.means, sds=sds)

@@ -1,4 +1,4 @@
-"""How far FID itself can be trusted: bias and scatter, lost classes, disturbed images, other extractors."""
+"""Experiments on FID itself: bias and scatter, dropped classes, disturbed images, other extractors."""
 
 from gansweep.demos.fid.experiments import EXPERIMENTS, Experiment, run
 

@@ -20,7 +20,7 @@ from gansweep.evaluation.metrics.features import frechet, statistics
 from gansweep.report import statistics as study_statistics
 from gansweep.report.style import style
 
-PAPER = 0.9  # Spearman's, of Inception's and VGG's FIDs of the paper's generators of faces
+_PAPER_CORRELATION = 0.9  # Spearman's, of Inception's and VGG's FIDs of the paper's generators of faces
 
 
 def agreement(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: int) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def agreement(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: in
         second_fid.
 
     Raises:
-        UserError: as `load_extractor`, the samples are no images, or both extractors are the same.
+        UserError: as `load_extractor`, the samples are not images, or both extractors are the same.
 
     Source: Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337, section 5, the comparison of
         Inception with VGG.
@@ -86,7 +86,7 @@ def findings(table: pd.DataFrame) -> list[str]:
         f"Spearman's rank correlation of the two FIDs is {rho.value:.2f}, 95 % interval {rho.low:.2f} to "
         f"{rho.high:.2f}; {share:.0%} of all pairs are in the same order.",
         f"Within one kind of flaw it is {within[worst]:.2f} ({KINDS[worst].label}) or higher.",
-        f"Lucic et al. (2018) find {PAPER} between Inception's and VGG's FIDs of generators of faces.",
+        f"Lucic et al. (2018) report {_PAPER_CORRELATION} for Inception and VGG, with generators of faces.",
     ]
 
 
@@ -116,7 +116,7 @@ def plot_agreement(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
             linestyle="",
             marker=kind.marker,
             markersize=4,
-            color=style.HUES[kind.hue],
+            color=style.COLORS[kind.hue],
             label=kind.label,
         )
     for axis, column in ((ax.xaxis, "fid"), (ax.yaxis, "second_fid")):

@@ -1,4 +1,4 @@
-"""Bias and variance of FID: what it gives for two samples of the same real images, where 0 is the truth."""
+"""Bias and variance of FID between two samples of the same real images, where the true value is 0."""
 
 import math
 from typing import Any
@@ -15,11 +15,14 @@ from gansweep.evaluation.metrics.features import frechet, statistics
 from gansweep.evaluation.metrics.fid_infinity import at_infinity, fid_by_size, gaussian_slope, sizes_for
 from gansweep.report.style import style
 
-PUBLISHED, REDRAWN, BY_SIZE = "published split", "new splits", "by size"  # the parts of the experiment
-WIDE, FEW = 256, 10  # with more features than that, the last part has at most so many repeats: it is slow
+_PUBLISHED, _REDRAWN, _BY_SIZE = "published split", "new splits", "by size"  # the parts of the experiment
+_MANY_FEATURES, _MAX_SLOW_REPEATS = (
+    256,
+    10,
+)  # with more features than that, the last part has at most so many repeats: it is slow
 # Means and standard deviations that the paper gives, with Inception; Kurach et al., 2018, arXiv:1807.04720,
 # quote the one of CIFAR-10, the others were not found elsewhere.
-PAPER = {
+_PAPER_FIDS = {
     "mnist": (1.25, 0.02),
     "fashion_mnist": (2.60, 0.03),
     "cifar10": (5.19, 0.02),
@@ -49,14 +52,16 @@ def bias(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: int) ->
     stream = np.random.RandomState(seed)
     n = min(len(real.test), len(real.train))
     fids = fid_by_size(real.train, statistics(real.test), [n] * n_repeats, seed)
-    rows = [(PUBLISHED, repeat, n, fid) for repeat, fid in enumerate(fids)]
-    rows += [(REDRAWN, repeat, n, _halves(real, n, stream)) for repeat in range(n_repeats)]
+    rows = [(_PUBLISHED, repeat, n, fid) for repeat, fid in enumerate(fids)]
+    rows += [(_REDRAWN, repeat, n, _halves(real, n, stream)) for repeat in range(n_repeats)]
     sizes = sizes_for(len(real.all) // 2, real.train.shape[1])
-    for repeat in range(n_repeats if real.train.shape[1] <= WIDE else min(n_repeats, FEW)):
-        rows += [(BY_SIZE, repeat, size, _halves(real, size, stream)) for size in sizes]
-    table = pd.DataFrame(rows, columns=["part", "repeat", "n", "fid"]).assign(**real.facts)
+    for repeat in range(
+        n_repeats if real.train.shape[1] <= _MANY_FEATURES else min(n_repeats, _MAX_SLOW_REPEATS)
+    ):
+        rows += [(_BY_SIZE, repeat, size, _halves(real, size, stream)) for size in sizes]
+    table = pd.DataFrame(rows, columns=["part", "repeat", "n", "fid"]).assign(**real.identifying_columns)
     table["gaussian"] = 2 * gaussian_slope(statistics(real.all)[1]) / table["n"]
-    return table[[*real.facts, "part", "repeat", "n", "fid", "gaussian"]]
+    return table[[*real.identifying_columns, "part", "repeat", "n", "fid", "gaussian"]]
 
 
 def _halves(real: RealFeatures, n: int, stream: np.random.RandomState) -> float:
@@ -66,11 +71,11 @@ def _halves(real: RealFeatures, n: int, stream: np.random.RandomState) -> float:
     return frechet(statistics(features[order[:n]]), statistics(features[order[n : 2 * n]]))
 
 
-def line(table: pd.DataFrame) -> tuple[float, float, float]:
+def _line(table: pd.DataFrame) -> tuple[float, float, float]:
     """Intercept of FID over 1 / n, its standard deviation over the repeats, and the slope."""
     fits = [
         at_infinity(group["fid"].tolist(), group["n"].tolist())
-        for _, group in table[table["part"] == BY_SIZE].groupby("repeat")
+        for _, group in table[table["part"] == _BY_SIZE].groupby("repeat")
     ]
     intercepts, slopes = np.transpose(fits)
     return float(np.mean(intercepts)), float(np.std(intercepts)), float(np.mean(slopes))
@@ -85,29 +90,29 @@ def findings(table: pd.DataFrame) -> list[str]:
         *(_part(table, part, words) for part, words in _PARTS.items()),
     ]
     words += _on_the_split(table)
-    intercept, sd, slope = line(table)
+    intercept, sd, slope = _line(table)
     gaussian = float((table["gaussian"] * table["n"]).iloc[0])
     words.append(
         f"The bias is close to C / n with C = {slope:.3g} ({gaussian:.3g} were the features Gaussian); "
-        f"infinitely many images would have {spread(intercept, sd)}."
+        f"infinitely many images would have {_spread(intercept, sd)}."
     )
     return [*words, _paper(str(first["dataset"]))]
 
 
 _PARTS = {
-    PUBLISHED: "test set against random training images",
-    REDRAWN: "random new splits of all images",
+    _PUBLISHED: "test set against random training images",
+    _REDRAWN: "random new splits of all images",
 }
 
 
 def _part(table: pd.DataFrame, part: str, words: str) -> str:
     chosen = table[table["part"] == part]
     mean, sd = chosen["fid"].mean(), chosen["fid"].std(ddof=0)
-    return f"{words}, n = {chosen['n'].iloc[0]:,}, {len(chosen)} times: {spread(mean, sd)} (mean ± sd)."
+    return f"{words}, n = {chosen['n'].iloc[0]:,}, {len(chosen)} times: {_spread(mean, sd)} (mean ± sd)."
 
 
 def _on_the_split(table: pd.DataFrame) -> list[str]:
-    published, redrawn = (table.loc[table["part"] == part, "fid"] for part in (PUBLISHED, REDRAWN))
+    published, redrawn = (table.loc[table["part"] == part, "fid"] for part in (_PUBLISHED, _REDRAWN))
     gap = published.mean() - redrawn.mean()
     if gap < 3 * max(published.std(ddof=0), redrawn.std(ddof=0)):
         return []
@@ -117,10 +122,10 @@ def _on_the_split(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def spread(mean: float, sd: float) -> str:
+def _spread(mean: float, sd: float) -> str:
     """Mean and standard deviation with two digits of the latter.
 
-    >>> spread(0.28411, 0.07264), spread(5.19, 0.0), spread(2345.6, 120.4)
+    >>> _spread(0.28411, 0.07264), _spread(5.19, 0.0), _spread(2345.6, 120.4)
     ('0.284 ± 0.073', '5.19 ± 0', '2346 ± 120')
     """
     if sd == 0:
@@ -131,9 +136,9 @@ def spread(mean: float, sd: float) -> str:
 
 def _paper(dataset: str) -> str:
     others = "FIDs of different extractors have different scales: compare ratios, not values."
-    if dataset not in PAPER:
+    if dataset not in _PAPER_FIDS:
         return f"Lucic et al. (2018) do not have this data set. {others}"
-    mean, sd = PAPER[dataset]
+    mean, sd = _PAPER_FIDS[dataset]
     return f"Lucic et al. (2018) give {mean} ± {sd} for it, with Inception. {others}"
 
 
@@ -149,14 +154,14 @@ def draw(table: pd.DataFrame) -> Figure:
 def plot_repeats(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """A dot for each repeat at the one size, a tick for the mean; the dashed line is the truth."""
     ax = ax or style.new_figure(2.6, 2.6).subplots()
-    for place, part in enumerate((PUBLISHED, REDRAWN)):
+    for place, part in enumerate((_PUBLISHED, _REDRAWN)):
         fids = table.loc[table["part"] == part, "fid"].to_numpy()
         ax.plot(place + 0.4 * style.scatter_offsets(len(fids)), fids, **_DOTS)
         ax.plot([place - 0.3, place + 0.3], [fids.mean()] * 2, color=style.INK, linewidth=1.4)
     ax.axhline(0, color=style.MUTE, linewidth=1, linestyle="--")
     ax.set_xlim(-0.6, 1.6)
-    ax.set_ylim(*_from_zero(table.loc[table["part"] != BY_SIZE, "fid"].max()))
-    ax.set_xticks([0, 1], [PUBLISHED, REDRAWN])
+    ax.set_ylim(*_from_zero(table.loc[table["part"] != _BY_SIZE, "fid"].max()))
+    ax.set_xticks([0, 1], [_PUBLISHED, _REDRAWN])
     ax.set_ylabel("FID of real images (ideal: 0)")
     ax.set_title(f"(a) {table['label'].iloc[0]}, n = {table['n'].iloc[0]:,}")
     return ax
@@ -165,9 +170,9 @@ def plot_repeats(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_sizes(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """FID over 1 / n with the line of least squares, and the bias that Gaussian features would have."""
     ax = ax or style.new_figure(2.6, 4.0).subplots()
-    sizes = table[table["part"] == BY_SIZE]
+    sizes = table[table["part"] == _BY_SIZE]
     ends = np.array([0, 1 / sizes["n"].min()])
-    intercept, _, slope = line(table)
+    intercept, _, slope = _line(table)
     gaussian = float((table["gaussian"] * table["n"]).iloc[0])
     ax.plot(1 / sizes["n"], sizes["fid"], label="measured", **_DOTS)
     ax.plot(ends, intercept + slope * ends, color=style.INK, linewidth=1.2, label="line through them")
@@ -193,6 +198,6 @@ _DOTS: dict[str, Any] = {
     "marker": "o",
     "markersize": 2.4,
     "markeredgewidth": 0,
-    "color": style.HUES["blue"],
+    "color": style.COLORS["blue"],
     "alpha": 0.6,
 }

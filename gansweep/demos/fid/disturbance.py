@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from gansweep.data import Dataset
 from gansweep.data.base import split
 from gansweep.demos.fid.distortions import KINDS, require_images
-from gansweep.demos.fid.features import facts, load_extractor
+from gansweep.demos.fid.features import identifying_columns, load_extractor
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.metrics.features import statistics
 from gansweep.evaluation.metrics.fid_infinity import fid_by_size
 from gansweep.report.style import style
 
-SHOWN = ("noise", "blur")
-N_LEVELS, MOST_IMAGES = 8, 10_000
+_DISTURBANCES = ("noise", "blur")
+_N_LEVELS, _MAX_IMAGES = 8, 10_000
 
 
 def disturbance(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: int) -> pd.DataFrame:
@@ -29,7 +29,7 @@ def disturbance(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: 
         the undisturbed images.
 
     Raises:
-        UserError: as `load_extractor`, or the samples are no images.
+        UserError: as `load_extractor`, or the samples are not images.
 
     Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", 2017, arXiv:1706.08500, the figure
         of disturbances by level.
@@ -40,16 +40,16 @@ def disturbance(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: 
     extractor, extract = load_extractor(dataset, evaluation)
     real = extract(dataset.test)
     reference = statistics(real)
-    base = dataset.train[split(len(dataset.train), min(len(dataset.train), MOST_IMAGES))[1]]
+    base = dataset.train[split(len(dataset.train), min(len(dataset.train), _MAX_IMAGES))[1]]
     n, rows = len(base) // 2, []
-    for kind in SHOWN:
-        for level in np.linspace(0, KINDS[kind].high, N_LEVELS):
+    for kind in _DISTURBANCES:
+        for level in np.linspace(0, KINDS[kind].high, _N_LEVELS):
             stream = torch.Generator().manual_seed(seed)
             seen = extract(KINDS[kind].worsen(base, None, level, stream))
             fids = fid_by_size(seen, reference, [n] * n_repeats, seed)
             rows += [(kind, level, repeat, n, fid) for repeat, fid in enumerate(fids)]
     table = pd.DataFrame(rows, columns=["kind", "level", "repeat", "n", "fid"])
-    first = facts(dataset, extractor, real.shape[1])
+    first = identifying_columns(dataset, extractor, real.shape[1])
     return table.assign(**first)[[*first, *table.columns]]
 
 
@@ -57,7 +57,7 @@ def findings(table: pd.DataFrame) -> list[str]:
     """Sentences, computed from the table."""
     first = table.iloc[0]
     seen = f"{first['label']} as {first['extractor']} sees it"
-    words = [_on_kind(table[table["kind"] == kind], kind) for kind in SHOWN]
+    words = [_on_kind(table[table["kind"] == kind], kind) for kind in _DISTURBANCES]
     return [f"{seen}: test images against {first['n']:,} disturbed ones.", *words]
 
 
@@ -72,8 +72,8 @@ def _on_kind(table: pd.DataFrame, kind: str) -> str:
 def draw(table: pd.DataFrame) -> Figure:
     """FID over the level, a panel for each kind."""
     figure = style.new_figure(2.5)
-    axes = figure.subplots(1, len(SHOWN), sharey=True)
-    for kind, ax in zip(SHOWN, axes, strict=True):
+    axes = figure.subplots(1, len(_DISTURBANCES), sharey=True)
+    for kind, ax in zip(_DISTURBANCES, axes, strict=True):
         plot_disturbance(table, kind, ax)
     axes[0].set_ylabel("FID")
     figure.suptitle(
@@ -86,7 +86,7 @@ def plot_disturbance(table: pd.DataFrame, kind: str, ax: Axes | None = None) -> 
     """The mean FID over the level of one kind, with a band of one standard deviation."""
     ax = ax or style.new_figure(2.5, 3.4).subplots()
     fids = table[table["kind"] == kind].groupby("level")["fid"]
-    mean, sd, hue = fids.mean(), fids.std(ddof=0), style.HUES[KINDS[kind].hue]
+    mean, sd, hue = fids.mean(), fids.std(ddof=0), style.COLORS[KINDS[kind].hue]
     ax.fill_between(mean.index, mean - sd, mean + sd, color=hue, alpha=0.25, linewidth=0)
     ax.plot(mean.index, mean, color=hue, marker=KINDS[kind].marker, markersize=3.5)
     positive = table["fid"][table["fid"] > 0]

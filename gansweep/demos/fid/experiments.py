@@ -19,7 +19,7 @@ from gansweep.results.row import slug
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is measured (n_repeats times, from a seed), how it is drawn, and what it says."""
+    """A measurement (n_repeats times, from a seed), its drawing, and its findings in sentences."""
 
     description: str
     measure: Callable[[Dataset, Evaluation, int, int], pd.DataFrame]
@@ -51,19 +51,19 @@ EXPERIMENTS = {
 
 
 def run(experiment: str, dataset: str, evaluation: Evaluation, n_repeats: int, out: Path) -> list[Path]:
-    """Run an experiment, say what it found, and write its figure and numbers under `out`.
+    """Run an experiment, print its findings, and write its figure and numbers under `out`.
 
     Returns:
         figures/<name>.png, .pdf and .svg, and data/<name>.csv with all numbers.
 
     Raises:
-        UserError: there is no such experiment or data set, the data set does not suit it, or the repeats
-            are too few to have a spread.
+        UserError: the experiment or data set is unknown, the data set does not suit the experiment, or the
+            repeats are too few for a spread.
     """
     if experiment not in EXPERIMENTS:
         raise unknown("experiment", experiment, EXPERIMENTS)
     if n_repeats < 2:
-        raise UserError(f"n_repeats must be at least 2, or nothing is known of chance, but got {n_repeats}")
+        raise UserError(f"n_repeats must be at least 2, to estimate a spread, but got {n_repeats}")
     require_writable(out)
     chosen = EXPERIMENTS[experiment]
     table = chosen.measure(data.load(dataset), evaluation, n_repeats, evaluation.seed)

@@ -1,8 +1,7 @@
-"""What an extractor sees in real samples; every experiment extracts once and draws subsets of it."""
+"""Features of real samples; every experiment extracts them once and draws subsets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ def load_extractor(dataset: Dataset, evaluation: Evaluation) -> tuple[str, Calla
     compares, a function of uint8 images or float vectors [N, ...] -> float64 [N, D].
 
     Raises:
-        UserError: it does not fit the data set, or its weights are missing.
+        UserError: the extractor does not fit the data set, or its weights are missing.
     """
     name = str(describe(dataset, evaluation)["extractor"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -31,7 +30,7 @@ def load_extractor(dataset: Dataset, evaluation: Evaluation) -> tuple[str, Calla
 class RealFeatures:
     """The features [N, D] of all samples of a data set, the training samples first; labels int64 [N]."""
 
-    facts: dict[str, Any]  # what every line of an experiment's table begins with
+    identifying_columns: dict[str, str | int]  # the first columns of an experiment's table
     train: Tensor
     test: Tensor
     labels: Tensor | None
@@ -51,10 +50,10 @@ def real_features(dataset: Dataset, evaluation: Evaluation) -> RealFeatures:
     train, test = extract(dataset.train), extract(dataset.test)
     has_labels = dataset.train_labels is not None and dataset.test_labels is not None
     labels = torch.cat([dataset.train_labels, dataset.test_labels]) if has_labels else None  # type: ignore
-    return RealFeatures(facts(dataset, extractor, train.shape[1]), train, test, labels)
+    return RealFeatures(identifying_columns(dataset, extractor, train.shape[1]), train, test, labels)
 
 
-def facts(dataset: Dataset, extractor: str, n_features: int) -> dict[str, Any]:
+def identifying_columns(dataset: Dataset, extractor: str, n_features: int) -> dict[str, str | int]:
     """The first columns of every table."""
     return {
         "dataset": dataset.name,

@@ -1,4 +1,4 @@
-"""Mode dropping: what FID says of real images that lack some of the classes."""
+"""Mode dropping: the FID of real images that lack some of the classes."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from gansweep.evaluation.metrics.features import statistics
 from gansweep.evaluation.metrics.fid_infinity import fid_by_size
 from gansweep.report.style import style
 
-SHARE = 0.75  # of the images of one class are in a subsample, so that subsamples differ
+_SUBSAMPLE_SHARE = 0.75  # of the images of one class are in a subsample, so that subsamples differ
 
 
 def modes(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: int) -> pd.DataFrame:
@@ -44,11 +44,14 @@ def modes(dataset: Dataset, evaluation: Evaluation, n_repeats: int, seed: int) -
     features, order = real.all, shuffled(len(real.all), np.random.RandomState(seed))
     whole, other = order[: len(order) // 2], order[len(order) // 2 :]
     reference, labels = statistics(features[whole]), real.labels[other]
-    n = int(SHARE * (labels == 0).sum())
+    n = int(_SUBSAMPLE_SHARE * (labels == 0).sum())
     rows: list[dict[str, Any]] = []
     for k in range(1, dataset.n_classes + 1):
         fids = fid_by_size(features[other[labels < k]], reference, [n] * n_repeats, seed)
-        rows += [real.facts | {"classes": k, "repeat": i, "n": n, "fid": fid} for i, fid in enumerate(fids)]
+        rows += [
+            real.identifying_columns | {"classes": k, "repeat": i, "n": n, "fid": fid}
+            for i, fid in enumerate(fids)
+        ]
     return pd.DataFrame(rows)
 
 
@@ -63,12 +66,12 @@ def findings(table: pd.DataFrame) -> list[str]:
         f"first k classes of the other half, {table['repeat'].nunique()} times for each k.",
         f"FID is {mean[n_classes]:.3g} with all {n_classes} classes, {mean[n_classes - 1]:.3g} with one less "
         f"and {mean[1]:.3g} with one alone: {mean[1] / mean[n_classes]:.0f} times as much.",
-        f"It does not fall {between} classes." if falls else "It falls with every class that is there.",
+        f"It does not fall {between} classes." if falls else "It falls with every class that is added.",
     ]
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """FID over the number of classes that are there."""
+    """FID over the number of present classes."""
     figure = style.new_figure(2.6, 4.2)
     plot_modes(table, figure.subplots())
     return figure
@@ -78,7 +81,7 @@ def plot_modes(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """The mean FID over the number of classes, with a band that holds nine tenths of the subsamples."""
     ax = ax or style.new_figure(2.6, 4.2).subplots()
     fids = table.groupby("classes")["fid"]
-    mean, low, high, hue = fids.mean(), fids.quantile(0.05), fids.quantile(0.95), style.HUES["blue"]
+    mean, low, high, hue = fids.mean(), fids.quantile(0.05), fids.quantile(0.95), style.COLORS["blue"]
     ax.fill_between(mean.index, low, high, color=hue, alpha=0.25, linewidth=0)
     ax.plot(mean.index, mean, color=hue, marker="o", markersize=3.5)
     ax.axhline(mean.iloc[-1], color=style.MUTE, linewidth=0.8, linestyle="--", zorder=0)

@@ -12,10 +12,10 @@ from gansweep.report.comparison import Comparison, listing, read_comparison
 from gansweep.report.statistics import ALPHA, Effect
 from gansweep.report.text.numbers import fid_text
 
-HEADS = ("data set", "variant", "compared", "FID A", "FID B", "B/A [95 %]", "B better", "Holm p", "verdict")
-WIDTH = 100  # of the sentences below the table
-LEFT = (0, 1, 2, 8)  # the columns of words
-WORSE, BETTER, SAME, UNLIKE = "worse", "better", "no difference seen", "cannot be compared"
+_HEADS = ("data set", "variant", "compared", "FID A", "FID B", "B/A [95 %]", "B better", "Holm p", "verdict")
+_WIDTH = 100  # of the sentences below the table
+_LEFT = (0, 1, 2, 8)  # the columns of words
+_WORSE, _BETTER, _SAME, _UNLIKE = "worse", "better", "no difference seen", "cannot be compared"
 
 
 def compare_studies(a: Path, b: Path, worse_by: float = 0.0) -> tuple[list[str], bool]:
@@ -41,9 +41,9 @@ def compare_studies(a: Path, b: Path, worse_by: float = 0.0) -> tuple[list[str],
     effects = _effects(compared)
     verdicts = [_verdict(effects.get(cell.name), worse_by) for cell in cells]
     rows = [_fields(cell, effects.get(cell.name), v) for cell, v in zip(cells, verdicts, strict=True)]
-    lines = [_headline(before, after, verdicts), "", *_aligned([HEADS, *rows]), ""]
+    lines = [_headline(before, after, verdicts), "", *_aligned([_HEADS, *rows]), ""]
     words = [*_method(compared), *_remarks(before, after, compared)]
-    return lines + [line for text in words for line in wrap(text, WIDTH)], WORSE in verdicts
+    return lines + [line for text in words for line in wrap(text, _WIDTH)], _WORSE in verdicts
 
 
 def _effects(cells: list[CommonCell]) -> dict[str, Effect]:
@@ -59,12 +59,12 @@ def _effects(cells: list[CommonCell]) -> dict[str, Effect]:
 
 def _verdict(effect: Effect | None, worse_by: float) -> str:
     if effect is None:
-        return UNLIKE
+        return _UNLIKE
     if effect.adjusted >= ALPHA:
-        return SAME
+        return _SAME
     if effect.improvement > 0.5:
-        return BETTER
-    return WORSE if effect.ratio.low > 1 + worse_by else f"worse, but perhaps by no more than {worse_by:.0%}"
+        return _BETTER
+    return _WORSE if effect.ratio.low > 1 + worse_by else f"worse, but perhaps by no more than {worse_by:.0%}"
 
 
 def _fields(cell: CommonCell, effect: Effect | None, verdict: str) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     widths[-1] = max(len(row[-1]) for row in rows[:1])  # nothing stands to the right of it
     lines = [
         "  ".join(
-            text.ljust(width) if i in LEFT else text.rjust(width)
+            text.ljust(width) if i in _LEFT else text.rjust(width)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
@@ -113,7 +113,8 @@ def _headline(before: Comparison, after: Comparison, verdicts: list[str]) -> str
     if names[0] == names[1]:
         names = [str(study.folder) for study in (before, after)]
     counts = [
-        (verdict, sum(v.startswith(verdict) for v in verdicts)) for verdict in (WORSE, BETTER, SAME, UNLIKE)
+        (verdict, sum(v.startswith(verdict) for v in verdicts))
+        for verdict in (_WORSE, _BETTER, _SAME, _UNLIKE)
     ]
     words = ", ".join(f"{count} {verdict}" for verdict, count in counts if count)
     return f"B = {names[1]} against the baseline A = {names[0]}, {len(verdicts)} cells: {words}."

@@ -36,7 +36,7 @@ from gansweep.report.figures.search.variance import variance_plot
 __all__ = ["FIGURES", "FigureKind", "Plot", "Table", "plots"]
 
 FRESH_SEEDS = "Fresh seeds"
-DIFFERENCES = "Differences"  # what the group of the fresh seeds is called where there are none
+DIFFERENCES = "Differences"  # heading of the group of fresh seeds in a study without them
 
 
 def _is_halved(comparison: Comparison) -> bool:
@@ -56,7 +56,7 @@ class FigureKind:
     """One kind of figure.
 
     draw: makes the figure of a study or, with `per` "dataset", of one of its data sets; None if there is
-    nothing to show. group: the heading it stands under. needs_all_trials: it holds for a random sample of
+    nothing to show. group: its heading. needs_all_trials: it is valid for a random sample of
     trials only, so a search that prunes trials has no such figure. when: which studies have it.
     """
 
@@ -73,7 +73,7 @@ class FigureKind:
 
 KNOWN, SEARCH, HYPERPARAMETERS = "What is known of the data", "Search", "Hyperparameters"
 LUCK, COST, OTHER = "Luck and transfer", "Cost", "Other metrics"
-FIGURES = (  # in the order of the report; those of one group stand together
+FIGURES = (  # in the order of the report; figures of a group are adjacent
     FigureKind(confirmation_plot, FRESH_SEEDS),
     FigureKind(effects_plot, FRESH_SEEDS),
     FigureKind(improvement_plot, FRESH_SEEDS),

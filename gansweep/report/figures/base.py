@@ -1,4 +1,4 @@
-"""What the page needs of a figure."""
+"""A figure with its texts and its table, as the page shows them; filters of trials."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report.comparison import Comparison
 from gansweep.report.style import style
-from gansweep.results.row import Outcome, Phase
+from gansweep.results.row import Outcome, Phase, Status
 
 DEFAULT_MARKER: dict[str, Any] = {  # marks the default configuration
     "linestyle": "",
@@ -22,7 +22,8 @@ DEFAULT_MARKER: dict[str, Any] = {  # marks the default configuration
     "markeredgewidth": 0.8,
 }
 
-FINISHED = ("completed", "failed")  # the status of trials that no longer run
+FINISHED = (Status.COMPLETED, Status.FAILED)
+TRAINED_TO_END = (Outcome.OK, Outcome.COLLAPSED)
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class Cell:
 
     text: str
     note: str = ""  # small print behind the text
-    value: float | None = None  # what it is sorted by; None: its text
-    variant: str = ""  # the variant whose mark stands before it
-    trials: str = ""  # the filter, made by `where`, of the trials that the number is made of
+    value: float | None = None  # sort key; None: its text
+    variant: str = ""  # the variant whose marker precedes the text
+    trials: str = ""  # the filter, made by `where`, of the trials behind the number
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,13 @@ class Plot:
     """A figure with the words around it, all computed from the results.
 
     Attributes:
-        question: what it answers, the heading.
-        takeaway: the answer in a sentence or two; why there is no figure where `figure` is None.
+        question: the question it answers, used as its heading.
+        takeaway: the answer in a sentence or two; the reason for no figure if `figure` is None.
         caption: method and numbers of trials.
-        alt: what is drawn, for readers who cannot see it.
+        alt: a description of the drawing, for readers who cannot see it.
         data: the plotted numbers.
-        table: what the page shows below the figure, if anything.
-        group: the heading of the report that it stands under.
+        table: the table below the figure, if any.
+        group: its heading in the report.
     """
 
     name: str
@@ -70,14 +71,14 @@ class Plot:
 
 
 def dependence(comparison: Comparison) -> str:
-    """What a caption adds where the sampler learns from results, so that trials are no independent draws."""
+    """Returns the caution of a caption if the sampler learns from results; else an empty text."""
     if comparison.is_random_search:
         return ""
     return "The trials of this sampler depend on each other: intervals and shares are only indications."
 
 
 def where(**fields: str | float | Iterable[str]) -> str:
-    """The trials with these values in the columns of the trials table, as a filter of the trial browser.
+    """Returns a filter of the trial browser: the trials with these values in the columns of their table.
 
     Several values of a column are alternatives. A value with spaces or quotes is written as in JSON.
 
@@ -102,17 +103,17 @@ def _quoted(value: str) -> str:
 
 
 def draws(**fields: str | Iterable[str]) -> str:
-    """Of the trials with these values, the finished ones of the search, as `where` writes it: no default."""
+    """Returns a filter: the finished trials of the search with these values, without defaults."""
     return where(**fields, phase=Phase.SEARCH, is_default=False, status=(*FINISHED, Outcome.PRUNED))
 
 
 def fresh_seeds(**fields: str | Iterable[str]) -> str:
-    """Of the trials with these values, the finished ones that confirm a winner, as `where` writes it."""
+    """Returns a filter: the finished trials with these values that confirm a winner."""
     return where(**fields, phase=Phase.CONFIRM, status=FINISHED)
 
 
 def linked(cells: Iterable[Cell], trials: str) -> tuple[Cell, ...]:
-    """The cells, those with a number that has no filter yet with this one.
+    """Returns the cells; a cell with a number and without a filter gets this filter.
 
     >>> [cell.trials for cell in linked([Cell("a"), Cell("1", value=1.0), Cell("–", value=9.0)], "seed:3")]
     ['', 'seed:3', '']

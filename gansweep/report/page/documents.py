@@ -17,6 +17,7 @@ from gansweep.report.statistics import Scores
 from gansweep.report.text import verdict
 from gansweep.report.text.escaping import latex, markdown, readable_csv
 from gansweep.report.text.numbers import fid_text, mean_text
+from gansweep.results.row import Outcome
 
 FORMATS = ("html", "md", "latex", "csv")
 
@@ -28,9 +29,9 @@ def write_documents(
     target: Path,
     formats: Iterable[str],
 ) -> dict[str, Path]:
-    """Write those of the formats that are no page into the report's folder; where each is to be found.
+    """Write Markdown, LaTeX and CSV into the folder of the report and return their paths.
 
-    "md" refers to the figures as figures/<name>.png, which are saved elsewhere.
+    Markdown refers to figures/<name>.png, which `style.save` writes.
     """
     writers: dict[str, Callable[[], Path]] = {
         "md": lambda: _write_markdown(comparison, plots, summary, target),
@@ -44,17 +45,17 @@ def _write_markdown(
     comparison: Comparison, plots: Sequence[Plot], summary: pd.DataFrame, target: Path
 ) -> Path:
     path = target / "report.md"
-    write_atomically(path, markdown_report(comparison, plots, summary))
+    write_atomically(path, _markdown_report(comparison, plots, summary))
     return path
 
 
 def _write_latex(comparison: Comparison, plots: Sequence[Plot], summary: pd.DataFrame, target: Path) -> Path:
     folder = target / "tables"
-    content = {"summary": tables.summary_cells(comparison, summary), "best-fid": best_fid(comparison)}
+    content = {"summary": tables.summary_cells(comparison, summary), "best-fid": _best_fid(comparison)}
     content |= {plot.name: plot.table for plot in plots}
     for name, table in content.items():
         if table and table.rows:
-            write_atomically(folder / f"{name}.tex", latex_table(table))
+            write_atomically(folder / f"{name}.tex", _latex_table(table))
     return folder
 
 
@@ -65,7 +66,7 @@ def _write_csv(plots: Sequence[Plot], summary: pd.DataFrame, target: Path) -> Pa
     return target / "data"
 
 
-def markdown_report(comparison: Comparison, plots: Sequence[Plot], summary: pd.DataFrame) -> str:
+def _markdown_report(comparison: Comparison, plots: Sequence[Plot], summary: pd.DataFrame) -> str:
     """The verdict, the cautions, the summary, and every figure with its words and its table."""
     manifest = comparison.manifest
     lines = [f"# {markdown(manifest.study)}", markdown(manifest.question), "## Verdict"]
@@ -74,7 +75,7 @@ def markdown_report(comparison: Comparison, plots: Sequence[Plot], summary: pd.D
     ]
     if cautions := verdict.cautions(comparison):
         lines += ["Not comparable, or weak:", "\n".join(f"- {markdown(text)}" for text in cautions)]
-    lines += ["## Results", markdown_table(tables.summary_cells(comparison, summary))]
+    lines += ["## Results", _markdown_table(tables.summary_cells(comparison, summary))]
     lines += ["● marks the leading group on that data set."]
     group = ""
     for plot in plots:
@@ -91,24 +92,24 @@ def _markdown_plot(plot: Plot) -> list[str]:
     if plot.figure is not None:
         lines += [f"![{markdown(plot.alt)}](figures/{quote(plot.name)}.png)", markdown(plot.caption)]
     if plot.table and plot.table.rows:
-        lines.append(markdown_table(plot.table))
+        lines.append(_markdown_table(plot.table))
     return lines
 
 
-def markdown_table(table: Table) -> str:
+def _markdown_table(table: Table) -> str:
     """A table of GitHub's Markdown; columns of numbers stand to the right."""
     words = text_columns(table)
     lines = [
         [markdown(name) for name in table.columns],
         [":--" if is_text else "--:" for is_text in words],
-        *[[markdown(cell_text(cell)) for cell in row] for row in table.rows],
+        *[[markdown(_cell_text(cell)) for cell in row] for row in table.rows],
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def latex_table(table: Table) -> str:
+def _latex_table(table: Table) -> str:
     r"""A `tabular` to be read by \input; it needs the package booktabs and nothing else."""
-    lines = [" & ".join(latex(cell_text(cell)) for cell in row) for row in table.rows]
+    lines = [" & ".join(latex(_cell_text(cell)) for cell in row) for row in table.rows]
     return "\n".join(
         [
             "% \\usepackage{booktabs}",
@@ -125,22 +126,22 @@ def latex_table(table: Table) -> str:
 
 
 def text_columns(table: Table) -> list[bool]:
-    """Which columns hold words, so that they stand to the left: the first, and those without any number."""
+    """Whether each column holds words, aligned to the left: the first one, and columns without a number."""
     return [
         place == 0 or all(row[place].value is None for row in table.rows)
         for place in range(len(table.columns))
     ]
 
 
-def cell_text(cell: Cell) -> str:
+def _cell_text(cell: Cell) -> str:
     return f"{cell.text} {cell.note}".strip()
 
 
-def best_fid(comparison: Comparison) -> Table | None:
-    """What a paper prints: the fresh seeds of each variant, two columns for each data set.
+def _best_fid(comparison: Comparison) -> Table | None:
+    """The table of a paper: the fresh seeds of each variant, three columns for each data set.
 
-    Mean and standard deviation are of the good seeds, the median with its 95 % interval is of all. None where
-    nothing has been confirmed.
+    Mean and standard deviation are over good seeds, the median with its 95 % interval over all seeds. None
+    if nothing was confirmed.
     """
     scores = {dataset: comparison.confirmed_scores(dataset) for dataset in comparison.datasets}
     scores = {dataset: found for dataset, found in scores.items() if found}
@@ -161,7 +162,7 @@ def _seed_cells(comparison: Comparison, dataset: str, variant: str) -> tuple[Cel
     if mine.empty:
         return (Cell("–", value=math.nan), Cell("–", value=math.nan), Cell("–", value=math.nan))
     scores: Scores = np.sort(mine["reported"].to_numpy(float))
-    good = mine.loc[mine["outcome"] == "ok", "reported"].to_numpy(float)
+    good = mine.loc[mine["outcome"] == Outcome.OK, "reported"].to_numpy(float)
     sd = float(good.std(ddof=1)) if len(good) > 1 else math.nan
     mean = float(good.mean()) if len(good) else math.nan
     median = statistics.median_best(scores, 1)

@@ -1,4 +1,4 @@
-"""The page: one HTML file that holds everything, needs no network, and is the same for the same results."""
+"""The page: one self-contained HTML file that needs no network; equal results give equal files."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,12 @@ from markupsafe import Markup
 
 from gansweep.errors import UserError, unknown
 from gansweep.files import dump_json, write_atomically
-from gansweep.report import samples
 from gansweep.report import summary as tables
 from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures import Plot, plots
-from gansweep.report.figures.metrics.fid_examples import ladder
+from gansweep.report.figures.metrics.fid_examples import fid_examples
 from gansweep.report.figures.metrics.vector_samples import vectors_plot
-from gansweep.report.page import svg, trial_browser
+from gansweep.report.page import galleries, svg, trial_browser
 from gansweep.report.page.documents import FORMATS, text_columns, write_documents
 from gansweep.report.style import style
 from gansweep.report.text import origin, verdict
@@ -27,7 +26,7 @@ from gansweep.report.text.escaping import readable
 from gansweep.report.text.numbers import fid_text
 from gansweep.results.row import slug
 
-SAMPLES, FAILURES = "Samples", "Failures"  # groups of figures that stand with what the page says of them
+_SAMPLES, _FAILURES = "Samples", "Failures"  # groups of figures in sections of the page with other content
 
 
 @dataclass(frozen=True)
@@ -41,41 +40,41 @@ class Section:
 def write_report(
     folder: Path, formats: Sequence[str] = ("html",), tables: dict[str, pd.DataFrame] | None = None
 ) -> Path:
-    """Write a study's report into report/. Return the path of its first document.
+    """Write the report of a study into report/ and return the path of its first document.
 
     formats: "html", report/index.html; "md", report/report.md; "latex", report/tables/; "csv", report/data/.
         The first two come with figures/ and data/.
-    tables: the study's, as `gansweep.results.tables` makes them, where they are at hand; None reads them.
+    tables: the study's, as `gansweep.results.tables` makes them, if already read; None reads them.
 
     Raises:
-        UserError: the folder holds no results yet, or a format is unknown, or there is none.
+        UserError: the folder holds no results yet, or a format is unknown or missing.
     """
     if not formats:
-        raise UserError(f"a report has one format or more of {', '.join(FORMATS)}, but got none")
+        raise UserError(f"a report needs at least one format of {', '.join(FORMATS)}, but got none")
     for name in formats:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS)
     comparison = read_comparison(Path(folder), tables)
     drawn = [vectors_plot(comparison, dataset) for dataset in comparison.datasets]
-    vectors = [replace(plot, group=SAMPLES) for plot in drawn if plot]
-    return write_formats(comparison, [*plots(comparison), *vectors], formats)
+    vectors = [replace(plot, group=_SAMPLES) for plot in drawn if plot]
+    return _write_formats(comparison, [*plots(comparison), *vectors], formats)
 
 
-def write_formats(comparison: Comparison, plots: Iterable[Plot], formats: Sequence[str]) -> Path:
-    """Write the report with these figures; the path of its first document."""
-    target, shown = comparison.folder / "report", named(plots)
+def _write_formats(comparison: Comparison, plots: Iterable[Plot], formats: Sequence[str]) -> Path:
+    """Write the report with these figures and return the path of its first document."""
+    target, shown = comparison.folder / "report", _named(plots)
     sections = [_section(plot, target) for plot in shown] if {"html", "md"} & set(formats) else []
     summary = tables.summary_table(comparison)
     written = write_documents(comparison, shown, summary, target, formats)
     if "html" in formats:
         tables.write_summary(target, summary)
         written["html"] = target / "index.html"
-        write_atomically(written["html"], render(comparison, sections, summary))
+        write_atomically(written["html"], _render(comparison, sections, summary))
     return written[formats[0]]
 
 
-def named(plots: Iterable[Plot]) -> list[Plot]:
-    """The plots with names that are parts of file names, no two alike."""
+def _named(plots: Iterable[Plot]) -> list[Plot]:
+    """The plots with names that are parts of file names, no two equal."""
     taken: set[str] = set()
     result = []
     for plot in plots:
@@ -94,10 +93,10 @@ def _section(plot: Plot, target: Path) -> Section:
     return Section(plot, Markup(svg.inline_svg(drawing, plot.name, plot.question, plot.alt)))
 
 
-def render(comparison: Comparison, sections: Sequence[Section], summary: pd.DataFrame) -> str:
+def _render(comparison: Comparison, sections: Sequence[Section], summary: pd.DataFrame) -> str:
     """The page as text."""
     trials = trial_browser.trial_browser(comparison)
-    groups = grouped(sections)
+    groups = _grouped(sections)
     template = _environment().get_template("report.html.j2")
     return template.render(
         comparison=comparison,
@@ -106,11 +105,11 @@ def render(comparison: Comparison, sections: Sequence[Section], summary: pd.Data
         verdict=verdict.verdict(comparison),
         cautions=verdict.cautions(comparison),
         summary=tables.summary_cells(comparison, summary),
-        of_samples=groups.pop(SAMPLES, []),
-        of_failures=groups.pop(FAILURES, []),
+        of_samples=groups.pop(_SAMPLES, []),
+        of_failures=groups.pop(_FAILURES, []),
         groups=groups,
-        galleries=samples.galleries(
-            comparison, {name: ladder(comparison, name) for name in comparison.datasets}
+        galleries=galleries.galleries(
+            comparison, {name: fid_examples(comparison, name) for name in comparison.datasets}
         ),
         failures=tables.failures(comparison),
         trials=trials,
@@ -120,7 +119,7 @@ def render(comparison: Comparison, sections: Sequence[Section], summary: pd.Data
     )
 
 
-def grouped(sections: Iterable[Section]) -> dict[str, list[Section]]:
+def _grouped(sections: Iterable[Section]) -> dict[str, list[Section]]:
     """The sections by their group, in the order in which the groups first appear."""
     groups: dict[str, list[Section]] = {}
     for section in sections:

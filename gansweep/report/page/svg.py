@@ -1,4 +1,4 @@
-"""Matplotlib's SVG, made fit to stand inside a web page."""
+"""Matplotlib's SVG, adapted to a web page."""
 
 import itertools
 import re
@@ -9,13 +9,13 @@ from matplotlib.path import Path as Outline
 from matplotlib.transforms import Affine2D
 
 from gansweep.report.style import style
-from gansweep.report.style.style import MARKERS, Look
+from gansweep.report.style.style import SHAPES, Look
 from gansweep.report.text.escaping import readable
 
 # The colours that follow the page's theme: light, dark or print.
-THEMED = {
-    **{color: f"--l-{hue}" for hue, color in style.TEXT_HUES.items()},
-    **{color: f"--c-{hue}" for hue, color in style.HUES.items()},
+_THEMED = {
+    **{color: f"--l-{hue}" for hue, color in style.TEXT_COLORS.items()},
+    **{color: f"--c-{hue}" for hue, color in style.COLORS.items()},
     style.INK: "--ink",
     style.AXIS: "--axis",
     style.MUTE: "--mute",
@@ -26,9 +26,9 @@ THEMED = {
     style.DIVERGED: "--diverged",
     style.COLLAPSED: "--collapsed",
 }
-TAG = r"<[^>]+>"
-REFERENCE = r'(?:url\(#|xlink:href="#)([^)"]+)'
-MARKS = (
+_TAG = r"<[^>]+>"
+_REFERENCE = r'(?:url\(#|xlink:href="#)([^)"]+)'
+_MARKS = (
     r'<use xlink:href="#([^"]+)" x="[^"]+" y="[^"]+" style="([^"]*)"/>'
     r'(?:<use xlink:href="#\1" x="[^"]+" y="[^"]+" style="\2"/>){2,}'
 )
@@ -59,20 +59,20 @@ def inline_svg(svg: str, name: str, title: str, description: str) -> str:
 
 
 def _own_ids(body: str, name: str) -> str:
-    """Short ids of this figure for those that are referred to, none for others: figures share one page."""
-    used = dict.fromkeys(m[1] for tag in re.findall(TAG, body) for m in re.finditer(REFERENCE, tag))
+    """Give referenced elements short ids of this figure and remove other ids: figures share one page."""
+    used = dict.fromkeys(m[1] for tag in re.findall(_TAG, body) for m in re.finditer(_REFERENCE, tag))
     short = {old: f"{name}-{number}" for number, old in enumerate(used)}
 
     def renamed(tag: re.Match[str]) -> str:
         text = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", tag[0])
-        return re.sub(REFERENCE, lambda m: m[0].replace(m[1], short[m[1]]), text)
+        return re.sub(_REFERENCE, lambda m: m[0].replace(m[1], short[m[1]]), text)
 
-    return re.sub(TAG, renamed, body)
+    return re.sub(_TAG, renamed, body)
 
 
 def _map_markup(body: str) -> str:
     """Change what stands inside tags; text between tags is the user's and stays as it is."""
-    return re.sub(TAG, lambda tag: _map_tag(tag[0]), re.sub(r">\s+<", "><", body))
+    return re.sub(_TAG, lambda tag: _map_tag(tag[0]), re.sub(r">\s+<", "><", body))
 
 
 def _map_tag(tag: str) -> str:
@@ -80,15 +80,15 @@ def _map_tag(tag: str) -> str:
     # A style written as "fill: white" would not follow the theme.
     tag = re.sub(r"(fill|stroke): white", rf"\1: {style.PAPER}", tag)
     tag = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "var(--fig)", tag)
-    return re.sub(r"#[0-9a-f]{6}", lambda m: f"var({THEMED[m[0]]})" if m[0] in THEMED else m[0], tag).replace(
-        "\n", " "
-    )
+    return re.sub(
+        r"#[0-9a-f]{6}", lambda m: f"var({_THEMED[m[0]]})" if m[0] in _THEMED else m[0], tag
+    ).replace("\n", " ")
 
 
 def _rows_of_marks(body: str, name: str) -> str:
     """Write three or more equal marks in a row as the corners of a path that has the mark at each corner.
 
-    A report of thousands of trials is a fifth as large for it.
+    This makes a report of thousands of trials five times smaller.
     """
     count = itertools.count()
 
@@ -103,13 +103,13 @@ def _rows_of_marks(body: str, name: str) -> str:
             f'marker-start="url(#{mark})" marker-mid="url(#{mark})" marker-end="url(#{mark})"/>'
         )
 
-    return re.sub(MARKS, path, body)
+    return re.sub(_MARKS, path, body)
 
 
 def mark(look: Look) -> str:
     """An `<svg>` element as large as a letter: the marker that a variant has in the figures."""
-    marker = MarkerStyle(MARKERS[look.shape].symbol)
-    scale = 10 * MARKERS[look.shape].scale
+    marker = MarkerStyle(SHAPES[look.shape].symbol)
+    scale = 10 * SHAPES[look.shape].scale
     outline = marker.get_path().transformed(marker.get_transform() + Affine2D().scale(scale, -scale))
     paint = f"fill:{f'var(--c-{look.hue})' if look.filled else 'none'};stroke:var(--c-{look.hue})"
     return (

@@ -1,47 +1,55 @@
-"""The trials that the page holds, to be filtered and sorted by its reader."""
+"""The trials embedded in the page, which its reader can filter and sort."""
 
 import math
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 
 from gansweep.report.comparison import Comparison
 from gansweep.report.samples import own_file
-from gansweep.report.summary import all_trials, first_line
+from gansweep.report.summary import MAX_MESSAGE, all_trials
 from gansweep.report.text.escaping import readable
 from gansweep.results.row import FAILED, Phase
+from gansweep.results.status.words import first_line
 
-MOST = 5_000  # trials in a page: more would make it slow to open
-IDENTITY = ("trial_id", "dataset", "variant", "phase", "trial_number", "outcome")
-SCORES = ("fid_best", "fid_best_step", "fid", "fid_reported")
-COST = ("steps", "train_seconds", "is_default", "failure_kind", "seed")
-# The table leaves these to the details of a selected trial; a filter knows them.
-DETAILS = ("config_id", "status", "failure_message", "sample_path", "log_path")
+_MAX_TRIALS = 5_000  # in a page: more would make it slow to open
+_IDENTITY_COLUMNS = ("trial_id", "dataset", "variant", "phase", "trial_number", "outcome")
+_SCORE_COLUMNS = ("fid_best", "fid_best_step", "fid", "fid_reported")
+_COST_COLUMNS = ("steps", "train_seconds", "is_default", "failure_kind", "seed")
+# Shown in the details of a selected trial, not in the table; a filter can use them.
+_DETAIL_COLUMNS = ("config_id", "status", "failure_message", "sample_path", "log_path")
 
 
-def trial_browser(comparison: Comparison) -> dict[str, Any]:
-    """What the page's script needs, as JSON values: nothing is NaN or infinite, no text unreadable.
+class BrowserData(TypedDict):
+    """The trials as the page's script reads them."""
 
-    `columns`, of which the first `shown` are columns of the table; `rows`; `labels` of data sets and
-    variants; `study`, as a command names it; `left_out`, the number of trials that are not in `rows`.
-    """
+    study: str  # as a command names it
+    columns: list[str]
+    shown: int  # the first columns, which the table has
+    rows: list[list[Any]]
+    labels: dict[str, dict[str, str]]  # of data sets and variants
+    left_out: int  # trials that are not in `rows`
+
+
+def trial_browser(comparison: Comparison) -> BrowserData:
+    """Returns the data of the page's script as JSON values: no number is NaN or infinite."""
     everything = all_trials(comparison)
-    trials = embedded(comparison, everything)
+    trials = _embedded(comparison, everything)
     trials = trials.assign(
-        failure_message=pd.Series(map(first_line, trials["failure_message"]), trials.index).replace("", None),
+        failure_message=pd.Series(map(_message, trials["failure_message"]), trials.index),
         sample_path=_existing(comparison, trials["sample_path"]),
         log_path=_existing(comparison, trials["log_path"]),
     )
     names = [str(name) for name in trials]
     hyperparameters = [name for name in names if name.startswith("hp_") and trials[name].notna().any()]
-    scores = [name for name in SCORES if name != "fid_reported" or _has_own_report(trials)]
-    columns = [*IDENTITY, *scores, *hyperparameters, *COST, *DETAILS]
+    scores = [name for name in _SCORE_COLUMNS if name != "fid_reported" or _has_own_report(trials)]
+    columns = [*_IDENTITY_COLUMNS, *scores, *hyperparameters, *_COST_COLUMNS, *_DETAIL_COLUMNS]
     rows = trials[columns].itertuples(index=False, name=None)
     return {
         "study": readable(comparison.manifest.study),
         "columns": [readable(name) for name in columns],
-        "shown": len(columns) - len(DETAILS),
+        "shown": len(columns) - len(_DETAIL_COLUMNS),
         "rows": [[_value(value) for value in row] for row in rows],
         "labels": {
             "dataset": {
@@ -53,13 +61,13 @@ def trial_browser(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def embedded(comparison: Comparison, trials: pd.DataFrame) -> pd.DataFrame:
-    """All trials; of more than MOST those that matter, as `embedding` says, in the order they were in.
+def _embedded(comparison: Comparison, trials: pd.DataFrame) -> pd.DataFrame:
+    """Returns all trials; of more than MAX_TRIALS a selection, described by `embedding`, in the same order.
 
     Without exception: fresh seeds that choose or confirm, default configurations and finalists. Of every
-    cell and phase: as many of the best and of the first failed trials as there is room for.
+    cell and phase: as many of the best and of the first failed trials as fit.
     """
-    if len(trials) <= MOST:
+    if len(trials) <= _MAX_TRIALS:
         return trials
     always = trials["phase"].isin([Phase.SELECT, Phase.CONFIRM]) | trials["is_default"]
     always |= trials["trial_id"].isin([entry.trial_id for entry in comparison.finalists])
@@ -69,35 +77,40 @@ def embedded(comparison: Comparison, trials: pd.DataFrame) -> pd.DataFrame:
     first = trials["trial_number"].where(failed).groupby(cell).rank(method="first")
     place = best.fillna(first).fillna(math.inf).mask(always, 0.0)
     sizes = place.value_counts().sort_index().cumsum()
-    last = sizes.index[max(0, int((sizes <= MOST).sum()) - 1)]
-    return trials[place <= last]
+    last = sizes.index[max(0, int((sizes <= _MAX_TRIALS).sum()) - 1)]
+    chosen: pd.DataFrame = trials[place <= last]
+    return chosen
 
 
-def embedding(browser: dict[str, Any]) -> str:
-    """Which trials the page holds, if not all."""
+def _message(message: object) -> str | None:
+    return first_line(message)[:MAX_MESSAGE] or None
+
+
+def embedding(browser: BrowserData) -> str:
+    """Returns a sentence about the embedded trials; empty if all are embedded."""
     n, left_out = len(browser["rows"]), browser["left_out"]
     if not left_out:
         return ""
     return (
         f"This page holds {n:,} of {n + left_out:,} trials: all fresh seeds that choose or confirm, default "
         "configurations and finalists, and of every other cell and phase as many of the best and of the "
-        "first failed trials as there is room for. The complete tables hold all."
+        "first failed trials as fit. The complete tables hold all trials."
     )
 
 
 def _has_own_report(trials: pd.DataFrame) -> bool:
-    """Whether what is reported is not the very FID that selected."""
+    """Whether the reported FID differs from the FID that selected checkpoints."""
     return bool((trials["fid_reported"].notna() & (trials["fid_reported"] != trials["fid_best"])).any())
 
 
 def _existing(comparison: Comparison, paths: pd.Series) -> pd.Series:
-    """Those of the paths that are files of the study's folder."""
+    """Returns the paths that are files in the study's folder; None for the others."""
     own = {path for path in set(paths.dropna()) if own_file(comparison.folder, path)}
     return paths.where(paths.isin(own), None)
 
 
 def _value(value: Any) -> Any:
-    """A value for JSON: six digits are enough to read."""
+    """Returns a value for JSON, with six digits."""
     if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
         return None
     if isinstance(value, bool | np.bool_):

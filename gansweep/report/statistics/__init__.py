@@ -9,7 +9,7 @@ intervals holds.
 from gansweep.report.statistics.agreement import kendall, rank_correlation
 from gansweep.report.statistics.budget import largest_budget, luck_band, mean_best, median_best
 from gansweep.report.statistics.comparing import (
-    PERMUTATIONS,
+    N_PERMUTATIONS,
     Effect,
     effects,
     holm,
@@ -27,7 +27,7 @@ from gansweep.report.statistics.variance import VarianceSplit, variance_split
 
 __all__ = [
     "ALPHA",
-    "PERMUTATIONS",
+    "N_PERMUTATIONS",
     "RESAMPLES",
     "Effect",
     "Estimate",

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from gansweep.report.statistics.scores import ALPHA, BLOCK, RESAMPLES, Estimate, bound_of_agreement
 
-Values = NDArray[np.float64]
-Codes = NDArray[np.int64]  # 0, 1, ... for the distinct values in ascending order
+_Values = NDArray[np.float64]
+_Codes = NDArray[np.int64]  # 0, 1, ... for the distinct values in ascending order
 
-MOST_PAIRED = 1_000  # Kendall's tau compares all pairs with all
+_MAX_PAIRED_TRIALS = 1_000  # Kendall's tau compares all pairs with all
 
 
-def rank_correlation(x: Values, y: Values, alpha: float = ALPHA) -> Estimate:
+def rank_correlation(x: _Values, y: _Values, alpha: float = ALPHA) -> Estimate:
     """Spearman's correlation of n pairs with a percentile-bootstrap interval; ties have their mean rank.
 
     +inf is the worst rank, so failures count. NaN throughout where x or y is constant. Where all pairs agree
@@ -29,7 +29,7 @@ def rank_correlation(x: Values, y: Values, alpha: float = ALPHA) -> Estimate:
     return _estimate(_spearman, _codes(x), _codes(y), lambda t: (max(3 * t, t * t + 2 * t) - 1) / 2, alpha)
 
 
-def kendall(x: Values, y: Values, alpha: float = ALPHA) -> Estimate:
+def kendall(x: _Values, y: _Values, alpha: float = ALPHA) -> Estimate:
     """Kendall's tau-b of n pairs, which allows for ties, with a percentile-bootstrap interval.
 
     +inf is the worst rank, so failures count. NaN throughout where x or y is constant. Where all pairs agree
@@ -41,16 +41,16 @@ def kendall(x: Values, y: Values, alpha: float = ALPHA) -> Estimate:
     >>> round(kendall(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 3.0, 2.0, np.inf])).value, 6)
     0.666667
     """
-    if len(x) > MOST_PAIRED:
-        kept = np.random.default_rng(0).choice(len(x), MOST_PAIRED, replace=False)
-        x, y = x[kept], y[kept]
+    if len(x) > _MAX_PAIRED_TRIALS:
+        chosen = np.random.default_rng(0).choice(len(x), _MAX_PAIRED_TRIALS, replace=False)
+        x, y = x[chosen], y[chosen]
     return _estimate(_tau, _codes(x), _codes(y), lambda tau: tau, alpha)
 
 
 def _estimate(
-    statistic: Callable[[Codes, Codes, Values], Values],
-    x: Codes,
-    y: Codes,
+    statistic: Callable[[_Codes, _Codes, _Values], _Values],
+    x: _Codes,
+    y: _Codes,
     of_tau: Callable[[float], float],
     alpha: float,
 ) -> Estimate:
@@ -67,40 +67,40 @@ def _estimate(
     return Estimate(value, float(low), float(high))
 
 
-def _codes(values: Values) -> Codes:
+def _codes(values: _Values) -> _Codes:
     return np.unique(values, return_inverse=True)[1]
 
 
-def _weights(n: int) -> Iterator[Values]:
+def _weights(n: int) -> Iterator[_Values]:
     """How often each of n pairs is drawn in each resample, in blocks: [R, n]."""
     generator = np.random.default_rng(0)
     for block in np.array_split(np.arange(RESAMPLES), math.ceil(RESAMPLES * n / BLOCK)):
         yield generator.multinomial(n, np.full(n, 1 / n), size=len(block)).astype(float)
 
 
-def _spearman(x: Codes, y: Codes, weights: Values) -> Values:
+def _spearman(x: _Codes, y: _Codes, weights: _Values) -> _Values:
     """The correlation of the ranks that pairs have in each weighting [R, n]: [R]; NaN if one is constant."""
     a, b = _ranks(x, weights), _ranks(y, weights)
     a, b = (r - (weights * r).sum(1, keepdims=True) / weights.sum(1, keepdims=True) for r in (a, b))
     product, square_a, square_b = (np.einsum("rn,rn->r", weights, c) for c in (a * b, a * a, b * b))
     with np.errstate(invalid="ignore"):
-        return product / np.sqrt(square_a * square_b)
+        return np.asarray(product / np.sqrt(square_a * square_b))
 
 
-def _ranks(codes: Codes, weights: Values) -> Values:
+def _ranks(codes: _Codes, weights: _Values) -> _Values:
     """The mean rank of each pair's value in each weighting, up to a constant: [R, n]."""
     order = np.argsort(codes, kind="stable")
     ends = np.append(np.diff(codes[order]) > 0, True)
     up_to = np.cumsum(weights[:, order], axis=1)[:, ends]
     middle = (up_to + np.concatenate([np.zeros((len(weights), 1)), up_to[:, :-1]], axis=1)) / 2
-    return middle[:, codes]
+    return np.asarray(middle[:, codes])
 
 
-def _tau(x: Codes, y: Codes, weights: Values) -> Values:
+def _tau(x: _Codes, y: _Codes, weights: _Values) -> _Values:
     """Tau-b in each weighting [R, n]: [R]; NaN if x or y is constant there."""
     a, b = (np.sign(np.subtract.outer(codes, codes)).astype(float) for codes in (x, y))
     product, square_a, square_b = (
         np.einsum("rn,rn->r", weights @ signs, weights) for signs in (a * b, a * a, b * b)
     )
     with np.errstate(invalid="ignore"):
-        return product / np.sqrt(square_a * square_b)
+        return np.asarray(product / np.sqrt(square_a * square_b))

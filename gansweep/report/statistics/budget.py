@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gansweep.report.statistics.scores import ALPHA, Estimate, Scores, quantile
 
-TAIL = 10.0  # standard deviations from its mean beyond which a binomial count is left out: below 1e-15
+_TAIL_SDS = 10.0  # standard deviations from its mean beyond which a binomial count is left out: below 1e-15
 
 
 def median_best(scores: Scores, k: float, alpha: float = ALPHA) -> Estimate:
@@ -71,7 +71,7 @@ def mean_best(scores: Scores, k: int, cap: float) -> float:
 
 def _binomial(n: int, p: float) -> tuple[int, NDArray[np.float64]]:
     """A count of successes and the probabilities of this one and those after it, up to the far tail."""
-    reach = TAIL * math.sqrt(n * p * (1 - p)) + 4 * TAIL
+    reach = _TAIL_SDS * math.sqrt(n * p * (1 - p)) + 4 * _TAIL_SDS
     start, stop = max(0, math.floor(n * p - reach)), min(n, math.ceil(n * p + reach)) + 1
     j, logs = np.arange(start, stop), _log_factorials(n)
     choose = logs[n] - logs[j] - logs[n - j]

@@ -14,12 +14,12 @@ from gansweep.report.statistics.budget import median_best
 from gansweep.report.statistics.ratio import hodges_lehmann
 from gansweep.report.statistics.scores import ALPHA, BLOCK, Estimate, Scores, mid_ranks
 
-PERMUTATIONS = 10_000
-EXACT = 2500  # pairs of scores: up to these the rank sum's distribution is computed
-BISECTIONS = 60
-REACH = 60
+N_PERMUTATIONS = 10_000
+_MAX_EXACT_PAIRS = 2500  # of scores, for which the distribution of the rank sum is computed
+_N_BISECTIONS = 60
+_NEGLIGIBLE_EXPONENT = 60  # a score with a weight below exp(-60) is left out
 
-Labels = NDArray[np.bool_]
+_Labels = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Effect:
 def improvement(x: Scores, y: Scores, k: int = 1) -> tuple[float, float]:
     """P(best of k from x < best of k from y) + half of P(equal), and its p-value (two-sided, permutations).
 
-    For k = 1 this is the test of Mann and Whitney (1947), ties included; two failures are a tie. The test
-    asks whether both sets of scores could be draws from one distribution. For k = 1 and up to 50 scores
+    For k = 1 this is the test of Mann and Whitney (1947), ties included; two failures are a tie. The
+    null hypothesis is that both sets of scores are draws from one distribution. For k = 1 and up to 50 scores
     against 50 all permutations count; else 10,000 do, drawn with a fixed seed, the same ones for x against y
     as for y against x.
     """
@@ -49,10 +49,10 @@ def improvement(x: Scores, y: Scores, k: int = 1) -> tuple[float, float]:
         value, p = improvement(y, x, k)
         return 1 - value, p
     from_x, ties = _sorted_pool(x, y)
-    if k == 1 and len(x) * len(y) <= EXACT:
+    if k == 1 and len(x) * len(y) <= _MAX_EXACT_PAIRS:
         return float(_improvement(from_x[None], ties, len(x), len(y), 1)[0]), _exact_p(x, y)
     # Of the best of k only the lowest scores matter: those after them weigh less than exp(-60).
-    reach = min(len(ties), math.ceil(REACH * len(ties) / k))
+    reach = min(len(ties), math.ceil(_NEGLIGIBLE_EXPONENT * len(ties) / k))
     reach += int(np.argmax(ties[reach - 1 :]))  # to the end of a run of equal scores
     from_x, ties = from_x[:reach], ties[:reach]
     labellings = _labellings(len(x), len(x) + len(y), reach)
@@ -60,8 +60,8 @@ def improvement(x: Scores, y: Scores, k: int = 1) -> tuple[float, float]:
     value = float(_improvement(from_x[None], ties, len(x), len(y), k)[0])
     null = np.concatenate([_improvement(block, ties, len(x), len(y), k) for block in blocks])
     slack = 1e-12  # so that equal shares compare as equal
-    above = (np.count_nonzero(null >= value - slack) + 1) / (PERMUTATIONS + 1)
-    below = (np.count_nonzero(null <= value + slack) + 1) / (PERMUTATIONS + 1)
+    above = (np.count_nonzero(null >= value - slack) + 1) / (N_PERMUTATIONS + 1)
+    below = (np.count_nonzero(null <= value + slack) + 1) / (N_PERMUTATIONS + 1)
     return value, min(1.0, 2 * min(above, below))
 
 
@@ -143,7 +143,7 @@ def holm(p_values: list[float]) -> list[float]:
 
 
 def leading_group(scores: dict[str, Scores], k: int, alpha: float = ALPHA) -> tuple[str, ...]:
-    """The variants that the data cannot tell from the best one at budget k, the best one first.
+    """Returns the variants that the data cannot separate from the best one at budget k, best one first.
 
     The leader has the lowest median best of k. A variant leaves the group when the leader improves on it at
     budget k with a Holm-adjusted p-value below alpha. The leader is chosen by the same data, so the test is
@@ -163,13 +163,13 @@ def leading_group(scores: dict[str, Scores], k: int, alpha: float = ALPHA) -> tu
 
 def _edge(tenable: Callable[[float], bool], inside: float, outside: float) -> float:
     """Where an interval ends between its estimate and a bound, by bisection."""
-    for _ in range(BISECTIONS):
+    for _ in range(_N_BISECTIONS):
         middle = (inside + outside) / 2
         inside, outside = (middle, outside) if tenable(middle) else (inside, middle)
     return inside
 
 
-def _sorted_pool(x: Scores, y: Scores) -> tuple[Labels, Labels]:
+def _sorted_pool(x: Scores, y: Scores) -> tuple[_Labels, _Labels]:
     """Of both samples sorted together: which scores are from x, and where runs of equal scores end: [N]."""
     pooled = np.concatenate([x, y])
     order = np.argsort(pooled, kind="stable")
@@ -177,18 +177,18 @@ def _sorted_pool(x: Scores, y: Scores) -> tuple[Labels, Labels]:
     return order < len(x), np.append(ordered[1:] != ordered[:-1], True)  # +inf equals +inf
 
 
-def _improvement(from_x: Labels, ties: Labels, n_x: int, n_y: int, k: int) -> Scores:
+def _improvement(from_x: _Labels, ties: _Labels, n_x: int, n_y: int, k: int) -> Scores:
     """The probability of improvement at budget k for each labelling [R, N] of the sorted pool: [R]."""
     if k == 1:
         rank_sums = from_x @ mid_ranks(np.cumsum(ties) - ties)
-        return 1 - (rank_sums - n_x * (n_x + 1) / 2) / (n_x * n_y)
+        return np.asarray(1 - (rank_sums - n_x * (n_x + 1) / 2) / (n_x * n_y))
     survival_x, survival_y = _survival(from_x, ties, n_x, k), _survival(~from_x, ties, n_y, k)
     best_x_here = -np.diff(survival_x, axis=1)
     y_above = (survival_y[:, :-1] + survival_y[:, 1:]) / 2
-    return np.einsum("rt,rt->r", best_x_here, y_above)
+    return np.asarray(np.einsum("rt,rt->r", best_x_here, y_above))
 
 
-def _survival(chosen: Labels, ties: Labels, n: int, k: int) -> Scores:
+def _survival(chosen: _Labels, ties: _Labels, n: int, k: int) -> Scores:
     """The chance that the best of k of n chosen scores is above each distinct value, with 1 in front:
     [R, 1 + values]."""
     below = np.cumsum(chosen, axis=1, dtype=np.int32)[:, ties]
@@ -197,10 +197,10 @@ def _survival(chosen: Labels, ties: Labels, n: int, k: int) -> Scores:
 
 
 @lru_cache(maxsize=1)
-def _labellings(n_x: int, n: int, reach: int) -> Labels:
-    """Which of the lowest of n scores are called x, in each permutation: [PERMUTATIONS, reach]."""
+def _labellings(n_x: int, n: int, reach: int) -> _Labels:
+    """Which of the lowest of n scores are called x, in each permutation: [N_PERMUTATIONS, reach]."""
     first, generator = np.arange(n) < n_x, np.random.default_rng(0)
-    sizes = [len(rows) for rows in np.array_split(np.arange(PERMUTATIONS), _n_blocks(PERMUTATIONS * n))]
+    sizes = [len(rows) for rows in np.array_split(np.arange(N_PERMUTATIONS), _n_blocks(N_PERMUTATIONS * n))]
     return np.concatenate(
         [generator.permuted(np.tile(first, (size, 1)), axis=1)[:, :reach] for size in sizes]
     )

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 Method = Literal["ped_anova", "fanova"]
-Indices = NDArray[np.int64]
+_Indices = NDArray[np.int64]
 
-TARGET = 0.25  # PED-ANOVA asks what the best quarter has in common
-FEWEST_IN_TARGET = 5  # below this it compares densities of single trials
-MOST_TRIALS = 120  # of a larger cell a fixed random subset is used
-RESAMPLES_OF_TRIALS = 12
-TREES, TREES_OF_RESAMPLE, DEPTH = 24, 6, 6  # a hundred trials must take about a second
+_TARGET_SHARE = 0.25  # PED-ANOVA compares the best quarter with all trials
+_MIN_IN_TARGET = 5  # below this it compares densities of single trials
+_MAX_TRIALS = 120  # of a larger cell a fixed random subset is used
+N_TRIAL_RESAMPLES = 12
+_N_TREES, _N_TREES_PER_RESAMPLE, _MAX_DEPTH = 24, 6, 6  # a hundred trials must take about a second
 
 
 def importance(
@@ -32,7 +32,7 @@ def importance(
     """The share of each searched hyperparameter, the largest first, 1 in all; a sentence if data are too few.
 
     configurations: a line per trial with a column hp_<name> for each distribution of `space`; its constants
-    are ignored. scores: [N] in the same order, not sorted. "ped_anova" asks which hyperparameters decide
+    are ignored. scores: [N] in the same order, not sorted. "ped_anova" shows which hyperparameters decide
     whether a trial is among the best quarter, "fanova" which explain the ranks of all trials. Failures are
     ranked last, in a tie: dropping them would hide the hyperparameter that kills. Low and high enclose the
     values of 12 bootstrap resamples and the value itself; they are a range, not a 95 % interval.
@@ -45,21 +45,21 @@ def importance(
     searched = {name: values for name, values in space.items() if isinstance(values, Distribution)}
     names = list(searched)
     generator = np.random.default_rng(0)
-    kept = generator.permutation(len(scores))[:MOST_TRIALS]
-    scores = scores[kept]
+    chosen_trials = generator.permutation(len(scores))[:_MAX_TRIALS]
+    scores = scores[chosen_trials]
     if refusal := _refusal(len(names), scores):
         return refusal
     distributions = {name: _distribution(searched[name]) for name in names}
-    columns = [_values(searched[name], configurations[f"hp_{name}"].iloc[kept]) for name in names]
+    columns = [_values(searched[name], configurations[f"hp_{name}"].iloc[chosen_trials]) for name in names]
     parameters = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
     good = np.isfinite(scores)
 
-    def shares(chosen: Indices, trees: int) -> list[float]:
+    def shares(chosen: _Indices, trees: int) -> list[float]:
         found = _shares([parameters[i] for i in chosen], scores[chosen], distributions, method, trees)
         return [found[name] for name in names]
 
-    values = shares(np.arange(len(kept)), TREES)
-    resampled = [shares(_resampled(generator, good), TREES_OF_RESAMPLE) for _ in range(RESAMPLES_OF_TRIALS)]
+    values = shares(np.arange(len(chosen_trials)), _N_TREES)
+    resampled = [shares(_resampled(generator, good), _N_TREES_PER_RESAMPLE) for _ in range(N_TRIAL_RESAMPLES)]
     low, high = np.min(resampled, axis=0), np.max(resampled, axis=0)
     lines = zip(names, values, np.minimum(low, values), np.maximum(high, values), strict=True)
     estimates = {name: Estimate(value, float(a), float(b)) for name, value, a, b in lines}
@@ -67,14 +67,14 @@ def importance(
 
 
 def _refusal(n_searched: int, scores: Scores) -> str | None:
-    fewest, n_good = math.ceil(FEWEST_IN_TARGET / TARGET), len(np.unique(scores[np.isfinite(scores)]))
+    fewest, n_good = math.ceil(_MIN_IN_TARGET / _TARGET_SHARE), len(np.unique(scores[np.isfinite(scores)]))
     if n_searched < 2:
         return "No importance: it is shared by two or more searched hyperparameters."
     if len(scores) < fewest:
         return f"No importance: it takes {fewest} finished trials, and there are {len(scores)}."
-    if n_good < FEWEST_IN_TARGET:
-        of = f" of {len(scores)}" if len(scores) == MOST_TRIALS else ""
-        return f"No importance: it takes {FEWEST_IN_TARGET} trials that succeed, and {n_good}{of} did."
+    if n_good < _MIN_IN_TARGET:
+        of = f" of {len(scores)}" if len(scores) == _MAX_TRIALS else ""
+        return f"No importance: it takes {_MIN_IN_TARGET} trials that succeed, and {n_good}{of} did."
     return None
 
 
@@ -89,24 +89,24 @@ def _distribution(values: Distribution) -> "BaseDistribution":
     return FloatDistribution(float(low), float(high))
 
 
-def _values(values: Distribution, column: pd.Series) -> list[Any]:
+def _values(values: Distribution, column: pd.Series) -> list[float]:
     """An option's index, a log-uniform float's logarithm, or the float itself."""
     if isinstance(values, Choice):
         return [values.options.index(value) for value in column]
     floats, ends = pd.to_numeric(column).to_numpy(float), np.array([values.low, values.high])
     if values.log:
         floats, ends = np.log10(floats), np.log10(ends)
-    return floats.clip(*ends).tolist()  # a value at a bound stays inside when its logarithm is rounded
+    return list(floats.clip(*ends).tolist())  # a value at a bound stays inside when its logarithm is rounded
 
 
-def _resampled(generator: np.random.Generator, good: NDArray[np.bool_]) -> Indices:
+def _resampled(generator: np.random.Generator, good: NDArray[np.bool_]) -> _Indices:
     """As many trials with replacement, successes and failures apart: PED-ANOVA's target needs successes."""
     parts = [np.flatnonzero(good), np.flatnonzero(~good)]
     return np.concatenate([part[generator.integers(0, len(part), len(part))] for part in parts if len(part)])
 
 
 def _shares(
-    parameters: list[dict[str, Any]],
+    parameters: list[dict[str, float]],
     scores: Scores,
     distributions: dict[str, "BaseDistribution"],
     method: Method,
@@ -125,7 +125,7 @@ def _shares(
 
 
 def _trial(
-    number: int, values: dict[str, Any], rank: float, distributions: dict[str, "BaseDistribution"]
+    number: int, values: dict[str, float], rank: float, distributions: dict[str, "BaseDistribution"]
 ) -> "FrozenTrial":
     from optuna.trial import FrozenTrial, TrialState
 
@@ -145,7 +145,7 @@ def _trial(
 
 
 def _study(trials: list["FrozenTrial"]) -> "optuna.Study":
-    """A study of these trials as they are: one that they are added to would copy each of them, deeply."""
+    """Returns a study of these trials without copies: `add_trial` would copy each of them deeply."""
     import optuna
 
     class Given(optuna.Study):
@@ -162,6 +162,6 @@ def _evaluator(scores: Scores, method: Method, trees: int) -> "BaseImportanceEva
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
     if method == "fanova":
-        return FanovaImportanceEvaluator(n_trees=trees, max_depth=DEPTH, seed=0)
+        return FanovaImportanceEvaluator(n_trees=trees, max_depth=_MAX_DEPTH, seed=0)
     share = float(np.isfinite(scores).sum() - 0.5) / len(scores)  # half a trial less: safe from rounding
-    return PedAnovaImportanceEvaluator(target_quantile=min(TARGET, share))
+    return PedAnovaImportanceEvaluator(target_quantile=min(_TARGET_SHARE, share))

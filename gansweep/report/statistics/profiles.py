@@ -5,12 +5,12 @@ from numpy.typing import NDArray
 
 from gansweep.report.statistics.scores import ALPHA, RESAMPLES, Scores, expanded_levels
 
-Curve = NDArray[np.float64]
+_Curve = NDArray[np.float64]
 
 
 def profile(
-    scores: dict[str, Scores], best: dict[str, float], ratios: Curve, alpha: float = ALPHA
-) -> tuple[Curve, Curve, Curve]:
+    scores: dict[str, Scores], best: dict[str, float], ratios: _Curve, alpha: float = ALPHA
+) -> tuple[_Curve, _Curve, _Curve]:
     """The share of runs with a score of at most ratio x best, and its pointwise interval: [T] each.
 
     scores: the runs of one variant by data set, one or more on each; best: the score that counts as the best
@@ -36,7 +36,7 @@ def profile(
     return np.mean(shares, axis=0), low, high
 
 
-def pareto(cost: Curve, value: Curve) -> NDArray[np.bool_]:
+def pareto(cost: _Curve, value: _Curve) -> NDArray[np.bool_]:
     """Which points no other beats: none has a lower cost and value, or one lower and the other equal: [n].
 
     Lower is better in both; a point that is not finite in both is never on the front.

@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from gansweep.report.statistics.scores import ALPHA, Scores, mid_ranks, quantile
 
-FEWEST_DATASETS = 6
-PERMUTATIONS = 10_000
+_MIN_DATASETS = 6
+_N_PERMUTATIONS = 10_000
 
 
 @dataclass(frozen=True)
 class MeanRanks:
     """Variants by their mean rank over data sets, the best first; ranks are [m], 1 is the best.
 
-    difference: mean ranks closer than this cannot be told apart (Nemenyi). p: whether the variants differ at
+    difference: mean ranks closer than this cannot be separated (Nemenyi). p: whether the variants differ at
     all (Friedman).
     """
 
@@ -40,11 +40,11 @@ def critical_difference(scores: dict[str, dict[str, Scores]], alpha: float = ALP
     if m < 2:
         return "No mean ranks: fewer than two variants have runs on every data set."
     difference = _studentised_range(m, alpha) * math.sqrt(m * (m + 1) / (12 * n))
-    if n < FEWEST_DATASETS:
+    if n < _MIN_DATASETS:
         return (
             f"No mean ranks: with {m} variants on {n} data set{'s' * (n > 1)} two mean ranks would have to "
-            f"differ by {difference:.2f} to be told apart, and they can differ by {m - 1} at most; it takes "
-            f"{FEWEST_DATASETS} data sets."
+            f"differ by {difference:.2f} to be separated, and they can differ by {m - 1} at most; it takes "
+            f"{_MIN_DATASETS} data sets."
         )
     ranks = np.array([mid_ranks([quantile(here[name], 0.5) for name in names]) for here in scores.values()])
     mean = ranks.mean(axis=0)
@@ -55,9 +55,9 @@ def critical_difference(scores: dict[str, dict[str, Scores]], alpha: float = ALP
 def _friedman(ranks: NDArray[np.float64]) -> float:
     """The p-value of the spread of mean ranks, from permutations of the ranks [n, m] within data sets."""
     generator = np.random.default_rng(0)
-    shuffled = generator.permuted(np.repeat(ranks[None], PERMUTATIONS, axis=0), axis=2).mean(axis=1)
+    shuffled = generator.permuted(np.repeat(ranks[None], _N_PERMUTATIONS, axis=0), axis=2).mean(axis=1)
     at_least = np.var(shuffled, axis=1) >= np.var(ranks.mean(axis=0)) - 1e-12
-    return float((np.count_nonzero(at_least) + 1) / (PERMUTATIONS + 1))
+    return float((np.count_nonzero(at_least) + 1) / (_N_PERMUTATIONS + 1))
 
 
 def _studentised_range(m: int, alpha: float) -> float:

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from gansweep.report.statistics.scores import ALPHA, Estimate, Scores
 
-EXACT_PAIRS = 10_000  # up to 100 x 100 the null distribution is exact; above, its normal approximation
-BISECTIONS = 80
+_MAX_EXACT_PAIRS = 10_000  # up to 100 x 100 the null distribution is exact; above, its normal approximation
+_N_BISECTIONS = 80
 
 
 def hodges_lehmann(x: Scores, y: Scores, alpha: float = ALPHA) -> Estimate:
     """The ratio of a score of x to one of y: exp of the median of all log x_i - log y_j, with its interval.
 
-    The interval of level 1 - alpha holds the ratios r at which the rank-sum test cannot tell x from r y; its
+    The interval of level 1 - alpha holds the ratios r for which the rank-sum test accepts x = r y; its
     ends are 0 and +inf where so few runs give no bound. Against a failure a success has ratio 0, a failure
     has +inf against a success. Two failures are a tie at every r, as in the test: half of such pairs count
     on either side. If all runs of both fail the ratio is 1, without bounds.
@@ -47,7 +47,7 @@ def hodges_lehmann(x: Scores, y: Scores, alpha: float = ALPHA) -> Estimate:
 def _difference(x: Scores, y: Scores, rank: int) -> float:
     """The rank-th smallest of all x_i - y_j, from 1, by bisection; x and y are sorted and finite."""
     low, high = float(x[0] - y[-1]), float(x[-1] - y[0])
-    for _ in range(BISECTIONS):
+    for _ in range(_N_BISECTIONS):
         middle = (low + high) / 2
         below = x.size * y.size - int(np.searchsorted(y, x - middle).sum())  # those with x_i - y_j <= middle
         low, high = (low, middle) if below >= rank else (middle, high)
@@ -57,7 +57,7 @@ def _difference(x: Scores, y: Scores, rank: int) -> float:
 @lru_cache(maxsize=64)
 def _critical(n: int, m: int, alpha: float) -> int:
     """The largest c such that less than c pairs in favour have probability <= alpha / 2 under the null."""
-    if n * m <= EXACT_PAIRS:
+    if n * m <= _MAX_EXACT_PAIRS:
         return int(np.searchsorted(np.cumsum(_pairs_in_favour(n, m)), alpha / 2, side="right"))
     spread = math.sqrt(n * m * (n + m + 1) / 12)
     return math.floor((n * m + 1) / 2 + NormalDist().inv_cdf(alpha / 2) * spread)

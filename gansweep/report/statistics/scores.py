@@ -24,7 +24,7 @@ class Estimate:
 
 
 def quantile(scores: Scores, p: float) -> float:
-    """The p-quantile, approximately median-unbiased (type 8 of Hyndman and Fan, 1996); +inf is kept.
+    """The p-quantile, approximately median-unbiased (type 8 of Hyndman and Fan, 1996); +inf is allowed.
 
     Between a finite score and +inf nothing can be interpolated: the nearer of the two is taken.
 

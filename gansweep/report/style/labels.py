@@ -1,4 +1,4 @@
-"""Names at the ends of lines, instead of a legend to search."""
+"""Labels at the ends of lines, in place of a legend."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -6,15 +6,15 @@ from matplotlib.axes import Axes
 from gansweep.report.style.style import Look
 
 
-def dodge(positions: list[float], gap: float, low: float, high: float) -> list[float]:
+def _dodge(positions: list[float], gap: float, low: float, high: float) -> list[float]:
     """Move positions as little as needed to lie `gap` apart inside [low, high], keeping their order.
 
-    >>> dodge([1.0, 1.0], 2.0, 0.0, 10.0)
+    >>> _dodge([1.0, 1.0], 2.0, 0.0, 10.0)
     [0.0, 2.0]
     """
     order = np.argsort(positions, kind="stable")
     room = gap * np.arange(len(positions))
-    # Positions that lie `gap` apart are a non-decreasing sequence once the gaps are taken away.
+    # Positions that lie `gap` apart are a non-decreasing sequence once the gaps are subtracted.
     level = _non_decreasing(np.array(positions, float)[order] - room)
     spread = np.clip(level, low, max(low, high - gap * (len(positions) - 1))) + room
     result = np.empty(len(positions))
@@ -46,7 +46,7 @@ def end_labels(ax: Axes, ends: list[tuple[Look, float, float]]) -> None:
     right = ax.transAxes.transform((1, 0))[0] * points
     heights = [ax.transData.transform((x, y))[1] * points for _, x, y in ends]
     box = ax.get_window_extent()
-    spread = dodge(heights, 8.8, box.y0 * points + 3, box.y1 * points - 3)
+    spread = _dodge(heights, 8.8, box.y0 * points + 3, box.y1 * points - 3)
     for (look, x, y), height, target in zip(ends, heights, spread, strict=True):
         start = ax.transData.transform((x, y))[0] * points
         ax.annotate(

@@ -12,7 +12,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.style import style
 from gansweep.space import Choice, Distribution
 
-BINS, ENOUGH = 6, 4  # at most six bins; a bin speaks from four trials on
+_MAX_BINS, MIN_TRIALS_PER_BIN = 6, 4  # statistics of a bin need four trials
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Scale:
         """The bounds of the bins for n trials: [bins + 1]; each option of a choice is a bin."""
         if self.kind == "choice":
             return np.linspace(-0.5, len(self.values) - 0.5, len(self.values) + 1)
-        bins = min(BINS, max(1, n // (2 * ENOUGH)))
+        bins = min(_MAX_BINS, max(1, n // (2 * MIN_TRIALS_PER_BIN)))
         spaced = np.geomspace if self.kind == "loguniform" else np.linspace
         return np.asarray(spaced(self.values[0], self.values[1], bins + 1), float)
 
@@ -43,7 +43,7 @@ class Scale:
         return (edges[:-1] + edges[1:]) / 2
 
     def set_axis(self, ax: Axes, extra: NDArray[np.float64]) -> None:
-        """Prepare the x axis; positions in `extra` (the default's) are kept inside."""
+        """Prepare the x axis; the axis includes positions in `extra` (of the default)."""
         if self.kind == "choice":
             ax.set_xlim(-0.6, len(self.values) - 0.4)
             ax.set_xticks(range(len(self.values)), [option(value) for value in self.values])
@@ -65,7 +65,7 @@ def option(value: Any) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
-def scale_of(values: Distribution) -> Scale:
+def _scale_of(values: Distribution) -> Scale:
     """Returns how the values of a distribution are laid out."""
     if isinstance(values, Choice):
         return Scale("choice", values.options)
@@ -78,5 +78,5 @@ def searched(comparison: Comparison) -> dict[str, dict[str, Scale]]:
     for variant in comparison.variants:
         for name, values in comparison.manifest.space(variant).items():
             if isinstance(values, Distribution):
-                scales.setdefault(name, {})[variant] = scale_of(values)
+                scales.setdefault(name, {})[variant] = _scale_of(values)
     return dict(sorted(scales.items(), key=lambda item: (-len(item[1]), item[0])))

@@ -22,7 +22,7 @@ from gansweep.results.records import Manifest
 
 WIDTH = 6.75  # inches: the text width of a two-column paper
 # Marks stand out 3:1 from white, and any two hues differ by 5 in OKLab (x 100) to colour-blind readers too.
-HUES = {
+COLORS = {
     "blue": "#004e8f",
     "sky": "#3a9bd9",
     "green": "#008a63",
@@ -31,7 +31,7 @@ HUES = {
     "purple": "#c069a8",
 }
 # The same hues, dark enough for text: 4.5:1 from white.
-TEXT_HUES = HUES | {
+TEXT_COLORS = COLORS | {
     "sky": "#1c76ad",
     "green": "#00795a",
     "orange": "#8a6000",
@@ -52,7 +52,7 @@ class Marker(NamedTuple):
     scale: float
 
 
-MARKERS = {
+SHAPES = {
     "circle": Marker("o", True, 1.0),
     "diamond": Marker("D", False, 0.85),
     "square": Marker("s", True, 0.9),
@@ -70,46 +70,46 @@ class Look:
 
     label: str
     hue: str
-    shape: str  # a key of MARKERS
+    shape: str  # a key of SHAPES
 
     @property
     def color(self) -> str:
-        return HUES[self.hue]
+        return COLORS[self.hue]
 
     @property
     def text_color(self) -> str:
-        return TEXT_HUES[self.hue]
+        return TEXT_COLORS[self.hue]
 
     @property
     def filled(self) -> bool:
-        return MARKERS[self.shape].filled
+        return SHAPES[self.shape].filled
 
     def marker(self, size: float) -> dict[str, Any]:
         """Keywords of `Axes.plot` for a marker of `size` points."""
         return {
-            "marker": MARKERS[self.shape].symbol,
-            "markersize": size * MARKERS[self.shape].scale,
+            "marker": SHAPES[self.shape].symbol,
+            "markersize": size * SHAPES[self.shape].scale,
             "markerfacecolor": self.color if self.filled else PAPER,
             "markeredgecolor": self.color,
             "markeredgewidth": 1.0,
         }
 
 
-SLOTS = [(hue, marker) for marker in MARKERS for hue in HUES]
+_SLOTS = [(hue, marker) for marker in SHAPES for hue in COLORS]
 
 
 def looks(manifest: Manifest) -> dict[str, Look]:
     """The look of every variant of a study, all different as long as there are looks left.
 
-    A variant of whose hue and marker another has a claim, or that asks for none of the palette, gets the next
-    free one, of its own hue if possible.
+    A variant with the hue and marker of another one, or with a look outside the palette, gets the next free
+    look, of its own hue if possible.
     """
-    asked = {name: (v.hue, v.marker) for name, v in sorted(manifest.variants.items())}
+    requested = {name: (v.hue, v.marker) for name, v in sorted(manifest.variants.items())}
     chosen: dict[str, tuple[str, str]] = {}
-    for name, slot in asked.items():
+    for name, slot in requested.items():
         taken = set(chosen.values())
-        if slot not in SLOTS or slot in taken:
-            free = [s for s in SLOTS if s not in taken and s not in asked.values()] or SLOTS
+        if slot not in _SLOTS or slot in taken:
+            free = [s for s in _SLOTS if s not in taken and s not in requested.values()] or _SLOTS
             slot = min(free, key=lambda s: s[0] != slot[0])
         chosen[name] = slot
     return {name: Look(manifest.variants[name].label, *slot) for name, slot in chosen.items()}
@@ -171,15 +171,15 @@ def log_axis(axis: Axis, low: float, high: float, most: int = 7, last: float = m
     """A logarithmic axis from low to high with round, plainly written ticks, none above `last`."""
     name = "x" if axis is axis.axes.xaxis else "y"
     axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
-    axis.set_major_locator(FixedLocator(log_ticks(low, min(high, last), most)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axis.set_major_locator(FixedLocator(_log_ticks(low, min(high, last), most)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
     axis.set_minor_locator(NullLocator())
 
 
-def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
+def _log_ticks(low: float, high: float, most: int = 7) -> list[float]:
     """At most `most` round numbers in [low, high], the densest such series.
 
-    >>> log_ticks(1, 100)
+    >>> _log_ticks(1, 100)
     [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]
     """
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -192,10 +192,10 @@ def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
     return inside[:: math.ceil(len(inside) / most)]
 
 
-def plain(value: float) -> str:
+def _plain(value: float) -> str:
     """A tick's text.
 
-    >>> plain(1e-4), plain(0.5), plain(2000.0)
+    >>> _plain(1e-4), _plain(0.5), _plain(2000.0)
     ('10⁻⁴', '0.5', '2000')
     """
     exponent = math.log10(abs(value)) if value else 0.0

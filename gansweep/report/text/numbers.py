@@ -1,11 +1,11 @@
-"""Numbers as a reader compares them."""
+"""Numbers as text, with the digits that a reader compares."""
 
 import math
 from collections.abc import Iterable
 
 
 def fid_text(value: float | None, missing: str = "–") -> str:
-    """Three digits, as a reader compares FIDs; two of small ones.
+    """Returns an FID with three digits, or two if it is small.
 
     >>> fid_text(123.4), fid_text(12.34), fid_text(0.0123), fid_text(None)
     ('123', '12.3', '0.012', '–')
@@ -18,7 +18,7 @@ def fid_text(value: float | None, missing: str = "–") -> str:
 
 
 def mean_text(mean: float, sd: float) -> str:
-    """A mean of FIDs and the standard deviation, if it is known, with as many decimals.
+    """Returns a mean of FIDs and its standard deviation, if known, with as many decimals.
 
     >>> mean_text(21.04, 1.854), mean_text(6.2, 0.9), mean_text(6.2, math.nan), mean_text(math.nan, math.nan)
     ('21.0 ± 1.9', '6.20 ± 0.90', '6.20', '–')
@@ -30,7 +30,7 @@ def mean_text(mean: float, sd: float) -> str:
 
 
 def range_text(counts: Iterable[int]) -> str:
-    """From the least to the most of some counts.
+    """Returns the range of some counts.
 
     >>> range_text([5, 3, 4]), range_text([3, 3])
     ('3 to 5', '3')
@@ -40,7 +40,7 @@ def range_text(counts: Iterable[int]) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p-value.
+    """Returns a p-value as text.
 
     >>> p_text(0.01234), p_text(1e-4)
     ('0.012', '< 0.001')

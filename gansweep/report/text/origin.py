@@ -1,4 +1,4 @@
-"""Where results come from, as lines to read."""
+"""The provenance of results, as lines of text."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -8,8 +8,9 @@ import msgspec
 
 from gansweep.results.plan import Budget
 from gansweep.results.records import Manifest
+from gansweep.results.status.words import duration
 
-COUNTED = ("cpus", "gpu_kinds", "gpus", "nodes")  # of hardware, what is shown even if there is none
+_COUNTED = ("cpus", "gpu_kinds", "gpus", "nodes")  # fields of hardware that are shown even if they are 0
 
 
 def _hardware(manifest: Manifest) -> list[tuple[str, Any]]:
@@ -28,7 +29,7 @@ def _origin(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "Code", f"gansweep {manifest.gansweep}, commit {git.commit if git else 'unknown'}{changed}"
     packages = ", ".join(f"{name} {version}" for name, version in manifest.packages.items())
     yield "Packages", f"Python {manifest.python}, {packages}"
-    known = [(name, v) for name, v in _hardware(manifest) if name in COUNTED or v]
+    known = [(name, v) for name, v in _hardware(manifest) if name in _COUNTED or v]
     hardware = ", ".join(f"{name.replace('_', ' ')}: {_text(v)}" for name, v in known)
     yield "Machine", f"{manifest.platform}; {hardware}"
     for name, dataset in manifest.datasets.items():
@@ -39,7 +40,7 @@ def _origin(manifest: Manifest) -> Iterator[tuple[str, str]]:
         metric = sorted(msgspec.to_builtins(record).items())
         yield f"Metric {metric_id}", "; ".join(f"{key}: {_text(value)}" for key, value in metric)
     yield "Search", f"sampler {manifest.sampler}, seed {manifest.sampler_seed}; {_plan(manifest.budget)}"
-    yield "Time", f"{manifest.created} to {manifest.updated}, {_hours(manifest.wall_seconds)}"
+    yield "Time", f"{manifest.created} to {manifest.updated}, {duration(manifest.wall_seconds)} of wall time"
 
 
 def _plan(budget: Budget) -> str:
@@ -49,7 +50,7 @@ def _plan(budget: Budget) -> str:
         plan += f", halved: {', '.join(f'{name} {value}' for name, value in options)}"
     if confirm := budget.confirm:
         plan += f"; the best {confirm.top} on {confirm.reruns} fresh seeds each"
-        plan += f", the chosen one on {confirm.seeds} more"
+        plan += f", the winner on {confirm.seeds} more"
     if replicate := budget.replicate:
         plan += f"; {replicate.configurations} random configurations on {replicate.seeds} fresh seeds each"
     return plan
@@ -61,8 +62,3 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _hours(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min of wall time" if hours else f"{minutes} min of wall time"

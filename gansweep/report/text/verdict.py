@@ -1,4 +1,4 @@
-"""The words of a report: what the results say, and what they do not. Every number is computed."""
+"""The verdict and the cautions of a report, in sentences. Every number is computed."""
 
 import math
 
@@ -32,7 +32,7 @@ def verdict(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def confirmed_sentence(comparison: Comparison, dataset: str) -> str:
-    """Which winner is best on fresh seeds, and which others the seeds cannot tell from it."""
+    """Names the best winner on fresh seeds, and the winners that the seeds cannot separate from it."""
     scores = comparison.confirmed_scores(dataset)
     leading, first = statistics.leading_group(scores, 1), next(iter(scores))
     best = statistics.median_best(scores[first], 1)
@@ -46,7 +46,7 @@ def confirmed_sentence(comparison: Comparison, dataset: str) -> str:
         return f"{found}."
     if len(leading) == 1:
         return f"{found}, and is separable from every other variant ({test})."
-    return f"{found}; the seeds cannot tell it from {comparison.labels(leading[1:])} ({test})."
+    return f"{found}; the seeds cannot separate it from {comparison.labels(leading[1:])} ({test})."
 
 
 def _on_dataset(comparison: Comparison, dataset: str) -> str:
@@ -61,7 +61,7 @@ def _on_dataset(comparison: Comparison, dataset: str) -> str:
     if not comparison.is_random_search:
         return f"{found} This sampler’s trials depend on each other, so no interval can be given."
     if len(started) == 1:
-        return f"{found} There is no other variant to compare it with."
+        return f"{found} The study has no other variant to compare."
     return f"{_leaders(comparison, dataset)} {found}"
 
 
@@ -76,12 +76,12 @@ def _leaders(comparison: Comparison, dataset: str) -> str:
             f"{comparison.label(group[0])} is best {budget} and separable from every other variant ({test})."
         )
     if len(group) == others:
-        return f"{budget.capitalize()} the data cannot tell the {others} variants apart ({test})."
-    return f"{comparison.labels(group)} lead {budget} and cannot be told apart ({test})."
+        return f"{budget.capitalize()} the data cannot separate the {others} variants ({test})."
+    return f"{comparison.labels(group)} lead {budget} and cannot be separated ({test})."
 
 
 def _across(comparison: Comparison) -> list[tuple[str, str]]:
-    """The mean ranks over the data sets, or why there are none; empty where nothing could be ranked."""
+    """The mean ranks over the data sets, or why there are none; empty if nothing can be ranked."""
     scores = {name: comparison.confirmed_scores(name) for name in comparison.datasets}
     runs = "fresh seeds"
     if not all(scores.values()) and comparison.is_random_search:
@@ -101,7 +101,7 @@ def _mean_ranks(comparison: Comparison, found: MeanRanks, runs: str) -> str:
     differ = "the variants differ" if found.p < statistics.ALPHA else "no difference is established"
     return (
         f"By the median FID of {runs} the mean ranks on {found.n_datasets} data sets are {listing(ranks)}; "
-        f"two that differ by less than {found.difference:.2f} cannot be told apart (Nemenyi, "
+        f"two that differ by less than {found.difference:.2f} cannot be separated (Nemenyi, "
         f"α = {statistics.ALPHA}). Over all, {differ} (Friedman p {p_text(found.p)})."
     )
 
@@ -111,20 +111,20 @@ def _robustness(comparison: Comparison) -> str:
     if not n:
         return "no trial of the search has finished."
     failed = int(comparison.finished["outcome"].isin(FAILED).sum())
-    collapsed = int((comparison.finished["outcome"] == "collapsed").sum())
+    collapsed = int((comparison.finished["outcome"] == Outcome.COLLAPSED).sum())
     low, high = (100 * bound for bound in statistics.wilson(failed, n))
     n_pruned = int((comparison.finished["outcome"] == Outcome.PRUNED).sum())
-    pruned = f"; {n_pruned} were pruned before they could end in any way" if n_pruned else ""
+    pruned = f"; {n_pruned} were pruned before their end" if n_pruned else ""
     return (
         f"{failed} of {n} trials failed ({100 * failed / n:.0f} %, 95 % interval {low:.0f} to {high:.0f} "
-        f"%) and {collapsed} collapsed{pruned}. Failures count as worst outcomes; none is dropped."
+        f"%) and {collapsed} collapsed{pruned}. Failures count as worst outcomes; no failure is dropped."
     )
 
 
 def _kind_of_score(comparison: Comparison) -> str:
     unconfirmed = ", and no winner has been confirmed on fresh seeds"
     if len(comparison.confirmed):
-        unconfirmed = "; those of fresh seeds are not selected among configurations"
+        unconfirmed = "; FIDs of fresh seeds are not selected among configurations"
     return (
         "the FID of a trial of the search is the lowest of its evaluations, measured on the very images that "
         f"select among checkpoints and configurations. It is therefore optimistic{unconfirmed}."
@@ -132,7 +132,7 @@ def _kind_of_score(comparison: Comparison) -> str:
 
 
 def cautions(comparison: Comparison) -> list[str]:
-    """What makes numbers of this report not comparable, or weak; empty if nothing does."""
+    """Returns the reasons why numbers of this report are not comparable, or weak."""
     found = [
         *_missing(comparison),
         *[text for dataset in comparison.datasets for text in _sizes(comparison, dataset)],
@@ -142,7 +142,7 @@ def cautions(comparison: Comparison) -> list[str]:
     if not comparison.is_random_search:
         found.append(
             f"The sampler is “{comparison.manifest.sampler}”, not “random”: trials depend on each "
-            "other, so budget curves, intervals and leading groups would not hold and are left out."
+            "other, so budget curves, intervals and leading groups are not valid and are omitted."
         )
     elif comparison.manifest.sampler == "qmc":
         found.append(
@@ -194,7 +194,7 @@ def _sizes(comparison: Comparison, dataset: str) -> list[str]:
 
 
 def _seeds(comparison: Comparison, dataset: str) -> list[str]:
-    """Winners on fewer fresh seeds than were asked for, and variants without any."""
+    """Winners on fewer fresh seeds than requested, and variants without any."""
     scores, plan = comparison.confirmed_scores(dataset), comparison.manifest.budget.confirm
     if not scores or not plan:
         return []
@@ -204,12 +204,12 @@ def _seeds(comparison: Comparison, dataset: str) -> list[str]:
         return []
     return [
         f"{comparison.dataset_label(dataset)}: {listing(fewer)} finished fewer fresh seeds than the "
-        f"{plan.seeds} asked for."
+        f"{plan.seeds} requested."
     ]
 
 
 def _mixed_metrics(comparison: Comparison) -> list[str]:
-    """FIDs of one data set that were not measured in one way."""
+    """Data sets with FIDs measured in different ways."""
     found = []
     for dataset, group in comparison.evaluations.groupby("dataset"):
         ids = sorted(group["metric_id"].dropna().unique())

@@ -1,4 +1,4 @@
-"""What must hold for the rows of a study: within a row, within a trial, and against the plan."""
+"""Checks of the rows of a study: within a row, within a trial, and against the plan."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,11 +12,11 @@ from gansweep.results.records import Manifest
 from gansweep.results.row import FAILED, IDENTITY, Cell, Outcome, Phase, Row, Trial, config_id
 from gansweep.space import Distribution, contains
 
-NAMED = 5  # of many, how many are named
+_MAX_NAMED = 5  # names listed in a sentence; the others are counted
 
 
 def check_rows(rows: list[Row], manifest: Manifest) -> list[str]:
-    """What is wrong with the rows of a study, one sentence each."""
+    """Returns a sentence for each error in the rows of a study."""
     wrong: list[str] = []
     trials: dict[str, list[Row]] = {}
     for row in rows:
@@ -31,7 +31,7 @@ def check_rows(rows: list[Row], manifest: Manifest) -> list[str]:
 
 
 def _check_history(history: list[Row], manifest: Manifest) -> Iterator[str]:
-    """The rows of one trial, in order: one trial that goes forward and ends once."""
+    """The rows of one trial, in order: steps and times increase, and the trial ends once."""
     first, last = history[0], history[-1]
     for name in (*IDENTITY, "hp", "steps_planned", "n_images"):
         if any(getattr(row, name) != getattr(first, name) for row in history):
@@ -40,17 +40,17 @@ def _check_history(history: list[Row], manifest: Manifest) -> Iterator[str]:
     if len(ends) > 1:
         yield f"it ends {len(ends)} times"
     elif ends and last.outcome is None:
-        yield "it goes on after its end"
+        yield "it has rows after its end"
     steps = [row.step for row in history if row.metrics]
     if repeated := [step for step, count in Counter(steps).items() if count > 1]:
         yield f"step {repeated[0]} is measured {steps.count(repeated[0])} times"
     if any(a.step > b.step for a, b in pairwise(history)):
-        yield "its steps go back"
+        yield "its steps decrease"
     if not 0 <= last.step <= last.steps_planned:
         yield f"it is at step {last.step} of {last.steps_planned}"
     for name in ("train_seconds", "eval_seconds"):
         if any(getattr(a, name) > getattr(b, name) for a, b in pairwise(history)) or getattr(first, name) < 0:
-            yield f"{name} goes back"
+            yield f"{name} decreases"
     n_planned = manifest.budget.evaluations
     every_round = [(i + 1) * steps[0] for i in range(len(steps))] if steps else []
     if last.outcome == Outcome.OK and len(steps) != n_planned and steps != every_round:
@@ -58,13 +58,13 @@ def _check_history(history: list[Row], manifest: Manifest) -> Iterator[str]:
 
 
 def _check_scores(history: list[Row], manifest: Manifest) -> Iterator[str]:
-    """What was measured, how, and whether the outcome follows."""
+    """The measurements, their metric, and whether the outcome follows from them."""
     for metric_id in sorted({row.metric_id for row in history if row.metrics}, key=str):
         known = manifest.metrics.get(str(metric_id))
         if known is None:
             yield f"its metric_id {metric_id} is not in the manifest"
         elif (known.dataset, known.n_images) != (history[0].dataset, history[0].n_images):
-            yield f"its metric_id {metric_id} is of other images than the trial's"
+            yield f"its metric_id {metric_id} belongs to other images than those of the trial"
     last = history[-1]
     measured = any(row.fid is not None for row in history)
     if last.outcome == Outcome.OK and not measured:
@@ -74,7 +74,7 @@ def _check_scores(history: list[Row], manifest: Manifest) -> Iterator[str]:
 
 
 def _check_configuration(row: Row, manifest: Manifest) -> Iterator[str]:
-    """Whose trial it is, and whether the search could have drawn its hyperparameters."""
+    """The study of the trial, and whether the search could have drawn its hyperparameters."""
     for name in ("study", "sampler", "sampler_seed"):
         if getattr(row, name) != getattr(manifest, name):
             yield f"its {name} is {getattr(row, name)!r}, the manifest's {getattr(manifest, name)!r}"
@@ -88,18 +88,18 @@ def _check_configuration(row: Row, manifest: Manifest) -> Iterator[str]:
     default = manifest.defaults[row.variant]
     if row.is_default:
         if row.hp != default:
-            yield "it counts as the default, but has other hyperparameters"
+            yield "it is marked as the default, but has other hyperparameters"
         return
     space = manifest.space(row.variant)
     for name in sorted(row.hp.keys() | {n for n, v in space.items() if isinstance(v, Distribution)}):
         values, value = space.get(name, default.get(name)), row.hp.get(name)
         allowed = contains(values, value) if isinstance(values, Distribution) else value == values
         if not allowed:
-            yield f"hyperparameter {name} is {value!r}, which its space does not have"
+            yield f"hyperparameter {name} is {value!r}, which is outside its space"
 
 
 def _check_search(trials: list[Row], manifest: Manifest) -> Iterator[str]:
-    """trials: the first row of each. Every number once, with its name, seed and role."""
+    """The search: each number once, with its name, seed and role. trials: the first row of each."""
     search = [trial for trial in trials if trial.phase == Phase.SEARCH]
     numbers = Counter((trial.dataset, trial.variant, trial.trial_number) for trial in search)
     for (dataset, variant, number), count in numbers.items():
@@ -113,24 +113,24 @@ def _check_search(trials: list[Row], manifest: Manifest) -> Iterator[str]:
         if trial.trial_id.rpartition("-")[2].lstrip("0") != str(number or ""):
             yield f"trial {trial.trial_id}: its number is {number}"
         if trial.seed != manifest.sampler_seed * 100_000 + number:
-            yield f"trial {trial.trial_id}: its seed is {trial.seed}, which is not that of its number"
+            yield f"trial {trial.trial_id}: its seed is {trial.seed}, which does not follow from its number"
         if trial.is_default != (number == 0):
-            yield f"trial {trial.trial_id}: number 0, and only it, is the default"
+            yield f"trial {trial.trial_id}: number 0, and no other, is the default"
 
 
 def _check_pruned(rows: list[Row], manifest: Manifest) -> Iterator[str]:
-    """Whether those trials were pruned, and only those, that were worse than others at a rung."""
+    """The pruned trials: exactly the trials that were worse than others at a rung."""
     ends = {(*_place(row), row.phase): row.outcome for row in rows if row.outcome}
     pruned = {place for place, outcome in ends.items() if outcome == Outcome.PRUNED}
-    lost = {(*place, Phase.SEARCH) for place in _pruned(rows, manifest.budget)}
-    lost = {place for place in lost if ends.get(place) not in FAILED}
-    for places, words in ((pruned - lost, "pruned, but no"), (lost - pruned, "not pruned, but a")):
+    dropped = {(*place, Phase.SEARCH) for place in _pruned(rows, manifest.budget)}
+    dropped = {place for place in dropped if ends.get(place) not in FAILED}
+    for places, words in ((pruned - dropped, "pruned, but no"), (dropped - pruned, "not pruned, but a")):
         for dataset, variant, number, _ in sorted(places):
             yield f"trial number {number} of {variant} on {dataset} was {words} rung drops it"
 
 
 def _pruned(rows: list[Row], budget: Budget) -> Iterator[tuple[str, str, int]]:
-    """Who goes no further in the searches, when all rungs are decided that can be."""
+    """Yields the trials that the searches prune, once every possible rung is decided."""
     cells: dict[Cell, HalvingState] = {}
     for row in rows if budget.halving else ():
         if row.phase == Phase.SEARCH and 0 <= row.trial_number < budget.trials and budget.halving:
@@ -146,7 +146,7 @@ def _pruned(rows: list[Row], budget: Budget) -> Iterator[tuple[str, str, int]]:
 
 
 def _check_phases(trials: list[Row], rows: list[Row], manifest: Manifest) -> Iterator[str]:
-    """What ran on fresh seeds, and what has not run yet. trials: the first row of each."""
+    """The trials on fresh seeds, and the unfinished ones. trials: the first row of each."""
     plan, finished = manifest.plan, phases.finished_trials(rows)
     after = [phase for stage in phases.stages(plan) for phase in stage]
     planned = {
@@ -160,10 +160,10 @@ def _check_phases(trials: list[Row], rows: list[Row], manifest: Manifest) -> Ite
         if trial.phase not in after:
             yield f"trial {trial.trial_id}: the study has no phase {trial.phase!r}"
         elif original is None:
-            yield f"trial {trial.trial_id}: the search has no trial that it repeats"
+            yield f"trial {trial.trial_id}: the search has no original of it"
         elif trial.hp != original.hp:
-            yield f"trial {trial.trial_id}: its hyperparameters are not those of {original.trial_id}"
-        # A study whose search was extended keeps fresh seeds of configurations that are not chosen any more.
+            yield f"trial {trial.trial_id}: its hyperparameters differ from {original.trial_id}"
+        # An extended study retains fresh seeds of configurations that are no longer chosen.
         elif trial.seed != planned.get(trial.trial_id, trial.seed):
             yield f"trial {trial.trial_id}: its seed is {trial.seed}, which is not the planned one"
     yield from _unfinished(plan, finished, after)
@@ -174,7 +174,7 @@ def _place(trial: Trial) -> tuple[str, str, int]:
 
 
 def _unfinished(plan: Plan, finished: list[FinishedTrial], after: list[Phase]) -> Iterator[str]:
-    """The trials of the plan that have not ended; a phase is planned once those before it are complete."""
+    """The planned trials that have not ended; a phase is planned once the earlier phases are complete."""
     ended = {_place(trial) for trial in finished if trial.phase == Phase.SEARCH}
     left = {
         f"the search of {variant} on {dataset}": [
@@ -192,5 +192,5 @@ def _unfinished(plan: Plan, finished: list[FinishedTrial], after: list[Phase]) -
 
 def _some(names: Iterable[str]) -> str:
     names = list(names)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more

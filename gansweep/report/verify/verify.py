@@ -1,4 +1,4 @@
-"""Whether a study's results are sound: its tables say what its rows say, and its rows what can be."""
+"""Checks results: tables follow from rows, and rows are consistent with the study."""
 
 import io
 import json
@@ -24,15 +24,15 @@ from gansweep.results.row import config_id
 from gansweep.results.study_file import ResolvedStudy, read_study
 from gansweep.results.tables import read_tables
 
-MOST = 10  # differences that are named for each file
-ROUNDING = 1e-9  # a sum may round differently on another machine
+_MAX_DIFFERENCES = 10  # reported for each file; the others are counted
+_RELATIVE_TOLERANCE = 1e-9  # a sum may round differently on another machine
 
 
 def verify_study(folder: Path) -> list[str]:
-    """Recompute every table of a study from its rows, and hold the rows to the plan and to each other.
+    """Recompute every table of a study from its rows, and check the rows against the plan and each other.
 
-    Returns a sentence for each thing that is wrong; none if the results are sound. A study that has not
-    finished is not sound, nor is one whose report is older than its rows.
+    Returns a sentence for each error, an empty list if the results are sound. An unfinished study is not
+    sound, nor is a study with a report older than its rows.
 
     Raises:
         UserError: the folder holds no results, or its manifest or study are damaged.
@@ -49,7 +49,7 @@ def verify_study(folder: Path) -> list[str]:
     broken = check_rows(rows, manifest)
     try:
         return [*wrong, *broken, *_check_tables(folder, manifest)]
-    except UserError as error:  # of a damaged file, as `broken` may have said already
+    except UserError as error:  # a damaged file, which `broken` may have reported already
         return [*wrong, *(broken or [str(error)])]
 
 
@@ -58,11 +58,11 @@ def _check_manifest(folder: Path, manifest: Manifest) -> Iterator[str]:
     files = StudyFolder(folder)
     for metric_id, known in manifest.metrics.items():
         description = known.description()
-        if config_id(description) != metric_id:  # the hash that makes a metric_id, too
+        if config_id(description) != metric_id:  # metric_id is made by the same hash
             yield f"manifest.json: metric {metric_id} is not the hash of its description"
         dataset = manifest.datasets.get(known.dataset)
         if dataset is None or known.dataset_sha256 != dataset.sha256:
-            yield f"manifest.json: metric {metric_id} is of other data than data set {known.dataset}"
+            yield f"manifest.json: metric {metric_id} has other data than data set {known.dataset}"
         file = files.reference(known.dataset)
         if file.exists() and _reference(file) != {"description": description, "floor": known.floor}:
             yield f"{file.relative_to(folder)} is not the reference of metric {metric_id} in manifest.json"
@@ -87,7 +87,7 @@ def _differing(manifest: Manifest, study: ResolvedStudy) -> Iterator[str]:
 
 
 def _reference(file: Path) -> Any:
-    """What a reference says of itself. It is a pickle, which is read here without executing any of it."""
+    """Returns the description inside a reference, a pickle that is parsed here without executing it."""
     try:
         with zipfile.ZipFile(file) as archive:
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
@@ -109,7 +109,7 @@ def _check_tables(folder: Path, manifest: Manifest) -> Iterator[str]:
     elif _structure(read_record(package, dict).get("resources")) != _structure(
         csv.datapackage(tables)["resources"]
     ):
-        yield "datapackage.json does not describe the tables that the rows give"
+        yield "datapackage.json does not describe the tables that follow from the rows"
     summary = readable_csv(summary_table(read_comparison(folder)))
     for suffix in ("csv", "parquet"):
         yield from _check_file(folder, f"report/data/summary.{suffix}", summary, ["dataset", "variant"])
@@ -123,7 +123,7 @@ def _structure(value: Any) -> Any:
 
 
 def _check_file(folder: Path, name: str, expected: str, key: list[str]) -> Iterator[str]:
-    """A file of a table against what it should say, as CSV; key: the columns that name a line."""
+    """A file of a table against its expected content, as CSV; key: the columns that identify a line."""
     if not (folder / name).exists():
         yield f"{name} is missing"
         return
@@ -136,9 +136,9 @@ def _check_file(folder: Path, name: str, expected: str, key: list[str]) -> Itera
     if found == expected:
         return
     differences = list(_differences(table, _texts(expected), key))
-    yield from (f"{name}{sentence}" for sentence in differences[:MOST])
-    if len(differences) > MOST:
-        yield f"{name}: {len(differences) - MOST} more differences"
+    yield from (f"{name}{sentence}" for sentence in differences[:_MAX_DIFFERENCES])
+    if len(differences) > _MAX_DIFFERENCES:
+        yield f"{name}: {len(differences) - _MAX_DIFFERENCES} more differences"
 
 
 def _as_csv(file: Path) -> str:
@@ -158,7 +158,7 @@ def _differences(found: pd.DataFrame, expected: pd.DataFrame, key: list[str]) ->
         return
     found, expected = found.set_index(key), expected.set_index(key)
     for line in found.index[found.index.duplicated()].unique():
-        yield f", {_line(key, line)} is there more than once"
+        yield f", {_line(key, line)} occurs more than once"
     found, expected = found[~found.index.duplicated()], expected[~expected.index.duplicated()]
     for line in expected.index.difference(found.index):
         yield f", {_line(key, line)} is missing"
@@ -174,15 +174,15 @@ def _differences(found: pd.DataFrame, expected: pd.DataFrame, key: list[str]) ->
 
 
 def _line(key: list[str], values: Any) -> str:
-    """How a line is called: "trial_id digits-ns-0003, step 100"."""
+    """Returns the name of a line: "trial_id digits-ns-0003, step 100"."""
     return ", ".join(f"{name} {v}" for name, v in zip(key, values if len(key) > 1 else [values], strict=True))
 
 
 def _close(a: str, b: str) -> bool:
-    """Whether two texts are the same fraction but for rounding; a whole number is exact."""
+    """Whether two texts are equal fractions except for rounding; whole numbers must be equal."""
     if not ("." in a and "." in b):
         return False
     try:
-        return math.isclose(float(a), float(b), rel_tol=ROUNDING)
+        return math.isclose(float(a), float(b), rel_tol=_RELATIVE_TOLERANCE)
     except ValueError:
         return False

@@ -1,1 +1,1 @@
-"""What a running study has done and how long the rest will take."""
+"""The status of a study: progress, failures, costs and the remaining time."""

@@ -1,7 +1,7 @@
-"""How long a study will still take, from what its workers have lately reported.
+"""The remaining time of a study, estimated from the latest reports of its workers.
 
-Packs work side by side and report in bursts. So what a row says is not taken as work of the moment of its
-report, but of the time since the report before it; and a pack that has reported goes on working.
+Packs run in parallel and report in bursts. So the work of a row is spread over the time since the preceding
+report of its trial; and a pack continues to work after its report.
 """
 
 import math
@@ -9,13 +9,16 @@ from collections import deque
 from statistics import median
 from typing import NamedTuple
 
-RECENT_SECONDS = 3600.0  # of this time, but of several reports of the slowest pack at least
-REPORTS, ENOUGH = 4, 2  # reports of the slowest pack: that make the recent past; before there is an estimate
-MOST = 20_000  # rows kept
+_RECENT_SECONDS = 3600.0  # the recent past; longer if the slowest pack has reported less often
+_N_RECENT_REPORTS, _MIN_REPORTS = (
+    4,
+    2,
+)  # reports of the slowest pack: that make the recent past; before there is an estimate
+_MAX_REPORTS = 20_000  # rows kept
 
 
 class Report(NamedTuple):
-    """A row: when it came, the time since the row before it, and the trial's own share of that time."""
+    """A row: its time, the time since the preceding row, and the trial's own share of that time."""
 
     time: float  # seconds since the epoch, as span and work
     span: float
@@ -23,63 +26,65 @@ class Report(NamedTuple):
     is_measured: bool = True
 
     def share_after(self, start: float, end: float) -> float:
-        """The work done between two times, as if it had been even."""
+        """Returns the work done between two times, at an even rate."""
         if self.span <= 0:
             return self.work if start <= self.time <= end else 0.0
         overlap = min(self.time, end) - max(self.time - self.span, start)
         return self.work * max(0.0, overlap) / self.span
 
     def unreported(self, now: float) -> float:
-        """The work that a trial that goes on has probably done since; it may have been lost, so no more than
-        it did before this report."""
+        """Returns the work that a running trial has probably done since this report.
+
+        It is at most the work of this report, because the trial may have crashed.
+        """
         return self.work * min(max(0.0, now - self.time) / self.span, 1.0) if self.span > 0 else 0.0
 
 
-class Pace:
-    """Worker time per wall time. since: when the driver began; what is older says nothing about the pace."""
+class Throughput:
+    """Worker time per wall time. since: start of this driver; earlier reports are ignored."""
 
     def __init__(self, since: float) -> None:
         self.since = since
-        self.reports: deque[Report] = deque(maxlen=MOST)
+        self.reports: deque[Report] = deque(maxlen=_MAX_REPORTS)
 
     def add(self, report: Report) -> None:
         if report.time >= self.since:
             self.reports.append(report)
 
     def sharing(self) -> float:
-        """How many trials share a worker, as a median: a pack takes so many times the share of each."""
+        """Returns the median number of trials that share a worker."""
         return median([report.span / report.work for report in self.reports if report.work > 0] or [1.0])
 
-    def workers(self, now: float, going: list[Report]) -> tuple[float, float] | None:
-        """How many workers have been at work on average, and how many reports of packs say so; None if it
-        is too early to say.
+    def workers(self, now: float, running: list[Report]) -> tuple[float, float] | None:
+        """Returns the mean number of running workers and the number of reports of packs behind this mean;
+        None before there are enough reports.
 
-        going: the last report of every trial that has not ended.
+        running: the last report of every trial that has not ended.
         """
         longest = max((report.span for report in self.reports if report.is_measured), default=math.inf)
         began = min((report.time - report.span for report in self.reports), default=now)
-        start = max(began, now - max(RECENT_SECONDS, REPORTS * longest))
-        if now - start < ENOUGH * longest:
+        start = max(began, now - max(_RECENT_SECONDS, _N_RECENT_REPORTS * longest))
+        if now - start < _MIN_REPORTS * longest:
             return None
         recent = [report for report in self.reports if report.time > start]
         work = sum(report.share_after(start, now) for report in recent)
-        work += sum(last.unreported(now) for last in going if last.time > start)
+        work += sum(last.unreported(now) for last in running if last.time > start)
         n_reports = sum(min(1.0, report.work / report.span) for report in recent if report.span > 0)
-        return (work / (now - start), n_reports) if work > 0 and n_reports > ENOUGH else None
+        return (work / (now - start), n_reports) if work > 0 and n_reports > _MIN_REPORTS else None
 
 
 def seconds_left(
     work: float, longest: float, workers: tuple[float, float] | None, unknown_share: float = 0.0
 ) -> tuple[float, float] | None:
-    """The least and the most seconds that so much worker time may take; None if nothing can be said.
+    """Returns the least and the most seconds that this worker time may take; None if `workers` is None.
 
-    longest: the time that the slowest pack takes, however many workers there are. workers: of Pace.
-    unknown_share: of the work, that may be anything from next to nothing.
+    work: worker time [s]. longest: time of the slowest pack [s], a bound for any number of workers.
+    workers: the result of `Throughput.workers`. unknown_share: the share of the work whose cost is unknown.
     """
     if workers is None:
         return None
     n_workers, n_reports = workers
-    doubt = 1.2 + 1 / math.sqrt(n_reports)  # trials differ, however many have been seen
+    doubt = 1.2 + 1 / math.sqrt(n_reports)  # trials differ, for any number of reports
     idle = longest * max(0.0, 1 - 1 / n_workers)  # at most, when the last packs leave workers without work
     least = max(work / n_workers, longest) / (doubt + unknown_share)
     return least, max(work / n_workers + idle, longest) * doubt

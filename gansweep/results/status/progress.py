@@ -1,4 +1,4 @@
-"""What the rows of a study add up to, row by row: progress, failures, costs, the time that is left."""
+"""The progress, failures, costs and remaining time of a study, updated row by row."""
 
 import math
 from collections import Counter
@@ -14,32 +14,33 @@ from gansweep.results import phases
 from gansweep.results.halving import share_left
 from gansweep.results.plan import Plan
 from gansweep.results.row import FAILED, Cell, Outcome, Phase, Row, Trial
-from gansweep.results.status.eta import Pace, Report, seconds_left
+from gansweep.results.status.eta import Report, Throughput, seconds_left
+from gansweep.results.status.words import first_line
 
-NOTHING = Report(-math.inf, 0.0, 0.0)
+_NOTHING = Report(-math.inf, 0.0, 0.0)
 
 
 @dataclass(slots=True)
 class TrialProgress:
-    """How far a trial has come."""
+    """The progress of a trial."""
 
     trial: Trial
     outcome: Outcome | None = None
     best: float = math.inf
     seconds: float = 0.0  # its own share of its pack's time
     done: float = 0.0  # share of its steps
-    last: Report = NOTHING
+    last: Report = _NOTHING
     device: str | None = None
     gpus: float | None = None
 
     @property
     def full_seconds(self) -> float:
-        """What it takes in all, as far as it is known."""
+        """Its expected total time [s]; so far only, before the first report of progress."""
         return self.seconds if self.outcome or not self.done else self.seconds / self.done
 
 
 class FailureGroup(NamedTuple):
-    """Trials that failed alike; the first of them."""
+    """Trials with equal outcome and message; `trial` and `log` are of the first."""
 
     outcome: str
     message: str
@@ -49,7 +50,7 @@ class FailureGroup(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Hours of workers on a kind of device, and of its GPUs; None where a row does not say how many."""
+    """Hours of workers and of GPUs on a kind of device; None where a row lacks the number of GPUs."""
 
     device: str
     worker_hours: float | None
@@ -57,12 +58,12 @@ class Cost(NamedTuple):
 
 
 class StudyProgress:
-    """What the rows of a study say of its progress. since: start of its driver, in seconds since the epoch;
-    inf without a driver.
+    """The progress of a study, from its rows. since: start of its driver [s since the epoch]; inf without
+    a driver.
     """
 
     def __init__(self, plan: Plan, since: float = math.inf) -> None:
-        self.plan, self.pace = plan, Pace(since)
+        self.plan, self.throughput = plan, Throughput(since)
         self.cells = plan.cells
         self.trials: dict[Cell, dict[str, TrialProgress]] = {cell: {} for cell in self.cells}
         self.done: Counter[Cell] = Counter()
@@ -78,7 +79,7 @@ class StudyProgress:
         """Add a row.
 
         Raises:
-            KeyError: it is of a cell that the study does not have.
+            KeyError: the study does not have the cell of the row.
         """
         cell = row.cell
         trial = self.trials[cell].get(row.trial_id)
@@ -93,17 +94,17 @@ class StudyProgress:
             self._end(cell, trial, row, row.outcome)
 
     def _measure(self, trial: TrialProgress, row: Row) -> None:
-        """What a row says about time."""
+        """Update the times of a trial from a row."""
         time, seconds = _epoch(row.time), row.train_seconds + row.eval_seconds
         work = max(0.0, seconds - trial.seconds)
-        before = max(trial.last.time, self.pace.since)  # a pause between two drivers is no work
+        before = max(trial.last.time, self.throughput.since)  # a pause between two drivers is not work
         if trial.last.time < 0 and row.started_at:
             before = max(before, _epoch(row.started_at))
         span = time - before if math.isfinite(before) else 0.0
         trial.last = Report(time, max(span, work), work, bool(row.metrics))
         trial.seconds, trial.done = seconds, row.step / max(1, row.steps_planned)
         trial.device, trial.gpus = row.gpu_kind or row.device, row.gpus
-        self.pace.add(trial.last)
+        self.throughput.add(trial.last)
 
     def _end(self, cell: Cell, trial: TrialProgress, row: Row, outcome: Outcome) -> None:
         trial.outcome = outcome
@@ -113,13 +114,13 @@ class StudyProgress:
         if outcome not in FAILED:
             return
         self.failed[cell] += 1
-        message = ((row.failure.message if row.failure else "").strip().splitlines() or [""])[0]
+        message = first_line(row.failure.message if row.failure else None)
         first = FailureGroup(outcome, message, 0, row.trial_id, row.files.get("log"))
         group = self.failures.get(first[:2], first)
         self.failures[first[:2]] = group._replace(n_trials=group.n_trials + 1)
 
     def left(self, cell: Cell) -> int:
-        """How many trials of a cell are still to end, in all phases."""
+        """Returns the number of trials of a cell that have not ended, over all phases."""
         if self.searched[cell] < self.plan.trials:
             return max(0, phases.n_planned(self.plan) - self.done[cell])
         n_ended, n_left = self._left.get(cell, (-1, 0))
@@ -135,36 +136,37 @@ class StudyProgress:
         return self._left[cell][1]
 
     def planned(self, cell: Cell) -> int:
-        """How many trials a cell has in all phases, those that have ended included."""
+        """Returns the number of trials of a cell over all phases, including the ended ones."""
         return self.done[cell] + self.left(cell)
 
     def count(self) -> tuple[int, int]:
-        """How many trials have ended, of how many."""
+        """Returns the number of ended trials and the number of all trials."""
         return self.done.total(), sum(map(self.planned, self.cells))
 
     def seconds_left(self, now: float) -> tuple[float, float] | None:
-        """The least and the most time that the rest may take, at the pace of the driver that is at work;
-        None if it is too early to say. now: seconds since the epoch."""
-        going = [trial for trial in self._every() if trial.outcome is None]
+        """Returns the least and the most remaining time [s] at the throughput of the running driver; None
+        before there are enough reports. now: [s since the epoch]."""
+        running = [trial for trial in self._every() if trial.outcome is None]
         expected = {cell: self._expected_seconds(cell) for cell in self.cells if self.left(cell)}
         work = sum(self.left(cell) * seconds for cell, seconds in expected.items())
-        rest = [max(0.0, t.full_seconds - t.seconds - t.last.unreported(now)) for t in going]
-        work -= sum(trial.full_seconds for trial in going) - sum(rest)
-        sharing = self.pace.sharing()
-        longest = max(rest, default=0.0) * sharing
-        if sum(map(self.left, self.cells)) > len(going):  # some have not begun
+        remaining = [max(0.0, t.full_seconds - t.seconds - t.last.unreported(now)) for t in running]
+        work -= sum(trial.full_seconds for trial in running) - sum(remaining)
+        sharing = self.throughput.sharing()
+        longest = max(remaining, default=0.0) * sharing
+        if sum(map(self.left, self.cells)) > len(running):  # some have not started
             longest = max(longest, sharing * max(expected.values(), default=0.0))
-        workers = self.pace.workers(now, [trial.last for trial in going])
+        workers = self.throughput.workers(now, [trial.last for trial in running])
         return seconds_left(max(work, 0.0), longest, workers, self._unknown_share())
 
     def _unknown_share(self) -> float:
-        """The share of what is left that is of phases of which nothing has run: winners may be cheap."""
+        """Returns the share of the remaining trials in phases without a started trial, of unknown cost."""
         seen = {trial.trial.phase for trial in self._every()}
         ahead = sum(n for phase, n in phases.n_by_phase(self.plan).items() if phase not in seen)
         return min(1.0, ahead * len(self.cells) / max(1, sum(map(self.left, self.cells))))
 
     def _expected_seconds(self, cell: Cell) -> float:
-        """What a trial of a cell takes: as those of the cell, of the data set, or of the study that ran."""
+        """Returns the expected time of a trial of a cell [s]: the mean over trials of the cell, else of the
+        data set, else of the study."""
         halved = self.plan.halving and self.searched[cell] < self.plan.trials
         if halved and any(trial.done for trial in self.trials[cell].values()):
             return self._expected_of_halved(cell)
@@ -175,7 +177,7 @@ class StudyProgress:
         return 0.0
 
     def _expected_of_halved(self, cell: Cell) -> float:
-        """What a trial takes that has not ended, while the search of its cell prunes trials."""
+        """Returns the expected time of an unfinished trial [s] while the search of its cell prunes trials."""
         known = {trial.trial.trial_number: trial for trial in self.trials[cell].values()}
         full = sum(trial.seconds for trial in known.values()) / sum(trial.done for trial in known.values())
         n = self.plan.trials
@@ -187,7 +189,7 @@ class StudyProgress:
         return ahead / max(1, self.left(cell))
 
     def costs(self) -> list[Cost]:
-        """What has been spent on each kind of device, the trials that have not ended included."""
+        """Returns the costs of each kind of device, including trials that have not ended."""
         spent: dict[str, list[TrialProgress]] = {}
         for trial in self._every():
             if trial.device is not None:
@@ -200,7 +202,7 @@ class StudyProgress:
 
 
 def _hours(trials: list[TrialProgress], shared: bool = False) -> float | None:
-    """The hours of these trials; shared: of the GPUs that they held a share of, None if that is not known."""
+    """Returns the hours of these trials; shared: hours of GPUs by the share held, None if it is not known."""
     shares = [trial.gpus if shared else 1.0 for trial in trials]
     known = [share for share in shares if share is not None]
     if len(known) < len(trials):
@@ -209,5 +211,5 @@ def _hours(trials: list[TrialProgress], shared: bool = False) -> float | None:
 
 
 def _epoch(time: str) -> float:
-    """A time of a row in seconds since the epoch."""
+    """Returns a time of a row in seconds since the epoch."""
     return datetime.fromisoformat(time).timestamp()

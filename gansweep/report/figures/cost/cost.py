@@ -1,6 +1,6 @@
-"""The budget curve against its price: time, steps of the discriminator, images.
+"""The budget curve against its cost: time, steps of the discriminator, images.
 
-A trial is no unit of cost: one with five steps of D for each of G, or with a penalty, costs more.
+The number of trials is not a measure of cost: five steps of D for each step of G, or a penalty, cost more.
 """
 
 import math
@@ -11,15 +11,16 @@ from matplotlib.figure import Figure
 
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
-from gansweep.report.costs import COUNTS, PRICES, TIMES, device, equal_cost, time_text, trial_costs, unit
+from gansweep.report.costs import COUNTS, PRICES, TIMES, device, equal_cost, trial_costs, unit
 from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
-from gansweep.report.figures.search.budget import BANDED, budgets, highlighted, limits, refusal, thinning
+from gansweep.report.figures.search.budget import MAX_BANDS, budgets, highlighted, limits, refusal, thinning
 from gansweep.report.metrics import metric_interval, metric_text
 from gansweep.report.style import labels, style
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
+from gansweep.results.status.words import duration
 
-MARKED = (1, 10, 100, 1000)  # trials
+_MARKED_BUDGETS = (1, 10, 100, 1000)  # trials
 
 
 def cost_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -28,7 +29,7 @@ def cost_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     costs, lines = trial_costs(comparison, dataset), []
     for variant, scores in comparison.started(dataset).items():
         if math.isinf(scores[0]):
-            continue  # what never succeeds has no curve, and may cost nothing
+            continue  # without a success there is no curve, and the cost may be 0
         for k in budgets(len(scores)):
             estimate = statistics.median_best(scores, k)
             bounded = k <= statistics.largest_budget(len(scores))
@@ -60,12 +61,12 @@ def plot_cost(
             ax.plot(curve["spent"], curve["median"], color=style.FAINT, linewidth=0.8, zorder=1)
             continue
         bounded, beyond = _split(curve)
-        if str(variant) in list(looks)[:BANDED]:
+        if str(variant) in list(looks)[:MAX_BANDS]:
             top = bounded["high"].clip(upper=10 * high)
             ax.fill_between(bounded["spent"], bounded["low"], top, color=look.color, alpha=0.13, linewidth=0)
         ax.plot(bounded["spent"], bounded["median"], color=look.color, linewidth=1.6, zorder=4)
         ax.plot(beyond["spent"], beyond["median"], color=look.color, linewidth=0.8, zorder=3)
-        marked = curve[curve["k"].isin(MARKED)]
+        marked = curve[curve["k"].isin(_MARKED_BUDGETS)]
         ax.plot(marked["spent"], marked["median"], linestyle="", zorder=5, **look.marker(3.8))
     return ax
 
@@ -76,7 +77,7 @@ def _split(curve: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return bounded, curve.iloc[max(0, len(bounded) - 1) :]
 
 
-def cost_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
+def _cost_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
     """A panel for each price, with the names of the curves at the right."""
     names = (f"{device(comparison)} time", "steps of D", "real images seen")
     looks = highlighted(comparison, comparison.ranked(dataset))
@@ -93,21 +94,21 @@ def cost_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> F
 
 
 def cost_plot(comparison: Comparison, dataset: str) -> Plot:
-    """The budget curves of one data set against their price; without a figure where they make no sense."""
+    """The budget curves of one data set against their cost; without a figure for dependent trials."""
     curves = cost_data(comparison, dataset)
     drawn = comparison.is_random_search and not curves.empty and int(curves["n"].max()) > 1
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = cost_figure(comparison, dataset, curves) if drawn else None
+        figure = _cost_figure(comparison, dataset, curves) if drawn else None
     needed = f"two finished {comparison.unit}s of a variant on {label}, besides the default"
     return Plot(
         name=f"cost-{slug(dataset)}",
         question=f"What does a good FID cost on {label}?",
         takeaway=_takeaway(comparison, dataset) if drawn else refusal(comparison, needed),
-        caption=f"Median of the lowest FID among k random {comparison.unit}s, against what they cost: k "
-        f"times the mean of a {_unit(comparison)}, failed ones included, which cost less as they end early. "
+        caption=f"Median of the lowest FID among k random {comparison.unit}s, against their cost: k "
+        f"times the mean cost of a {_unit(comparison)}, including failed ones, which end early. "
         "Time is training and evaluation; trials of one pack share its time, packs on a GPU that of the GPU. "
-        f"Markers: k = 1, 10, 100 and 1000. Bands: exact 95 % intervals of the best {BANDED}; beyond k = "
+        f"Markers: k = 1, 10, 100 and 1000. Bands: exact 95 % intervals of the best {MAX_BANDS}; beyond k = "
         "N/5.3 lines are thin, because N trials cannot bound them from below."
         f"{thinning(curves)}",
         alt=f"Line charts: median best FID on {label} against time, discriminator steps and images.",
@@ -118,11 +119,11 @@ def cost_plot(comparison: Comparison, dataset: str) -> Plot:
 
 
 def _table(comparison: Comparison, dataset: str) -> Table:
-    """A line per variant: the cost of a trial, and what equal time buys."""
+    """A line per variant: the cost of a trial, and the trials that equal time allows."""
     costs = trial_costs(comparison, dataset)
     spent, medians = equal_cost(comparison, dataset)
     columns = ["Variant", f"{device(comparison)} seconds of a {_unit(comparison)}", "Steps of D", "Images"]
-    bought = f"{_unit(comparison).capitalize()}s for {time_text(spent)}"
+    bought = f"{_unit(comparison).capitalize()}s for {duration(spent)}"
     columns += [bought, "Their median best FID [95 %]"] if medians else []
     rows = []
     for variant in (name for name in comparison.ranked(dataset) if name in costs.index):
@@ -147,10 +148,10 @@ def _unit(comparison: Comparison) -> str:
 def _takeaway(comparison: Comparison, dataset: str) -> str:
     costs, kind = trial_costs(comparison, dataset)["seconds"], f"{device(comparison)} time"
     low, high = float(costs.min()), float(costs.max())
-    text = f"A {_unit(comparison)} takes {time_text(high)} of {kind} on average"
+    text = f"A {_unit(comparison)} takes {duration(high)} of {kind} on average"
     if low < high:
         cheap, dear = (f"({comparison.label(str(name))})" for name in (costs.idxmin(), costs.idxmax()))
-        times = f"from {time_text(low)} {cheap} to {time_text(high, low)} {dear}"
+        times = f"from {duration(low)} {cheap} to {duration(high)} {dear}"
         text = f"A {_unit(comparison)} takes {times} of {kind}"
     spent, medians = equal_cost(comparison, dataset)
     if len(medians) < 2:
@@ -158,6 +159,6 @@ def _takeaway(comparison: Comparison, dataset: str) -> str:
     first, by_trials = next(iter(medians)), comparison.ranked(dataset)[0]
     agreed = "as" if first == by_trials else f"while {comparison.label(by_trials)} has it"
     return (
-        f"{text}. For {time_text(spent)} of it {comparison.label(first)} has the lowest median best FID, "
+        f"{text}. For {duration(spent)} of it {comparison.label(first)} has the lowest median best FID, "
         f"{metric_text('fid', medians[first].value)}, {agreed} for an equal number of {_unit(comparison)}s."
     )

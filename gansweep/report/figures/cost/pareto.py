@@ -15,12 +15,13 @@ from gansweep.report.costs import TIMES, device, trial_costs, unit
 from gansweep.report.figures.base import Plot
 from gansweep.report.figures.search.budget import refusal
 from gansweep.report.style import style
+from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
 # Where a name may stand, seen from its point, the first choice first: distances in points, and directions.
-Pixels = NDArray[np.float64]  # [2]
-REACHES = (8.0, 14.0, 21.0, 29.0, 38.0, 48.0)
-DIRECTIONS = ((1, 0), (-1, 0), (1, 0.7), (1, -0.7), (-1, 0.7), (-1, -0.7), (0, 1), (0, -1))
+_Pixels = NDArray[np.float64]  # [2]
+_LABEL_DISTANCES = (8.0, 14.0, 21.0, 29.0, 38.0, 48.0)
+_DIRECTIONS = ((1, 0), (-1, 0), (1, 0.7), (1, -0.7), (-1, 0.7), (-1, -0.7), (0, 1), (0, -1))
 
 
 def pareto_data(comparison: Comparison) -> pd.DataFrame:
@@ -75,8 +76,8 @@ def _limits(points: pd.DataFrame) -> tuple[float, float]:
     return 0.88 * float(ends.min()), 1.14 * min(float(ends.max()), 4 * float(points["median"].max()))
 
 
-def name_points(ax: Axes, points: pd.DataFrame, looks: dict[str, Look]) -> None:
-    """Write each name where it covers no mark and no other name, those on the front first and in bold.
+def _name_points(ax: Axes, points: pd.DataFrame, looks: dict[str, Look]) -> None:
+    """Write each name where it covers no mark and no other name, names on the front first and in bold.
 
     To be called when the figure has all its panels and labels, since these move the points.
     """
@@ -112,11 +113,11 @@ def name_points(ax: Axes, points: pd.DataFrame, looks: dict[str, Look]) -> None:
         taken.append(box)
 
 
-def _free(place: Pixels, size: Pixels, scale: float, taken: list[Bbox], frame: BboxBase) -> Bbox:
+def _free(place: _Pixels, size: _Pixels, scale: float, taken: list[Bbox], frame: BboxBase) -> Bbox:
     """A box of that size near a place: the nearest that is inside the frame and overlaps least."""
     found = []
-    for reach in REACHES:
-        for right, up in DIRECTIONS:
+    for reach in _LABEL_DISTANCES:
+        for right, up in _DIRECTIONS:
             centre = place + scale * reach * np.array([right, up]) + size / 2 * np.array([right, np.sign(up)])
             box = Bbox([centre - size / 2, centre + size / 2])
             outside = not (frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1))
@@ -126,36 +127,31 @@ def _free(place: Pixels, size: Pixels, scale: float, taken: list[Bbox], frame: B
     return min(found, key=lambda item: item[0])[1]
 
 
-def pareto_figure(comparison: Comparison, points: pd.DataFrame) -> Figure:
+def _pareto_figure(comparison: Comparison, points: pd.DataFrame) -> Figure:
     """A panel for each data set."""
     shown, looks = list(dict.fromkeys(points["dataset"])), style.looks(comparison.manifest)
-    columns = min(2, len(shown))
-    rows = math.ceil(len(shown) / columns)
-    figure = style.new_figure(2.9 * rows, style.WIDTH if columns == 2 else 4.6)
-    axes, drawn = list(figure.subplots(rows, columns, squeeze=False).flat), []
-    for index, (ax, dataset) in enumerate(zip(axes, shown, strict=False)):
+    panels, drawn = large_panels(len(shown), height=2.9), []
+    for ax, dataset in zip(panels.axes, shown, strict=True):
         here = points[points["dataset"] == dataset]
         time = unit(3600 * float(here["hours"].median()), TIMES)
         drawn.append(here.assign(cost=here["hours"] * 3600 / TIMES[time]))
         plot_pareto(drawn[-1], looks, ax)
         ax.set_title(f"{comparison.dataset_label(dataset)}  (k = {here['k'].iloc[0]})")
         ax.set_xlabel(f"{device(comparison)} time of the search, {time} (log)")
-        ax.set_ylabel("" if index % columns else "median best FID\n(log; lower is better)")
-    for ax in axes[len(shown) :]:
-        ax.set_axis_off()
-    for ax, here in zip(axes, drawn, strict=False):
-        name_points(ax, here, looks)
-    return figure
+        ax.set_ylabel("median best FID\n(log; lower is better)" if ax in panels.left else "")
+    for ax, here in zip(panels.axes, drawn, strict=True):
+        _name_points(ax, here, looks)
+    return panels.figure
 
 
 def pareto_plot(comparison: Comparison) -> Plot | None:
-    """Cost and quality of all variants; None where there are no two to compare on any data set."""
+    """Cost and quality of all variants; None if no data set has two variants to compare."""
     points = pareto_data(comparison)
     if points.groupby("dataset").size().max() < 2 or points.empty:
         return None
     drawn = comparison.is_random_search
     with style.house_style():
-        figure = pareto_figure(comparison, points) if drawn else None
+        figure = _pareto_figure(comparison, points) if drawn else None
     return Plot(
         name="pareto",
         question="Which variants are worth their price?",

@@ -19,9 +19,9 @@ from gansweep.report.statistics import Scores
 from gansweep.report.style import style
 from gansweep.report.text.numbers import fid_text, mean_text, range_text
 from gansweep.report.text.verdict import confirmed_sentence
-from gansweep.results.row import slug
+from gansweep.results.row import Outcome, slug
 
-COLUMNS = (
+_TABLE_COLUMNS = (
     "Variant",
     "Leads",
     "Median FID [95 %]",
@@ -63,7 +63,7 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
         caption=f"Dots: fresh seeds of the configuration chosen for each variant, {range_text(sizes)} each; "
         "bar and tick: quartiles and median, a failed seed counting as worst; star: the trial of the search "
         "that the configuration was chosen for, its luck included; triangle: the lowest. Failed seeds have "
-        "no dot. Bad seeds are those that failed or collapsed. All FIDs are to the test images; "
+        "no dot. Bad seeds failed or collapsed. All FIDs are to the test images; "
         f"{_chosen_on(comparison, dataset)}.",
         alt="Strip plot of the FID of fresh seeds, a row per variant, on a logarithmic axis.",
         figure=_figure(comparison, points, order),
@@ -100,18 +100,18 @@ def _table(
             Cell(comparison.label(name), variant=name),
             Cell("●" if name in leading else "", value=0 if name in leading else 1),
         )
-        seeds = _seeds(scores[name], mine, fresh_seeds(dataset=dataset, variant=name, outcome="ok"))
+        seeds = _seeds(scores[name], mine, fresh_seeds(dataset=dataset, variant=name, outcome=Outcome.OK))
         cells = (*linked(seeds, fresh_seeds(dataset=dataset, variant=name)), *_found(search))
         rows.append((*names, *cells))
-    return Table(COLUMNS, tuple(rows))
+    return Table(_TABLE_COLUMNS, tuple(rows))
 
 
 def _seeds(scores: Scores, seeds: pd.DataFrame, good_seeds: str) -> tuple[Cell, ...]:
-    """What the seeds of one variant score; good_seeds: the filter of those that ended well."""
+    """The scores of the seeds of one variant; good_seeds: the filter of good seeds."""
     estimate, n = statistics.median_best(scores, 1), len(scores)
-    bad = int((seeds["outcome"] != "ok").sum())
+    bad = int((seeds["outcome"] != Outcome.OK).sum())
     low, high = statistics.wilson(bad, n)
-    good = seeds.loc[seeds["outcome"] == "ok", "score"].to_numpy(float)
+    good = seeds.loc[seeds["outcome"] == Outcome.OK, "score"].to_numpy(float)
     sd = float(good.std(ddof=1)) if len(good) > 1 else math.nan
     mean = mean_text(float(good.mean()), sd) if len(good) else "–"
     return (

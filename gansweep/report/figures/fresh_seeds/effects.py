@@ -16,8 +16,8 @@ from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import p_text, range_text
 from gansweep.results.row import slug
 
-HEADS = ("ratio [95 %]", "better in", "Holm p")
-PLACES = (0.44, 0.74, 1.0)  # right edges of the columns, as shares of their panel
+_HEADS = ("ratio [95 %]", "better in", "Holm p")
+_PLACES = (0.44, 0.74, 1.0)  # right edges of the columns, as shares of their panel
 
 
 def effects_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -94,14 +94,14 @@ def _limits(effects: pd.DataFrame) -> tuple[float, float]:
     return 0.96 * float(lowest), 1.04 * float(highest)
 
 
-def effects_figure(comparison: Comparison, effects: pd.DataFrame) -> Figure:
+def _effects_figure(comparison: Comparison, effects: pd.DataFrame) -> Figure:
     """The intervals, and their numbers in columns at the right."""
     figure = style.new_figure(0.75 + 0.3 * len(effects))
     left, right = figure.subplots(1, 2, width_ratios=[1.35, 1], sharey=True)
     plot_effects(effects, style.looks(comparison.manifest), left)
     left.set_xlabel(f"FID ÷ FID of {comparison.label(effects['variant'].iloc[0])} (log)")
     right.set_axis_off()
-    for place, head in zip(PLACES, HEADS, strict=True):
+    for place, head in zip(_PLACES, _HEADS, strict=True):
         right.text(place, 1.005, head, transform=right.transAxes, ha="right", fontsize=6.8, color=style.MUTE)
     for row, (_, effect) in enumerate(effects.iterrows()):
         if math.isnan(effect["ratio"]):
@@ -112,7 +112,7 @@ def effects_figure(comparison: Comparison, effects: pd.DataFrame) -> Figure:
                 _share(effect),
                 p_text(effect["adjusted"]),
             ]
-        for place, text in zip(PLACES, texts, strict=True):
+        for place, text in zip(_PLACES, texts, strict=True):
             right.text(
                 place, row, text, transform=right.get_yaxis_transform(), ha="right", va="center", fontsize=7
             )
@@ -125,7 +125,7 @@ def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
         return None
     effects, label = effects_data(comparison, dataset), comparison.dataset_label(dataset)
     with style.house_style():
-        figure = effects_figure(comparison, effects)
+        figure = _effects_figure(comparison, effects)
     leader, sizes = comparison.label(effects["variant"].iloc[0]), sorted(set(effects["n"]))
     return Plot(
         name=f"effects-{slug(dataset)}",

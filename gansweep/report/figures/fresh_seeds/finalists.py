@@ -21,8 +21,8 @@ from gansweep.report.style.style import Look
 from gansweep.results.records import Finalist
 from gansweep.results.row import slug
 
-REPEATABILITY = 1.96 * math.sqrt(2)  # two evaluations differ by less, in sd, in 95 % of cases (ISO 5725)
-COLUMNS = ("Variant", "FID at N", "sd of draws", "N", "FID at ∞", "Difference", "Slope", "Trial")
+_REPEATABILITY = 1.96 * math.sqrt(2)  # two evaluations differ by less, in sd, in 95 % of cases (ISO 5725)
+_TABLE_COLUMNS = ("Variant", "FID at N", "sd of draws", "N", "FID at ∞", "Difference", "Slope", "Trial")
 
 
 def finalist_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -37,8 +37,8 @@ def _line(comparison: Comparison, entry: Finalist) -> dict[str, object]:
     sd = float(draws.std(ddof=1)) if len(draws) > 1 else math.nan
     measured = {"fid": float(draws.mean()), "sd": sd, "draws": len(draws)}
     size = {"n_images": comparison.manifest.metrics[entry.metric_id].n_images}
-    kept = ("fid_infinity", "slope", "trial_id", "phase", "metric_id")
-    return {"variant": entry.variant} | measured | size | {name: getattr(entry, name) for name in kept}
+    names = ("fid_infinity", "slope", "trial_id", "phase", "metric_id")
+    return {"variant": entry.variant} | measured | size | {name: getattr(entry, name) for name in names}
 
 
 def noise(data: pd.DataFrame) -> float:
@@ -51,9 +51,9 @@ def noise(data: pd.DataFrame) -> float:
     return math.sqrt(float((weights * relative**2).sum() / weights.sum())) if len(relative) else math.nan
 
 
-def indistinct(data: pd.DataFrame) -> list[tuple[str, str]]:
+def _indistinct(data: pd.DataFrame) -> list[tuple[str, str]]:
     """Neighbours in the ranking by FID whose ratio two evaluations of one generator may have by chance."""
-    limit = math.exp(REPEATABILITY * noise(data))
+    limit = math.exp(_REPEATABILITY * noise(data))
     rows = data.to_dict("records")
     return [(a["variant"], b["variant"]) for a, b in pairwise(rows) if b["fid"] / a["fid"] <= limit]
 
@@ -89,7 +89,7 @@ def _draw_row(ax: Axes, row: int, line: dict[Any, Any], look: Look) -> None:
     ax.plot(line["fid"], row, linestyle="", zorder=6, **look.marker(5))
 
 
-def finalists_figure(data: pd.DataFrame, looks: dict[str, Look], floor: float | None) -> Figure:
+def _finalists_figure(data: pd.DataFrame, looks: dict[str, Look], floor: float | None) -> Figure:
     """The panel with its legend."""
     figure = style.new_figure(0.85 + 0.26 * len(data), 5.2)
     ax = plot_finalists(data, looks, floor, figure.subplots())
@@ -114,7 +114,7 @@ def finalists_plot(comparison: Comparison, dataset: str) -> Plot | None:
         return None
     floor = _floor(comparison, data)
     with style.house_style():
-        figure = finalists_figure(data, style.looks(comparison.manifest), floor)
+        figure = _finalists_figure(data, style.looks(comparison.manifest), floor)
     return Plot(
         name=f"finalists-{slug(dataset)}",
         question=f"How well are the FIDs of the winners on {label} known?",
@@ -132,7 +132,7 @@ def finalists_plot(comparison: Comparison, dataset: str) -> Plot | None:
 
 
 def _floor(comparison: Comparison, data: pd.DataFrame) -> float | None:
-    """The FID of training images to those that the finalists are measured against."""
+    """The FID of training images to the reference images of the finalists."""
     floor = comparison.manifest.metrics[data["metric_id"].iloc[0]].floor
     return floor.get("test_fid", floor.get("fid")) if floor else None
 
@@ -162,19 +162,19 @@ def _ranking(comparison: Comparison, data: pd.DataFrame) -> str:
 
 
 def _noise(comparison: Comparison, data: pd.DataFrame) -> str:
-    """Which neighbours in the ranking the evaluation cannot tell apart."""
+    """Names the neighbours in the ranking that the evaluation cannot separate."""
     sd = noise(data)
     if math.isnan(sd):
         return "With one draw of latents the noise of the evaluation is unknown."
     text = f"Fresh latents move FID by {100 * sd:.2g} % (sd)"
-    pairs = [comparison.labels([a, b]) for a, b in indistinct(data)]
+    pairs = [comparison.labels([a, b]) for a, b in _indistinct(data)]
     if not pairs:
         return f"{text}, less than any difference between neighbours in the ranking."
-    return f"{text}; too close to tell apart in view of it are {'; '.join(pairs)}."
+    return f"{text}; too close to separate in view of it are {'; '.join(pairs)}."
 
 
 def _table(comparison: Comparison, data: pd.DataFrame) -> Table:
-    return Table(COLUMNS, tuple(_cells(comparison, line) for line in data.to_dict("records")))
+    return Table(_TABLE_COLUMNS, tuple(_cells(comparison, line) for line in data.to_dict("records")))
 
 
 def _cells(comparison: Comparison, line: dict[Any, Any]) -> tuple[Cell, ...]:

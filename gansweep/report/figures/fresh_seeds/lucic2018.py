@@ -1,4 +1,4 @@
-"""Our winners beside those of Lucic et al.: the same table, where the numbers may be compared at all.
+"""The winners beside the results of Lucic et al. (2018), if the numbers are comparable.
 
 Source: Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337, the table of the best FID.
 Deviations: (1) the median with its exact interval stands beside mean and standard deviation, which are those
@@ -20,10 +20,15 @@ from gansweep.report.lucic2018 import ARCHITECTURE, EXTRACTOR, N_IMAGES, RESULTS
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text, mean_text
-from gansweep.results.row import slug
+from gansweep.results.row import Outcome, slug
 
-ENOUGH = 4  # variants for a rank correlation
-PAPER: dict[str, Any] = {"marker": "s", "markersize": 4, "color": style.MUTE, "markerfacecolor": style.PAPER}
+_MIN_VARIANTS = 4  # variants for a rank correlation
+_PAPER_MARKER: dict[str, Any] = {
+    "marker": "s",
+    "markersize": 4,
+    "color": style.MUTE,
+    "markerfacecolor": style.PAPER,
+}
 
 
 def published_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -33,7 +38,7 @@ def published_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     for variant, scores in comparison.confirmed_scores(dataset).items():
         if result := RESULTS.get(dataset, {}).get(variant):
             mine = confirmed[confirmed["variant"] == variant]
-            good = mine.loc[mine["outcome"] == "ok", "reported"].to_numpy(float)
+            good = mine.loc[mine["outcome"] == Outcome.OK, "reported"].to_numpy(float)
             median = statistics.median_best(scores, 1)
             ours = {"median": median.value, "low": median.low, "high": median.high}
             moments = {
@@ -48,13 +53,13 @@ def published_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def obstacles(comparison: Comparison, dataset: str) -> list[str]:
+def _obstacles(comparison: Comparison, dataset: str) -> list[str]:
     """Why the FIDs of a data set cannot be compared with the paper's; empty if they can."""
     here = comparison.confirmed[comparison.confirmed["dataset"] == dataset]
     measured = [comparison.manifest.metrics[name] for name in here["metric_id"].dropna().unique()]
     found = []
     if extractors := sorted({metric.extractor for metric in measured} - {EXTRACTOR}):
-        found.append(f"features are those of “{listing(extractors)}”, not of Inception")
+        found.append(f"features are of “{listing(extractors)}”, not of Inception")
     if sizes := sorted({metric.n_images for metric in measured} - {N_IMAGES}):
         found.append(f"FID is of {listing([f'{n:,}' for n in sizes])} images, not of {N_IMAGES:,}")
     if architectures := sorted(set(here["architecture"]) - {ARCHITECTURE}):
@@ -79,9 +84,9 @@ def plot_published(
             ends = [ours["median"].iloc[row], paper["mean"].iloc[row]]
             ax.plot(ends, [row, row], color=style.FAINT, linewidth=3, solid_capstyle="butt")
         if sides != "ours":
-            _draw(ax, row + apart, paper.iloc[row].to_list(), PAPER)
+            _draw(ax, row + apart, paper.iloc[row].to_list(), **_PAPER_MARKER)
         if sides != "paper":
-            _draw(ax, row - apart, ours.iloc[row].to_list(), looks[variant].marker(5))
+            _draw(ax, row - apart, ours.iloc[row].to_list(), **looks[variant].marker(5))
     ax.set_yticks(range(len(data)), [looks[variant].label for variant in data["variant"]])
     ax.set_ylim(len(data) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
@@ -101,7 +106,7 @@ def _set_axis(ax: Axes, values: np.ndarray) -> None:
     style.log_axis(ax.xaxis, 0.85 * low, 1.18 * high, most=6)
 
 
-def _draw(ax: Axes, y: float, values: list[float], marker: dict[str, Any]) -> None:
+def _draw(ax: Axes, y: float, values: list[float], **marker: Any) -> None:
     """A bar from low to high, to the edge where there is no bound, and a marker if the middle is finite."""
     low, middle, high = values
     left, right = ax.get_xlim()
@@ -112,7 +117,7 @@ def _draw(ax: Axes, y: float, values: list[float], marker: dict[str, Any]) -> No
         ax.text(right, y, "most seeds failed", fontsize=6.3, color=style.MUTE, ha="right", va="bottom")
 
 
-def published_figure(data: pd.DataFrame, looks: dict[str, Look], comparable: bool) -> Figure:
+def _published_figure(data: pd.DataFrame, looks: dict[str, Look], comparable: bool) -> Figure:
     """One panel for what may be compared, else one for each side, each with an axis of its own."""
     figure = style.new_figure(0.85 + 0.28 * len(data), 5.2 if comparable else style.WIDTH)
     sides = {"both": "FID (log; lower is better)"}
@@ -124,7 +129,7 @@ def published_figure(data: pd.DataFrame, looks: dict[str, Look], comparable: boo
         plot_published(data, looks, side, ax).set_xlabel(label)
     entries = [
         style.legend_entry("here: median, 95 %", marker="o", markersize=4.5, color=style.COLLAPSED),
-        style.legend_entry("Lucic et al.: mean ± sd", **PAPER),
+        style.legend_entry("Lucic et al.: mean ± sd", **_PAPER_MARKER),
     ]
     figure.legend(handles=entries, loc="outside lower center", ncol=2)
     return figure
@@ -134,15 +139,15 @@ def published_plot(comparison: Comparison, dataset: str) -> Plot | None:
     """Our table beside the paper's; None for other data sets, or where none of its variants is confirmed."""
     if dataset not in RESULTS or not len(comparison.confirmed):
         return None
-    data, reasons = published_data(comparison, dataset), obstacles(comparison, dataset)
+    data, reasons = published_data(comparison, dataset), _obstacles(comparison, dataset)
     if data.empty:
         return None
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = published_figure(data, style.looks(comparison.manifest), not reasons)
+        figure = _published_figure(data, style.looks(comparison.manifest), not reasons)
     return Plot(
         name=f"published-{slug(dataset)}",
-        question=f"How do the winners on {label} compare with those of Lucic et al. (2018)?",
+        question=f"How do the winners on {label} compare with the results of Lucic et al. (2018)?",
         takeaway=_takeaway(comparison, data, reasons),
         caption=_caption(comparison, dataset, data),
         alt=f"Dot plot, a row per variant: FID on {label} on fresh seeds here, and in Lucic et al. (2018).",
@@ -169,7 +174,7 @@ def _takeaway(comparison: Comparison, data: pd.DataFrame, reasons: list[str]) ->
 def _order(data: pd.DataFrame) -> str:
     """Whether the variants have the paper's order."""
     x, y = data["median"].to_numpy(float), data["paper_mean"].to_numpy(float)
-    if len(data) < ENOUGH:
+    if len(data) < _MIN_VARIANTS:
         return f"With {len(data)} of the paper’s variants their order says little."
     agreement = statistics.rank_correlation(x, y)
     if math.isnan(agreement.value):
@@ -204,7 +209,7 @@ def _table(comparison: Comparison, dataset: str, data: pd.DataFrame, comparable:
 def _cells(comparison: Comparison, dataset: str, line: dict[Any, Any]) -> tuple[Cell, ...]:
     """The cells of a variant; no trials lead to the paper's."""
     cell = {"dataset": dataset, "variant": line["variant"]}
-    good = fresh_seeds(**cell, outcome="ok")
+    good = fresh_seeds(**cell, outcome=Outcome.OK)
     mean = mean_text(line["mean"], line["sd"])
     ours = (
         Cell(_text(line["median"]), f"[{_text(line['low'])}, {_text(line['high'])}]", line["median"]),

@@ -17,7 +17,7 @@ from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
 from gansweep.results.row import slug
 
-FAINTEST, STRONGEST = 0.12, 0.5  # opacity of a cell at 50 and at 100 %
+_FAINTEST, _STRONGEST = 0.12, 0.5  # opacity of a cell at 50 and at 100 %
 
 
 def improvement_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -55,9 +55,9 @@ def plot_improvement(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | Non
             share, adjusted = values.loc[(row, column), ["share", "adjusted"]].to_numpy(float)
             separable = adjusted < statistics.ALPHA
             if separable:
-                opacity = FAINTEST + (STRONGEST - FAINTEST) * abs(2 * share - 1)
+                opacity = _FAINTEST + (_STRONGEST - _FAINTEST) * abs(2 * share - 1)
                 cell = Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, alpha=opacity, linewidth=0)
-                cell.set_facecolor(style.HUES["blue"])
+                cell.set_facecolor(style.COLORS["blue"])
                 ax.add_patch(cell)
             ax.text(
                 x,
@@ -98,7 +98,7 @@ def improvement_plot(comparison: Comparison, dataset: str) -> Plot | None:
         caption=f"Probability, in %, that a {what} of the variant of the row has a lower FID than one of the "
         "variant of the column; ties, such as two failures, count half. Blue: separable, with p < "
         f"{statistics.ALPHA} after Holm’s adjustment for all {len(pairs) // 2} pairs; grey italics: the runs "
-        f"cannot tell the two apart. {range_text(sizes)} runs a "
+        f"cannot separate the two. {range_text(sizes)} runs a "
         "variant; the lowest median comes first.",
         alt=f"Matrix of percentages: how often the variant of a row beats that of a column on {label}.",
         figure=figure,

@@ -2,7 +2,7 @@
 
 import math
 from itertools import pairwise
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,16 +12,37 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import where
 from gansweep.report.figures.hyperparameters.slices import hyperparameter_data
-from gansweep.report.style.scales import ENOUGH, Scale, option, searched
+from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option, searched
+from gansweep.results.row import Outcome
 
-COLUMNS = 5  # hyperparameters at most, the most shared ones
+_MAX_HYPERPARAMETERS = 5  # columns of panels; the most shared hyperparameters have one
+
+
+class BadShare(NamedTuple):
+    """The number of trials and of bad ones, their share, and its 95 % interval."""
+
+    trials: int
+    bad: int
+    share: float
+    low_95: float
+    high_95: float
+
+
+class Region(NamedTuple):
+    """A part of a search space: its name, the filter of its trials, and shares of bad trials."""
+
+    text: str
+    trials: str
+    inside: BadShare
+    elsewhere: float
+    overall: float
 
 
 def shared(comparison: Comparison) -> dict[str, Scale]:
     """The scale of each hyperparameter that at least two variants search (one, if it is alone)."""
     enough = min(2, len(comparison.variants))
     pooled = {name: _pooled(users) for name, users in searched(comparison).items() if len(users) >= enough}
-    return dict(list(pooled.items())[:COLUMNS])
+    return dict(list(pooled.items())[:_MAX_HYPERPARAMETERS])
 
 
 def _pooled(users: dict[str, Scale]) -> Scale:
@@ -35,17 +56,17 @@ def binned(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """One line per trial and shared hyperparameter: variant, its bin, and whether the trial is bad."""
     points = hyperparameter_data(comparison, dataset)
     points = points[~points["is_default"].astype(bool)]
-    points = points.assign(bad=(points["outcome"] != "ok").to_numpy(bool), bin=0)
+    points = points.assign(bad=(points["outcome"] != Outcome.OK).to_numpy(bool), bin=0)
     own, parts = searched(comparison), [points.iloc[:0]]
     for name, scale in shared(comparison).items():
         for variant, mine in points[points["parameter"] == name].groupby("variant"):
             if own[name][str(variant)].kind == scale.kind:
-                parts.append(mine.assign(bin=bins(scale, scale.edges(len(mine)), mine["value"])))
+                parts.append(mine.assign(bin=_bins(scale, scale.edges(len(mine)), mine["value"])))
     columns = ["variant", "parameter", "value", "trial_id", "bin", "bad"]
     return pd.concat(parts)[columns].reset_index(drop=True)
 
 
-def bins(scale: Scale, edges: NDArray[np.float64], values: pd.Series) -> NDArray[np.int64]:
+def _bins(scale: Scale, edges: NDArray[np.float64], values: pd.Series) -> NDArray[np.int64]:
     """The bin of each value, 0 the lowest: [n]."""
     return np.clip(np.searchsorted(edges, scale.positions(values), side="right") - 1, 0, len(edges) - 2)
 
@@ -59,23 +80,24 @@ def failure_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
         for index, (low, high) in enumerate(pairwise(edges)):
             text = option(scale.values[index]) if scale.kind == "choice" else ""
             place = {"variant": variant, "parameter": name, "low": low, "high": high, "option": text}
-            lines.append(place | share(mine.loc[mine["bin"] == index, "bad"].to_numpy(bool)))
+            bad = mine.loc[mine["bin"] == index, "bad"].to_numpy(bool)
+            lines.append(place | bad_share(bad)._asdict())
     return pd.DataFrame(lines)
 
 
-def share(bad: NDArray[np.bool_]) -> dict[str, Any]:
-    """How many trials, how many bad ones, their share, and its interval of 95 %."""
-    n, count = len(bad), int(bad.sum())
+def bad_share(failed_or_collapsed: NDArray[np.bool_]) -> BadShare:
+    """Returns the share of bad trials among some trials."""
+    n, count = len(failed_or_collapsed), int(failed_or_collapsed.sum())
     low, high = statistics.wilson(count, n) if n else (0.0, 1.0)
-    return {"trials": n, "bad": count, "share": count / n if n else math.nan, "low_95": low, "high_95": high}
+    return BadShare(n, count, count / n if n else math.nan, low, high)
 
 
-def relevance(groups: NDArray[np.int64], bad: NDArray[np.bool_]) -> float:
+def _epsilon_squared(groups: NDArray[np.int64], bad: NDArray[np.bool_]) -> float:
     """The share of the variance of being bad that lies between groups, less what chance gives: at most 1.
 
     Source: Kelley, "An unbiased correlation ratio measure", 1935: epsilon squared.
 
-    >>> relevance(np.array([0, 0, 1, 1]), np.array([False, False, True, True]))
+    >>> _epsilon_squared(np.array([0, 0, 1, 1]), np.array([False, False, True, True]))
     1.0
     """
     parts = [bad[groups == group] for group in np.unique(groups)]
@@ -86,33 +108,32 @@ def relevance(groups: NDArray[np.int64], bad: NDArray[np.bool_]) -> float:
     return 1 - within / (len(bad) - len(parts)) / (total / (len(bad) - 1))
 
 
-def decisive(points: pd.DataFrame) -> dict[str, float]:
-    """The relevance for being bad of each hyperparameter, the highest first.
+def most_predictive(points: pd.DataFrame) -> dict[str, float]:
+    """The epsilon_squared for being bad of each hyperparameter, the highest first.
 
-    points: as `binned` gives them. The mean over all trials; those that do not search it count as 0.
+    points: as `binned` gives them. The mean over all trials; trials that do not search it count as 0.
     """
     n, found = points["trial_id"].nunique(), dict.fromkeys(map(str, points["parameter"]), 0.0)
     for (name, _), mine in points.groupby(["parameter", "variant"]):
-        value = relevance(mine["bin"].to_numpy(int), mine["bad"].to_numpy(bool))
+        value = _epsilon_squared(mine["bin"].to_numpy(int), mine["bad"].to_numpy(bool))
         found[str(name)] += max(0.0, value) * len(mine) / n
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def deadliest(points: pd.DataFrame, scales: dict[str, Scale]) -> dict[str, Any] | None:
-    """The option, or end of a range, whose interval lies highest: its `text` and `share`, the filter of the
-    trials `inside`, and the shares of bad trials `elsewhere` and `overall`.
+def worst_region(points: pd.DataFrame, scales: dict[str, Scale]) -> Region | None:
+    """Returns the option, or end of a range, with the highest interval; None if no region has enough trials.
 
-    points: parameter, value, bad. None if no region has enough trials.
+    points: parameter, value, bad.
     """
-    regions: list[dict[str, Any]] = []
+    regions = []
     for name, scale in scales.items():
         mine = points[points["parameter"] == name]
         bad, edges = mine["bad"].to_numpy(bool), scale.edges(len(mine))
-        for text, term, inside in _regions(name, scale, edges, bins(scale, edges, mine["value"])):
-            if ENOUGH <= inside.sum() < len(inside):
-                others = {"elsewhere": float(bad[~inside].mean()), "overall": float(bad.mean())}
-                regions.append({"text": text, "inside": term} | others | share(bad[inside]))
-    return max(regions, key=lambda region: float(region["low_95"]), default=None)
+        for text, trials, inside in _regions(name, scale, edges, _bins(scale, edges, mine["value"])):
+            if MIN_TRIALS_PER_BIN <= inside.sum() < len(inside):
+                others = float(bad[~inside].mean()), float(bad.mean())
+                regions.append(Region(text, trials, bad_share(bad[inside]), *others))
+    return max(regions, key=lambda region: region.inside.low_95, default=None)
 
 
 def _regions(

@@ -1,7 +1,7 @@
 """Which hyperparameters matter: two questions, two answers.
 
-fANOVA asks what explains the ranks of trials anywhere in the space; PED-ANOVA asks what separates the best
-quarter from the rest. Sources and deviations: `statistics.importance`.
+fANOVA shows what explains the ranks of trials anywhere in the space; PED-ANOVA shows what separates the best
+quarter from the others. Sources and deviations: `statistics.importance`.
 """
 
 from typing import Any
@@ -14,14 +14,14 @@ from matplotlib.patches import Patch, Rectangle
 
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, dependence, draws, linked
-from gansweep.report.statistics.importance import RESAMPLES_OF_TRIALS, Method, importance
+from gansweep.report.statistics.importance import N_TRIAL_RESAMPLES, Method, importance
 from gansweep.report.style import style
 from gansweep.report.style.scales import searched
 from gansweep.results.row import slug
 
-LITTLE = 0.1  # a share that a hyperparameter may have by chance
-DARKEST = 0.6  # opacity of a cell of all importance: text stays readable on it
-METHODS: dict[Method, str] = {"fanova": "anywhere (fANOVA)", "ped_anova": "among the best (PED-ANOVA)"}
+_CHANCE_SHARE = 0.1  # that a hyperparameter may have by chance
+_MAX_OPACITY = 0.6  # opacity of a cell of all importance: text stays readable on it
+_METHODS: dict[Method, str] = {"fanova": "anywhere (fANOVA)", "ped_anova": "among the best (PED-ANOVA)"}
 
 
 def importance_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def importance_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     for variant in comparison.ranked(dataset):
         mine = finished[finished["variant"] == variant]
         space = comparison.manifest.space(variant)
-        for method in METHODS:
+        for method in _METHODS:
             shares = importance(mine, mine["score"].to_numpy(float), space, method)
             line = {"variant": variant, "method": method, "trials": len(mine)}
             if isinstance(shares, str):
@@ -55,10 +55,10 @@ def plot_importance(
     ax = ax or style.new_figure(0.6 + 0.25 * len(order), 0.8 + 0.5 * len(names)).subplots()
     for line in data.dropna(subset=["share"]).to_dict("records"):
         x, y = names.index(line["parameter"]), order.index(line["variant"])
-        shade = to_rgba(style.DIVERGED, DARKEST * line["share"])
+        shade = to_rgba(style.DIVERGED, _MAX_OPACITY * line["share"])
         edge: dict[str, Any] = {"edgecolor": style.FAINT, "linewidth": 0.4}
         ax.add_patch(Rectangle((x - 0.5, y - 0.45), 1, 0.9, facecolor=shade, **edge))
-        if line["low"] < LITTLE:
+        if line["low"] < _CHANCE_SHARE:
             hatch: dict[str, Any] = {"hatch": "////", "edgecolor": style.MUTE, "linewidth": 0}
             ax.add_patch(Rectangle((x - 0.5, y - 0.45), 1, 0.9, fill=False, alpha=0.55, **hatch))
         text = f"{100 * line['share']:.0f}"
@@ -72,7 +72,7 @@ def plot_importance(
     return ax
 
 
-def importance_figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
+def _importance_figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
     """A panel for each question, the rows in common; hyperparameters of most importance first."""
     shares = data.dropna(subset=["share"])
     names = list(shares.groupby("parameter")["share"].sum().sort_values(ascending=False).index)
@@ -80,14 +80,14 @@ def importance_figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
     looks = style.looks(comparison.manifest)
     width = min(style.WIDTH, 1.6 + 2 * 0.55 * len(names))
     figure = style.new_figure(1.35 + 0.25 * len(order), max(4.6, width))
-    axes = figure.subplots(1, len(METHODS), sharey=True)
-    for ax, (method, title) in zip(axes, METHODS.items(), strict=True):
+    axes = figure.subplots(1, len(_METHODS), sharey=True)
+    for ax, (method, title) in zip(axes, _METHODS.items(), strict=True):
         mine = shares[shares["method"] == method]
         plot_importance(mine, names, order, [looks[variant].label for variant in order], ax)
         ax.set_xlabel(title)
     entries = [
         Patch(
-            facecolor=to_rgba(style.DIVERGED, DARKEST * share),
+            facecolor=to_rgba(style.DIVERGED, _MAX_OPACITY * share),
             edgecolor=style.FAINT,
             label=f"{100 * share:.0f} %",
         )
@@ -107,7 +107,7 @@ def importance_plot(comparison: Comparison, dataset: str) -> Plot | None:
     data, label = importance_data(comparison, dataset), comparison.dataset_label(dataset)
     drawn = data["share"].notna().any()
     with style.house_style():
-        figure = importance_figure(comparison, data) if drawn else None
+        figure = _importance_figure(comparison, data) if drawn else None
     return Plot(
         name=f"importance-{slug(dataset)}",
         question=f"Which hyperparameters decide on {label}?",
@@ -124,9 +124,9 @@ def _caption(comparison: Comparison, data: pd.DataFrame) -> str:
     text = (
         "Shares in % that add up to 100 for a variant, of ranks in which failed trials come last. Left: what "
         "explains the ranks anywhere in the space (fANOVA); right: what separates the best quarter of the "
-        "trials from the rest (PED-ANOVA). The two may differ: a hyperparameter that kills matters anywhere, "
-        f"and less among survivors. Hatched: the range of {RESAMPLES_OF_TRIALS} bootstrap resamples "
-        f"reaches below {100 * LITTLE:.0f} %."
+        "trials from the others (PED-ANOVA). The two may differ: a hyperparameter that causes failures "
+        "matters anywhere, and less among the successful trials. Hatched: the range of "
+        f"{N_TRIAL_RESAMPLES} bootstrap resamples reaches below {100 * _CHANCE_SHARE:.0f} %."
     )
     return " ".join(filter(None, (text, _left_out(comparison, data), dependence(comparison))))
 
@@ -164,7 +164,7 @@ def _table(comparison: Comparison, dataset: str, data: pd.DataFrame) -> Table:
     shares = data.dropna(subset=["share"]).set_index(["variant", "parameter", "method"])
     rows = []
     for variant, name in dict.fromkeys((key[0], key[1]) for key in shares.index):
-        cells = [_share(shares, (variant, name, method)) for method in METHODS]
+        cells = [_share(shares, (variant, name, method)) for method in _METHODS]
         names = Cell(comparison.label(variant), variant=variant), Cell(name)
         rows.append((*names, *linked(cells, draws(dataset=dataset, variant=variant))))
     return Table(

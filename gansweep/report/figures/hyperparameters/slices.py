@@ -1,7 +1,7 @@
 """FID against every searched hyperparameter: where it matters, and where it kills.
 
 Source: Lucic et al., "Are GANs Created Equal?", 2018, arXiv:1711.10337, FID against each parameter; failures
-have a strip of their own here, because inside a median they would hide the rest.
+have a strip of their own here, because inside a median they would hide the other trials.
 """
 
 import math
@@ -17,12 +17,15 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import DEFAULT_MARKER, Plot
 from gansweep.report.style import style
-from gansweep.report.style.scales import ENOUGH, Scale, option, searched
+from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option, searched
 from gansweep.report.style.style import Look
-from gansweep.results.row import slug
+from gansweep.results.row import Outcome, slug
 
-STRIP_LOW, STRIP_HEIGHT = 1.05, 0.26  # of a panel's height: the strip of failures above it
-ROW, MARGINS = 1.2, (0.75, 0.1, 0.42, 0.25)  # inches: a variant's row; left, right, top, bottom
+_STRIP_LOW, _STRIP_HEIGHT = 1.05, 0.26  # of a panel's height: the strip of failures above it
+_ROW_INCHES, _MARGIN_INCHES = (
+    1.2,
+    (0.75, 0.1, 0.42, 0.25),
+)  # of a variant; left, right, top, bottom
 
 
 def hyperparameter_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -48,7 +51,7 @@ def plot_hyperparameter(points: pd.DataFrame, scale: Scale, look: Look, ax: Axes
     """Draw FID against one hyperparameter of one variant: share of bad trials on top, good trials below."""
     ax = ax or style.new_figure(1.8, 2.2).subplots()
     drawn = points[~points["is_default"]]
-    x, ok = scale.positions(drawn["value"]), (drawn["outcome"] == "ok").to_numpy(bool)
+    x, ok = scale.positions(drawn["value"]), (drawn["outcome"] == Outcome.OK).to_numpy(bool)
     scores = drawn["score"].to_numpy(float)
     default = points[points["is_default"]]
     star_x = scale.positions(default["value"])
@@ -68,7 +71,7 @@ def plot_hyperparameter(points: pd.DataFrame, scale: Scale, look: Look, ax: Axes
         where: dict[str, Any] = {"transform": ax.get_xaxis_transform()} if top else {}
         ax.plot(
             position,
-            STRIP_LOW + STRIP_HEIGHT / 2 if top else score,
+            _STRIP_LOW + _STRIP_HEIGHT / 2 if top else score,
             **DEFAULT_MARKER,
             **where,
             clip_on=False,
@@ -82,10 +85,10 @@ def _draw_strip(ax: Axes, edges: NDArray[np.float64], bad: list[NDArray[np.bool_
     """The share of bad trials in each bin, as a bar in a lane above; bins with few trials stay empty."""
     lane: dict[str, Any] = {"transform": ax.get_xaxis_transform(), "clip_on": False, "linewidth": 0}
     for left, right, share in zip(edges[:-1], edges[1:], bad, strict=True):
-        if len(share) >= ENOUGH:
-            ax.fill_between([left, right], STRIP_LOW, STRIP_LOW + STRIP_HEIGHT, color=style.BAND, **lane)
-            top = STRIP_LOW + STRIP_HEIGHT * float(share.mean())
-            ax.fill_between([left, right], STRIP_LOW, top, color=style.DIVERGED, **lane)
+        if len(share) >= MIN_TRIALS_PER_BIN:
+            ax.fill_between([left, right], _STRIP_LOW, _STRIP_LOW + _STRIP_HEIGHT, color=style.BAND, **lane)
+            top = _STRIP_LOW + _STRIP_HEIGHT * float(share.mean())
+            ax.fill_between([left, right], _STRIP_LOW, top, color=style.DIVERGED, **lane)
 
 
 def _draw_medians(
@@ -95,7 +98,10 @@ def _draw_medians(
     if len(groups) == 1:
         return
     rows = [
-        [statistics.quantile(group, p) if len(group) >= ENOUGH else math.nan for p in (0.25, 0.5, 0.75)]
+        [
+            statistics.quantile(group, p) if len(group) >= MIN_TRIALS_PER_BIN else math.nan
+            for p in (0.25, 0.5, 0.75)
+        ]
         for group in groups
     ]
     low, middle, high = np.array(rows).T
@@ -108,7 +114,7 @@ def _draw_medians(
     ax.plot(centres, middle, color=look.color, linewidth=1.5, marker="_", markersize=5, markeredgewidth=1.5)
 
 
-def hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.DataFrame) -> Figure:
+def _hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.DataFrame) -> Figure:
     """A row per variant, a column per hyperparameter; the height grows with the number of variants."""
     scales, looks = searched(comparison), style.looks(comparison.manifest)
     order = [
@@ -116,8 +122,8 @@ def hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.DataF
         for variant in comparison.ranked(dataset)
         if any(variant in users for users in scales.values())
     ]
-    left, right, top, bottom = MARGINS
-    height = ROW * len(order) + top + bottom
+    left, right, top, bottom = _MARGIN_INCHES
+    height = _ROW_INCHES * len(order) + top + bottom
     width = min(style.WIDTH, left + right + 1.6 * len(scales) + 0.8)
     figure = Figure(figsize=(width, height))
     grid = figure.add_gridspec(
@@ -157,7 +163,7 @@ def _label_row(ax: Axes, look: Look) -> None:
     ax.set_ylabel("FID (log)", fontsize=7)
     ax.text(
         -0.03,
-        STRIP_LOW + STRIP_HEIGHT / 2,
+        _STRIP_LOW + _STRIP_HEIGHT / 2,
         "bad",
         transform=ax.transAxes,
         fontsize=6.3,
@@ -177,7 +183,7 @@ def _label_row(ax: Axes, look: Look) -> None:
 
 
 def _fid_limits(points: pd.DataFrame) -> tuple[float, float]:
-    good = points.loc[(points["outcome"] == "ok"), "score"]
+    good = points.loc[(points["outcome"] == Outcome.OK), "score"]
     return (0.88 * float(good.min()), 1.1 * float(good.max())) if len(good) else (1.0, 10.0)
 
 
@@ -192,15 +198,15 @@ def hyperparameter_plot(comparison: Comparison, dataset: str) -> Plot:
     points = hyperparameter_data(comparison, dataset)
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = hyperparameter_figure(comparison, dataset, points) if len(points) else None
+        figure = _hyperparameter_figure(comparison, dataset, points) if len(points) else None
     return Plot(
         name=f"hyperparameters-{slug(dataset)}",
         question=f"Which hyperparameters matter on {label}?",
         takeaway=_takeaway(comparison, dataset, points),
         caption="A row per variant, the best first; a column per searched hyperparameter. Below: the "
-        f"trials that succeeded, with median and quartiles of bins of at least {ENOUGH}. Strip on top: "
-        "the share of bad trials (diverged, collapsed, crashed or timed out), from none to all, in each "
-        "bin. Star: the default configuration; in the strip if it failed.",
+        f"trials that succeeded, with median and quartiles of bins of at least {MIN_TRIALS_PER_BIN}. Strip "
+        "on top: the share of bad trials (diverged, collapsed, crashed or timed out), from none to all, in "
+        "each bin. Star: the default configuration; in the strip if it failed.",
         alt=f"Grid of scatter plots: FID on {label} against each searched hyperparameter of each variant, "
         "with a strip for the share of bad trials above each.",
         figure=figure,
@@ -219,7 +225,7 @@ def _takeaway(comparison: Comparison, dataset: str, points: pd.DataFrame) -> str
         if (ratio := _ratio_of_bins(points, variant, name, scale)) > 1
     }
     if not ratios:
-        return "There are too few trials for a bin to speak; look at the dots."
+        return "No bin has enough trials for a median; see the dots."
     (variant, name), ratio = max(ratios.items(), key=lambda item: item[1])
     return (
         f"Of the effects that have two bins to compare ({len(ratios)}), the largest is that of {name} on "
@@ -234,7 +240,7 @@ def _ratio_of_bins(points: pd.DataFrame, variant: str, name: str, scale: Scale) 
     bins = np.clip(
         np.searchsorted(edges, scale.positions(mine["value"]), side="right") - 1, 0, len(edges) - 2
     )
-    good = mine[(mine["outcome"] == "ok").to_numpy(bool)]
-    grouped = good["score"].groupby(bins[(mine["outcome"] == "ok").to_numpy(bool)])
-    medians = grouped.median()[grouped.size() >= ENOUGH]
+    good = mine[(mine["outcome"] == Outcome.OK).to_numpy(bool)]
+    grouped = good["score"].groupby(bins[(mine["outcome"] == Outcome.OK).to_numpy(bool)])
+    medians = grouped.median()[grouped.size() >= MIN_TRIALS_PER_BIN]
     return float(medians.max() / medians.min()) if len(medians) > 1 else 1.0

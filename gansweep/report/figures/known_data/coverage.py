@@ -1,6 +1,5 @@
-"""Mode coverage on mixtures: how many components are reached, how well, and when they are lost."""
+"""Mode coverage on mixtures: the number of covered components, the quality of samples, and both over time."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,11 @@ from gansweep.report.figures.metrics.strips import Group, metric_table, order_of
 from gansweep.report.metrics import per_trial
 from gansweep.report.statistics import quantile
 from gansweep.report.style import style
+from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.results.row import FAILED, slug
 
-COLUMNS = 4
-COVERAGE = Group(
+_COVERAGE = Group(
     name="coverage",
     question="How many modes are covered",
     at="",
@@ -33,7 +32,7 @@ def coverage_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """Quartiles over trials of both metrics at each step; a failed trial counts as 0 from then on."""
     trials = comparison.finished[comparison.finished["dataset"] == dataset]
     lines = []
-    for metric in comparison.measured(dataset, COVERAGE.metrics):
+    for metric in comparison.measured(dataset, _COVERAGE.metrics):
         for variant, mine in trials.groupby("variant"):
             table = _by_step(comparison.evaluations, mine, metric)
             for step, values in table.items():
@@ -76,36 +75,26 @@ def plot_coverage(curves: pd.DataFrame, n_modes: int, look: Look, ax: Axes | Non
     return ax
 
 
-def coverage_figure(curves: pd.DataFrame, n_modes: int, order: list[str], looks: dict[str, Look]) -> Figure:
+def _coverage_figure(curves: pd.DataFrame, n_modes: int, order: list[str], looks: dict[str, Look]) -> Figure:
     """A panel per variant, all with the same axes."""
-    columns = min(COLUMNS, len(order))
-    rows = math.ceil(len(order) / columns)
-    figure = style.new_figure(0.5 + 1.3 * rows, style.WIDTH if columns > 2 else 2.3 * columns + 0.4)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for index, ax in enumerate(axes.flat):
-        if index >= len(order):
-            ax.set_axis_off()
-            continue
-        plot_coverage(curves[curves["variant"] == order[index]], n_modes, looks[order[index]], ax)
-        ax.tick_params(labelbottom=index + columns >= len(order))
-        if index % columns == 0:
-            ax.set_ylabel("%")
-        if index + columns >= len(order):
-            ax.set_xlabel("step")
+    panels = small_panels(len(order), height=1.3, margin=0.5)
+    for ax, variant in zip(panels.axes, order, strict=True):
+        plot_coverage(curves[curves["variant"] == variant], n_modes, looks[variant], ax)
+    panels.label("step", "%")
     entries = [
         style.legend_entry(f"modes covered, of {n_modes}", color=style.INK, linewidth=1.6),
         style.legend_entry(
             "samples of high quality", color=style.MUTE, linewidth=1.6, linestyle=(0, (3, 1.4))
         ),
     ]
-    figure.legend(handles=entries, loc="outside lower center", ncol=2)
-    return figure
+    panels.figure.legend(handles=entries, loc="outside lower center", ncol=2)
+    return panels.figure
 
 
 def coverage_plot(comparison: Comparison, dataset: str) -> Plot | None:
     """Modes and high-quality samples on one data set; None where they were not measured."""
-    names = comparison.measured(dataset, COVERAGE.metrics)
-    if len(names) < len(COVERAGE.metrics):
+    names = comparison.measured(dataset, _COVERAGE.metrics)
+    if len(names) < len(_COVERAGE.metrics):
         return None
     points = with_best(per_trial(comparison, dataset, names), "")
     if points.empty:
@@ -113,14 +102,14 @@ def coverage_plot(comparison: Comparison, dataset: str) -> Plot | None:
     order, curves = order_of(points, "modes"), coverage_data(comparison, dataset)
     n_modes = comparison.manifest.datasets[dataset].n_classes
     with style.house_style():
-        figure = coverage_figure(curves, n_modes, order, style.looks(comparison.manifest))
+        figure = _coverage_figure(curves, n_modes, order, style.looks(comparison.manifest))
     label = comparison.dataset_label(dataset)
     return Plot(
         name=f"coverage-{slug(dataset)}",
-        question=f"{COVERAGE.question} on {label}?",
+        question=f"{_COVERAGE.question} on {label}?",
         takeaway=takeaway(comparison, points, names),
-        caption=f"{COVERAGE.caption} Lines: medians over all trials of a variant, bands: quartiles; a failed "
-        "trial covers nothing from its failure on.",
+        caption=f"{_COVERAGE.caption} Lines: medians over all trials of a variant, bands: quartiles; a "
+        "failed trial covers nothing from its failure on.",
         alt="Line charts, one panel per variant: share of modes covered and of high-quality samples on "
         f"{label} against training step.",
         figure=figure,

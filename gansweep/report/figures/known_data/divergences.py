@@ -18,7 +18,7 @@ from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 from gansweep.theory import cross_divergences
 
-SAME = 1e-3  # two optima this near, in mean and sd, are one: the divergences rank models alike
+_SAME = 1e-3  # optima this near, in mean and sd, are equal: their divergences rank models equally
 
 
 def cross_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -30,14 +30,14 @@ def cross_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     return table.loc[wanted].reset_index()
 
 
-def rivals(row: str, columns: list[str], dataset: str) -> list[str]:
-    """The variants that should win at a divergence: its own, and those of one with the same optimum."""
+def _rivals(row: str, columns: list[str], dataset: str) -> list[str]:
+    """The variants that should win at a divergence: its own, and variants of one with the same optimum."""
     best = np.array(optimum(row, TARGETS[dataset]))
     return [
         name
         for name in columns
         if (own := divergence_of(name))
-        and np.abs(np.array(optimum(own, TARGETS[dataset])) - best).max() < SAME
+        and np.abs(np.array(optimum(own, TARGETS[dataset])) - best).max() < _SAME
     ]
 
 
@@ -47,7 +47,7 @@ def plot_cross(table: pd.DataFrame, looks: dict[str, Look], dataset: str, ax: Ax
     ax = ax or style.new_figure(0.6 + 0.26 * len(table), 1.2 + 0.52 * len(variants)).subplots()
     for y, (_, row) in enumerate(table.iterrows()):
         values = row[variants].to_numpy(float)
-        expected = rivals(row["divergence"], variants, dataset)
+        expected = _rivals(row["divergence"], variants, dataset)
         for x, value in enumerate(values):
             lowest = value == values.min()
             if lowest:
@@ -112,7 +112,7 @@ def _takeaway(comparison: Comparison, table: pd.DataFrame, dataset: str) -> str:
     for _, row in table.iterrows():
         values = row[variants].astype(float)
         winner = str(values.idxmin())
-        if winner not in rivals(row["divergence"], variants, dataset):
+        if winner not in _rivals(row["divergence"], variants, dataset):
             own = FGAN + str(row["divergence"])
             excess = f"{values[winner]:.3f} against {values[own]:.3f}"
             misses.append(

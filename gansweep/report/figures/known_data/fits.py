@@ -16,11 +16,11 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.metrics import measurements
 from gansweep.report.style import style
+from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 from gansweep.theory import DIVERGENCES, FGAN_MIXTURE, Gaussian, Mixture1D, fit_gaussian
 
-COLUMNS = 4
 FGAN = "fgan_"  # begins the names of the variants that minimise a divergence
 TARGETS = {
     "gaussian_1d": Mixture1D(weights=(1.0,), means=(0.0,), sds=(1.0,)),
@@ -90,19 +90,14 @@ def _density(mean: float, sd: float, x: np.ndarray) -> np.ndarray:
     return np.exp(Gaussian(mean, max(sd, 1e-3)).log_density(x))
 
 
-def fits_figure(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Figure:
+def _fits_figure(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Figure:
     """A panel per variant."""
     looks, trials = style.looks(comparison.manifest), measurements(comparison, dataset, ["mean", "sd"])
-    columns = min(COLUMNS, len(fits))
-    rows = math.ceil(len(fits) / columns)
-    figure = style.new_figure(0.4 + 1.1 * rows, style.WIDTH if columns > 2 else 2.3 * columns + 0.4)
-    axes = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
-    for index, (ax, (_, fit)) in enumerate(zip(axes, fits.iterrows(), strict=False)):
-        ax.tick_params(labelbottom=index + columns >= len(fits))
+    panels = small_panels(len(fits), height=1.1, margin=0.4)
+    for ax, (_, fit) in zip(panels.axes, fits.iterrows(), strict=True):
         mine = trials[trials["variant"] == fit["variant"]].dropna(subset=["mean", "sd"])
         plot_fit(fit, mine, TARGETS[dataset], looks[str(fit["variant"])], ax)
-    for ax in axes[len(fits) :]:
-        ax.set_axis_off()
+    panels.label("", "")
     entries = [
         style.legend_entry("target", color=style.FAINT, linewidth=6),
         style.legend_entry("learned: the median, and every trial", color=style.MUTE, linewidth=1.7),
@@ -110,11 +105,11 @@ def fits_figure(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Fig
             "optimum of the variant’s divergence", color=style.INK, linewidth=1.0, linestyle=(0, (3, 1.4))
         ),
     ]
-    figure.legend(handles=entries, loc="outside lower center", ncol=3)
-    return figure
+    panels.figure.legend(handles=entries, loc="outside lower center", ncol=3)
+    return panels.figure
 
 
-def fits_table(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Table:
+def _fits_table(comparison: Comparison, dataset: str, fits: pd.DataFrame) -> Table:
     """Learned mean and sd (median, lowest to highest) beside the optimum, which no trials lead to."""
     columns = ("Variant", "Trials", "Mean, learned [range]", "optimal", "SD, learned [range]", "optimal")
     rows = []
@@ -139,7 +134,7 @@ def fits_plot(comparison: Comparison, dataset: str) -> Plot | None:
         return None
     fits = fits_data(comparison, dataset)
     with style.house_style():
-        figure = fits_figure(comparison, dataset, fits)
+        figure = _fits_figure(comparison, dataset, fits)
     label = comparison.dataset_label(dataset)
     return Plot(
         name=f"fits-{slug(dataset)}",
@@ -151,7 +146,7 @@ def fits_plot(comparison: Comparison, dataset: str) -> Plot | None:
         alt=f"Small charts, one per variant: the density of {label}, the Gaussians learned and the best one.",
         figure=figure,
         data=fits,
-        table=fits_table(comparison, dataset, fits),
+        table=_fits_table(comparison, dataset, fits),
     )
 
 

@@ -20,17 +20,17 @@ from gansweep.report.metrics import measurements
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.results.metrics import METRICS, compared_with_fid
-from gansweep.results.row import FAILED, Phase, slug
+from gansweep.results.row import FAILED, Phase, Status, slug
 
-SHOWN = 600  # trials at most, evenly chosen: their intervals need thousands of resamples
-ENOUGH = 8  # trials for a correlation
+_MAX_TRIALS = 600  # trials at most, evenly chosen: their intervals need thousands of resamples
+_MIN_TRIALS = 8  # trials for a correlation
 
 
-def agreement_points(comparison: Comparison, dataset: str, name: str) -> pd.DataFrame:
+def _agreement_points(comparison: Comparison, dataset: str, name: str) -> pd.DataFrame:
     """FID and another metric of the trials that did not fail, each at its evaluation of lowest FID."""
     table = measurements(comparison, dataset, ["fid", name], at="fid")
     table = table[~table["outcome"].isin(FAILED)].dropna(subset=["fid", name])
-    every = max(1, math.ceil(len(table) / SHOWN))
+    every = max(1, math.ceil(len(table) / _MAX_TRIALS))
     columns = ["variant", "trial_id", "fid", name]
     return table[columns].iloc[::every].reset_index(drop=True)
 
@@ -44,9 +44,9 @@ def agreement_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """
     lines = []
     for name in comparison.measured(dataset, compared_with_fid()):
-        points, sign = agreement_points(comparison, dataset, name), -1 if METRICS[name].higher else 1
+        points, sign = _agreement_points(comparison, dataset, name), -1 if METRICS[name].higher else 1
         worth = sign * points[name]
-        if len(points) >= ENOUGH and worth.nunique() > 1 and points["fid"].nunique() > 1:
+        if len(points) >= _MIN_TRIALS and worth.nunique() > 1 and points["fid"].nunique() > 1:
             pair = points["fid"].to_numpy(float), worth.to_numpy(float)
             estimate, tau = statistics.rank_correlation(*pair), statistics.kendall(*pair)
             place = int((worth < worth.iloc[points["fid"].argmin()]).sum()) + 1
@@ -94,7 +94,7 @@ def plot_two_metrics(points: pd.DataFrame, name: str, looks: dict[str, Look], ax
     return ax
 
 
-def agreement_figure(data: pd.DataFrame, points: pd.DataFrame, name: str, looks: dict[str, Look]) -> Figure:
+def _agreement_figure(data: pd.DataFrame, points: pd.DataFrame, name: str, looks: dict[str, Look]) -> Figure:
     """The correlations at the left, one scatter plot at the right."""
     figure = style.new_figure(max(2.9, 1.1 + 0.28 * len(data)))
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.1])
@@ -114,9 +114,9 @@ def agreement_plot(comparison: Comparison, dataset: str) -> Plot | None:
     if data.empty:
         return None
     name = data["metric"].iloc[0]
-    points = agreement_points(comparison, dataset, name)
+    points = _agreement_points(comparison, dataset, name)
     with style.house_style():
-        figure = agreement_figure(data, points, name, style.looks(comparison.manifest))
+        figure = _agreement_figure(data, points, name, style.looks(comparison.manifest))
     n = int(
         (~comparison.finished["outcome"].isin(FAILED) & (comparison.finished["dataset"] == dataset)).sum()
     )
@@ -165,7 +165,7 @@ def _interval(line: Any) -> str:
 
 
 def _table(comparison: Comparison, dataset: str, data: pd.DataFrame) -> Table:
-    trials = where(dataset=dataset, phase=Phase.SEARCH, is_default=False, status="completed")
+    trials = where(dataset=dataset, phase=Phase.SEARCH, is_default=False, status=Status.COMPLETED)
     rows = [linked(_cells(comparison, line), trials) for line in data.to_dict("records")]
     columns = (
         "Metric",

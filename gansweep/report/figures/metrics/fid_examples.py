@@ -5,11 +5,11 @@ import pandas as pd
 
 from gansweep.report.comparison import Comparison
 
-RUNGS = 6
+_N_EXAMPLES = 6
 
 
-def ladder(comparison: Comparison, dataset: str) -> list[pd.Series]:
-    """At most six trials of a data set with samples, whose FIDs lie about a constant ratio apart, best first.
+def fid_examples(comparison: Comparison, dataset: str) -> list[pd.Series]:
+    """At most six trials of a data set with samples, with FIDs in about constant ratios, best first.
 
     Trials of any variant. Each is a line of `trials` with `last_fid`, the FID of its last evaluation, which
     its samples are of. Empty where fewer than two trials have samples.
@@ -18,7 +18,7 @@ def ladder(comparison: Comparison, dataset: str) -> list[pd.Series]:
     if len(trials) < 2:
         return []
     logs = np.log(trials["last_fid"].to_numpy(float))
-    wanted = np.linspace(logs[0], logs[-1], RUNGS)
+    wanted = np.linspace(logs[0], logs[-1], _N_EXAMPLES)
     nearest = np.abs(logs[:, None] - wanted).argmin(axis=0)
     return [trials.iloc[place] for place in np.unique(nearest)]
 

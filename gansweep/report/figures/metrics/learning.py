@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
+from gansweep.report.figures.base import TRAINED_TO_END, Cell, Plot, Table, draws, linked
 from gansweep.report.style import style
+from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text
 from gansweep.results.row import FAILED, slug
 
-COLUMNS = 4
-STOPPING = (
+_STOPPING_COLUMNS = (
     "Variant",
     "Median last FID",
     "Median lowest FID",
@@ -30,7 +30,7 @@ STOPPING = (
 def learning_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """Quartiles of FID over the trials at each evaluated step, and the FID of the best trial.
 
-    A trial that has failed by a step counts as +inf there; one that has not come so far does not count.
+    A trial that has failed by a step counts as +inf there; a trial without a measurement yet does not count.
     """
     lines = []
     for variant in comparison.variants:
@@ -93,28 +93,18 @@ def plot_learning(curve: pd.DataFrame, look: Look, ax: Axes | None = None) -> Ax
     return ax
 
 
-def learning_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
+def _learning_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
     """A panel per variant, all with the same axes."""
     order = [name for name in comparison.ranked(dataset) if (curves["variant"] == name).any()]
     looks = style.looks(comparison.manifest)
-    columns = min(COLUMNS, len(order))
-    rows = math.ceil(len(order) / columns)
-    figure = style.new_figure(0.45 + 1.35 * rows, style.WIDTH if columns > 2 else 2.3 * columns + 0.4)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    style.log_axis(axes[0, 0].yaxis, *_limits(curves), most=6)
-    for index, ax in enumerate(axes.flat):
-        if index >= len(order):
-            ax.set_axis_off()
-            continue
-        plot_learning(curves[curves["variant"] == order[index]], looks[order[index]], ax)
-        ax.tick_params(labelbottom=index + columns >= len(order))
-        if index % columns == 0:
-            ax.set_ylabel("FID (log)")
-        if index + columns >= len(order):
-            ax.set_xlabel("step")
-            ax.locator_params(axis="x", nbins=3)
-    _add_legend(figure)
-    return figure
+    panels = small_panels(len(order), height=1.35, margin=0.45)
+    style.log_axis(panels.axes[0].yaxis, *_limits(curves), most=6)
+    for ax, variant in zip(panels.axes, order, strict=True):
+        plot_learning(curves[curves["variant"] == variant], looks[variant], ax)
+    panels.label("step", "FID (log)")
+    panels.axes[0].locator_params(axis="x", nbins=3)
+    _add_legend(panels.figure)
+    return panels.figure
 
 
 def _limits(curves: pd.DataFrame) -> tuple[float, float]:
@@ -136,7 +126,7 @@ def learning_plot(comparison: Comparison, dataset: str) -> Plot:
     curves = learning_data(comparison, dataset)
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = learning_figure(comparison, dataset, curves) if len(curves) else None
+        figure = _learning_figure(comparison, dataset, curves) if len(curves) else None
     return Plot(
         name=f"learning-{slug(dataset)}",
         question=f"How does training proceed on {label}?",
@@ -145,16 +135,16 @@ def learning_plot(comparison: Comparison, dataset: str) -> Plot:
         "of a variant; from its failure on a trial counts as worse than any FID, so a band that leaves "
         "the top means that a quarter of the trials has failed. The best trial is chosen by its lowest "
         "FID, which flatters it. The table compares the last FID of a trial with the lowest of its "
-        "evaluations, which is what counts as its score.",
+        "evaluations, which is its score.",
         alt=f"Line charts, one panel per variant: FID on {label} against training step.",
         figure=figure,
         data=curves,
-        table=stopping_table(comparison, dataset) if len(curves) else None,
+        table=_stopping_table(comparison, dataset) if len(curves) else None,
     )
 
 
-def stopping_table(comparison: Comparison, dataset: str) -> Table:
-    """What it gains to keep the best checkpoint of a trial instead of the last: a line per variant with
+def _stopping_table(comparison: Comparison, dataset: str) -> Table:
+    """The gain of selecting the best checkpoint of a trial instead of the last: a line per variant with
     trials that did not fail."""
     rows = []
     for variant in comparison.variants:
@@ -165,17 +155,17 @@ def stopping_table(comparison: Comparison, dataset: str) -> Table:
         ].dropna(subset=["fid", "fid_best"])
         if len(mine):
             last, lowest = mine["fid"].to_numpy(float), mine["fid_best"].to_numpy(float)
-            ratio, kept = float(np.median(last / lowest)), float((last == lowest).mean())
+            ratio, best_is_last = float(np.median(last / lowest)), float((last == lowest).mean())
             cells = [
                 Cell(fid_text(float(np.median(last))), value=float(np.median(last))),
                 Cell(fid_text(float(np.median(lowest))), value=float(np.median(lowest))),
                 Cell(f"{ratio:.2f}", value=ratio),
-                Cell(f"{100 * kept:.0f}", value=kept),
+                Cell(f"{100 * best_is_last:.0f}", value=best_is_last),
                 Cell(str(len(mine)), value=len(mine)),
             ]
-            trials = draws(dataset=dataset, variant=variant, outcome=("ok", "collapsed"))
+            trials = draws(dataset=dataset, variant=variant, outcome=TRAINED_TO_END)
             rows.append((Cell(comparison.label(variant), variant=variant), *linked(cells, trials)))
-    return Table(STOPPING, tuple(rows))
+    return Table(_STOPPING_COLUMNS, tuple(rows))
 
 
 def _takeaway(comparison: Comparison, curves: pd.DataFrame) -> str:
@@ -192,9 +182,7 @@ def _takeaway(comparison: Comparison, curves: pd.DataFrame) -> str:
         name for name in comparison.variants if name in long and long[name].iloc[-1] <= long[name].min()
     ]
     if not improving:
-        return (
-            "No variant’s best trial has its lowest FID at the last evaluation; more steps are not missing."
-        )
+        return "No variant’s best trial has its lowest FID at the last evaluation; the steps suffice."
     return (
         f"The best trial of {comparison.labels(improving)} has its lowest FID at the last evaluation: a "
         f"longer training may lower it further ({len(improving)} of {len(long)} variants)."

@@ -17,7 +17,7 @@ from gansweep.report.style.style import Look
 from gansweep.results.metrics import METRICS, Metric, Strips, in_strips
 from gansweep.results.row import FAILED, slug
 
-ABOVE, BELOW = -0.12, 0.26  # of a row: where its dots and its median lie
+_ABOVE, _BELOW = -0.12, 0.26  # of a row: where its dots and its median lie
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ POLYGONS = Group(
 )
 CONDITIONAL = Group(
     name="conditional",
-    question="Do samples obey their labels",
+    question="Do samples match their labels",
     at="fid",
-    caption="Intra-class FID is the mean over classes of the FID between samples asked for as a class and "
-    "its test images; few images a class raise it for everyone. Accuracy is the share of samples that a "
-    "classifier gives the label asked for. A trial counts with its evaluation of lowest FID.",
+    caption="Intra-class FID is the mean over classes of the FID between samples requested as a class and "
+    "its test images; few images of a class raise it for all variants. Accuracy is the share of samples that "
+    "a classifier gives the requested label. A trial counts with its evaluation of lowest FID.",
 )
 FURTHER = Group(
     name="further",
@@ -72,12 +72,12 @@ def plot_strip(
     for row, variant in enumerate(order):
         mine, look = points[points["variant"] == variant], looks[variant]
         dots = mine.loc[~mine["failed"] & ~mine["is_best"], name].to_numpy(float)
-        heights = row + ABOVE + 0.34 * style.scatter_offsets(len(dots))
+        heights = row + _ABOVE + 0.34 * style.scatter_offsets(len(dots))
         ax.plot(dots, heights, "o", color=look.color, markersize=2.2, alpha=0.6, markeredgewidth=0)
         best = mine.loc[mine["is_best"] & ~mine["failed"], name]
-        ax.plot(best, [row + ABOVE] * len(best), linestyle="", zorder=7, clip_on=False, **look.marker(5))
+        ax.plot(best, [row + _ABOVE] * len(best), linestyle="", zorder=7, clip_on=False, **look.marker(5))
         if len(mine):
-            _draw_quartiles(ax, row + BELOW, mine[name].to_numpy(float))
+            _draw_quartiles(ax, row + _BELOW, mine[name].to_numpy(float))
     ax.set_yticks(range(len(order)), [looks[variant].label for variant in order])
     ax.set_ylim(len(order) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
@@ -153,7 +153,9 @@ def order_of(points: pd.DataFrame, name: str) -> list[str]:
     return sorted(keys, key=keys.__getitem__)
 
 
-def strips_figure(points: pd.DataFrame, names: list[str], order: list[str], looks: dict[str, Look]) -> Figure:
+def _strips_figure(
+    points: pd.DataFrame, names: list[str], order: list[str], looks: dict[str, Look]
+) -> Figure:
     """A panel for each metric, the rows in common."""
     figure = style.new_figure(0.75 + 0.27 * len(order), min(style.WIDTH, 1.4 + 1.9 * len(names)))
     axes = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
@@ -172,7 +174,7 @@ def strips_plot(comparison: Comparison, dataset: str, group: Group) -> Plot | No
         return None
     order = order_of(points, names[0])
     with style.house_style():
-        figure = strips_figure(points, names, order, style.looks(comparison.manifest))
+        figure = _strips_figure(points, names, order, style.looks(comparison.manifest))
     label = comparison.dataset_label(dataset)
     return Plot(
         name=f"{group.name}-{slug(dataset)}",
@@ -211,7 +213,7 @@ def takeaway(comparison: Comparison, points: pd.DataFrame, names: list[str]) -> 
         return text
     wins: dict[tuple[str, ...], list[str]] = {}
     for name in names:
-        wins.setdefault(leaders(points, name), []).append(METRICS[name].label)
+        wins.setdefault(_leaders(points, name), []).append(METRICS[name].label)
     parts = [
         f"{comparison.labels(variants)} {'have' if len(variants) > 1 else 'has'} the best {listing(won)}"
         for variants, won in wins.items()
@@ -219,7 +221,7 @@ def takeaway(comparison: Comparison, points: pd.DataFrame, names: list[str]) -> 
     return f"{text} In the median over trials {', '.join(parts)}."
 
 
-def leaders(points: pd.DataFrame, name: str) -> tuple[str, ...]:
+def _leaders(points: pd.DataFrame, name: str) -> tuple[str, ...]:
     """The variants that share the best median of a metric."""
     higher = METRICS[name].higher
     medians = {str(v): median(mine[name], higher).value for v, mine in points.groupby("variant")}

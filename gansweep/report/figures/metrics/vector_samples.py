@@ -19,17 +19,17 @@ from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 
-SHOWN = 500  # samples of each trial
-KINDS = 3  # best, median and worst
-ACROSS = 2  # variants beside each other
-BINS = 40
+_MAX_SAMPLES = 500  # samples of each trial
+_N_KINDS = 3  # best, median and worst
+_N_COLUMNS = 2  # variants beside each other
+_N_BINS = 40
 
-Points = NDArray[np.float32]
+_Points = NDArray[np.float32]
 
 
 def vectors_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """The samples shown, one line each: variant ("" for real ones), kind, trial_id, fid, x0, and x1 in two
-    dimensions; empty where the data are no vectors of one or two dimensions."""
+    dimensions; empty unless the data are vectors of one or two dimensions."""
     real_file = comparison.folder / "samples" / f"real-{slug(dataset)}.npy"
     if not real_file.is_file() or not is_readable(real_file):
         return pd.DataFrame()
@@ -40,16 +40,16 @@ def vectors_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     for variant in comparison.ranked(dataset):
         for kind, trial in chosen(comparison, dataset, variant).items():
             points = _read(comparison.folder / trial["sample_path"])
-            parts.append(_lines(points, variant, kind, trial["trial_id"], last_fid(comparison, trial)))
+            parts.append(_lines(points, variant, kind, trial["trial_id"], last_fid(trial)))
     return pd.concat(parts, ignore_index=True)
 
 
-def _read(path: Path) -> Points:
-    points: Points = np.load(path, allow_pickle=False)
-    return points[:SHOWN]
+def _read(path: Path) -> _Points:
+    points: _Points = np.load(path, allow_pickle=False)
+    return points[:_MAX_SAMPLES]
 
 
-def _lines(points: Points, variant: str, kind: str, trial_id: str, fid: float) -> pd.DataFrame:
+def _lines(points: _Points, variant: str, kind: str, trial_id: str, fid: float) -> pd.DataFrame:
     names: dict[str, Any] = {"variant": variant, "kind": kind, "trial_id": trial_id, "fid": fid}
     coordinates = {f"x{axis}": column.astype(float).round(4) for axis, column in enumerate(points.T)}
     return pd.DataFrame(names | coordinates)
@@ -64,7 +64,7 @@ def plot_vectors(real: pd.DataFrame, samples: pd.DataFrame, look: Look, ax: Axes
         ax.set_ylim(*_limits(real["x1"]))
         ax.set_box_aspect(1)
     else:
-        edges = np.linspace(*_limits(real["x0"]), BINS + 1)
+        edges = np.linspace(*_limits(real["x0"]), _N_BINS + 1)
         ax.stairs(_density(real["x0"], edges), edges, color=style.FAINT, fill=True)
         ax.stairs(_density(samples["x0"], edges), edges, color=look.color, linewidth=1.3)
     ax.set_xlim(*_limits(real["x0"]))
@@ -94,18 +94,18 @@ def _limits(values: pd.Series) -> tuple[float, float]:
     return float(values.min() - room), float(values.max() + room)
 
 
-def vectors_figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
+def _vectors_figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
     """Best, median and worst trial of each variant side by side, two variants in a row."""
     looks, real = style.looks(comparison.manifest), data[data["variant"] == ""]
     order = [str(name) for name in data["variant"].unique() if name]
-    across = min(ACROSS, len(order))
-    rows = math.ceil(len(order) / ACROSS)
-    figure = style.new_figure((1.33 if "x1" in data else 1.1) * rows, style.WIDTH * across / ACROSS)
+    across = min(_N_COLUMNS, len(order))
+    rows = math.ceil(len(order) / _N_COLUMNS)
+    figure = style.new_figure((1.33 if "x1" in data else 1.1) * rows, style.WIDTH * across / _N_COLUMNS)
     for row, subfigures in enumerate(figure.subfigures(rows, across, squeeze=False)):
         for column, subfigure in enumerate(subfigures):
             if row * across + column < len(order):
                 look = looks[variant := order[row * across + column]]
-                axes = subfigure.subplots(1, KINDS)
+                axes = subfigure.subplots(1, _N_KINDS)
                 _draw_kinds(list(axes), real, data[data["variant"] == variant], look)
     return figure
 
@@ -125,16 +125,17 @@ def vectors_plot(comparison: Comparison, dataset: str) -> Plot | None:
     if data.empty or not data["variant"].any():
         return None
     with style.house_style():
-        figure = vectors_figure(comparison, data)
+        figure = _vectors_figure(comparison, data)
     label = comparison.dataset_label(dataset)
     n_trials = data.loc[data["variant"] != "", "trial_id"].nunique()
     return Plot(
         name=f"samples-{slug(dataset)}",
         question=f"What do the samples look like on {label}?",
-        takeaway=f"Real samples in grey, those of {n_trials} trials in the colours of their variants.",
-        caption=f"Uncurated: the first {SHOWN} samples of the last evaluation of each variant’s best, median "
-        "and worst trial that has samples, by its lowest FID; the FID given is that of the samples. All "
-        f"trials are given the same latents. What lies outside the range of {SHOWN} real samples is cut off.",
+        takeaway=f"Real samples in grey, samples of {n_trials} trials in the colours of their variants.",
+        caption=f"Uncurated: the first {_MAX_SAMPLES} samples of the last evaluation of each variant’s best, "
+        "median and worst trial with samples, ranked by the lowest FID; the FID printed is that of the "
+        "samples. All trials get the same latents. Samples outside the range of "
+        f"{_MAX_SAMPLES} real samples are cut off.",
         alt=f"Small charts of samples on {label}, three for each variant, over real samples.",
         figure=figure,
         data=data,

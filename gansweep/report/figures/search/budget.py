@@ -16,12 +16,13 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot
 from gansweep.report.statistics import Scores
 from gansweep.report.style import labels, style
+from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
-COLOURED = 8  # with more variants than this, only the best are in colour
-HIGHLIGHTED = 5
-BANDED = 3  # more bands than this merge into one haze
-MARKED = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_MAX_COLOURED = 8  # with more variants than this, only the best are in colour
+_N_HIGHLIGHTED = 5
+MAX_BANDS = 3  # more bands than this merge into one haze
+MARKED_BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def budget_data(comparison: Comparison) -> pd.DataFrame:
@@ -42,7 +43,7 @@ def budget_data(comparison: Comparison) -> pd.DataFrame:
 
 def budgets(n: int) -> list[float]:
     """1, 2, ... 50 trials, then some 60 up to n, and the largest budget with an interval, its band's end."""
-    whole = {*range(1, min(n, 50) + 1), *(k for k in MARKED if k <= n)}
+    whole = {*range(1, min(n, 50) + 1), *(k for k in MARKED_BUDGETS if k <= n)}
     beyond = [float(k) for k in np.geomspace(50, max(50, n), 60).round() if k <= n]
     k_max = (1 - 1e-9) * statistics.largest_budget(n)  # just inside: at the bound itself rounding decides
     return sorted({*map(float, whole), *beyond, *([k_max] if k_max > 1 else [])})
@@ -60,12 +61,12 @@ def _point(scores: Scores, k: float, cap: float) -> dict[str, float]:
 
 
 def thinning(curves: pd.DataFrame) -> str:
-    """What a caption adds where `budgets` leaves some out."""
+    """Returns a sentence for the caption if `budgets` omits some budgets."""
     return " Of the budgets above 50 some 60 are drawn." if curves["k"].max() > 110 else ""
 
 
 def plot_budget(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
-    """Draw the curves of one data set: coloured those of `looks`, grey the other variants."""
+    """Draw the curves of one data set: the variants of `looks` in colour, the others in grey."""
     ax = ax or style.new_figure(3.1, 4.5).subplots()
     low, high = limits(curves)
     style.log_axis(ax.yaxis, low, high)
@@ -78,7 +79,7 @@ def plot_budget(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = 
         if look is None:
             ax.plot(curve["k"], curve["median"], color=style.FAINT, linewidth=0.8, zorder=1)
             continue
-        _draw_curve(ax, curve, look, high, banded=str(variant) in list(looks)[:BANDED])
+        _draw_curve(ax, curve, look, high, banded=str(variant) in list(looks)[:MAX_BANDS])
         last = curve[np.isfinite(curve["median"])].tail(1)
         ends += [(look, float(last["k"].iloc[0]), float(last["median"].iloc[0]))] if len(last) else []
     _mark_end_of_intervals(ax, curves)
@@ -95,7 +96,7 @@ def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look, top: float, banded: b
     )
     ax.plot(bounded["k"], bounded["median"], color=look.color, linewidth=1.7, zorder=4)
     ax.plot(beyond["k"], beyond["median"], color=look.color, linewidth=0.9, zorder=3)
-    marked = curve[curve["k"].isin(MARKED)]
+    marked = curve[curve["k"].isin(MARKED_BUDGETS)]
     ax.plot(marked["k"], marked["median"], linestyle="", zorder=5, **look.marker(3.8))
 
 
@@ -126,14 +127,11 @@ def _mark_end_of_intervals(ax: Axes, curves: pd.DataFrame) -> None:
     )
 
 
-def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
+def _budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
     """One panel per data set."""
     shown = [dataset for dataset in comparison.datasets if comparison.started(dataset)]
-    columns = min(2, len(shown))
-    rows = math.ceil(len(shown) / columns)
-    figure = style.new_figure(3.1 * rows, style.WIDTH if columns == 2 else 4.6)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for ax, dataset in zip(axes, shown, strict=False):
+    panels = large_panels(len(shown), height=3.1)
+    for ax, dataset in zip(panels.axes, shown, strict=True):
         here = curves[curves["dataset"] == dataset]
         plot_budget(here, highlighted(comparison, comparison.ranked(dataset)), ax)
         sizes = sorted({len(scores) for scores in comparison.started(dataset).values()})
@@ -142,15 +140,13 @@ def budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
         )
         ax.set_xlabel(f"budget k: {comparison.unit}s tried (log)")
         ax.set_ylabel("median best FID\n(log; lower is better)")
-    for ax in axes[len(shown) :]:
-        ax.set_axis_off()
-    return figure
+    return panels.figure
 
 
 def highlighted(comparison: Comparison, ranking: list[str]) -> dict[str, Look]:
     """The looks of the variants to colour, the first of a ranking first."""
     looks = style.looks(comparison.manifest)
-    n_coloured = COLOURED if len(looks) <= COLOURED else HIGHLIGHTED
+    n_coloured = _MAX_COLOURED if len(looks) <= _MAX_COLOURED else _N_HIGHLIGHTED
     return {variant: looks[variant] for variant in ranking[:n_coloured]}
 
 
@@ -159,7 +155,7 @@ def budget_plot(comparison: Comparison) -> Plot:
     curves = budget_data(comparison)
     drawn = comparison.is_random_search and not curves.empty and int(curves["n"].max()) > 1
     with style.house_style():
-        figure = budget_figure(comparison, curves) if drawn else None
+        figure = _budget_figure(comparison, curves) if drawn else None
     return Plot(
         name="budget",
         question="What does tuning effort buy?",
@@ -167,7 +163,7 @@ def budget_plot(comparison: Comparison) -> Plot:
         if drawn
         else refusal(comparison, f"two finished {comparison.unit}s of a variant, besides the default"),
         caption=f"Median of the lowest FID among k random {comparison.unit}s; a failed one counts as worse "
-        f"than any FID. Bands: exact 95 % intervals of the best {BANDED} (those of all are in the plotted "
+        f"than any FID. Bands: exact 95 % intervals of the best {MAX_BANDS} (the others are in the plotted "
         "data), drawn up to k = N/5.3; beyond it the line is thin, "
         "because N trials cannot bound it from below. The default configuration is left out. The plotted "
         "data also hold the unbiased mean, with failures counted as the FID of an untrained generator."
@@ -180,7 +176,7 @@ def budget_plot(comparison: Comparison) -> Plot:
 
 
 def refusal(comparison: Comparison, needed: str) -> str:
-    """Why nothing can be said about the best of k: dependent trials, or too few of them."""
+    """Returns the reason for no curve: dependent trials, or too few trials."""
     if comparison.is_random_search:
         return f"No curve: it takes {needed}."
     return (

@@ -20,12 +20,12 @@ from gansweep.report.figures.base import Plot
 from gansweep.report.figures.search.budget import budgets, limits, refusal, thinning
 from gansweep.report.metrics import metric_interval, metric_text
 from gansweep.report.style import style
+from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 
-COLUMNS = 4
-LUCK = 0.1  # a search is luckier than all but this share, or unluckier
-DASHED, DOTTED = (0, (4, 1.6)), (0, (1, 1.3))
+_LUCK_SHARE = 0.1  # of searches that are luckier than the band, and of searches that are unluckier
+_DASHED, _DOTTED = (0, (4, 1.6)), (0, (1, 1.3))
 
 
 def budget_each_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def budget_each_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
         for k in budgets(len(scores)):
             if k > statistics.largest_budget(len(scores)):
                 break
-            median, luck = statistics.median_best(scores, k), statistics.luck_band(scores, k, LUCK)
+            median, luck = statistics.median_best(scores, k), statistics.luck_band(scores, k, _LUCK_SHARE)
             lines.append(
                 {"variant": variant, "n": len(scores), "k": k, "median": median.value}
                 | {"low": median.low, "high": median.high, "luck_low": luck[0], "luck_high": luck[1]}
@@ -60,7 +60,7 @@ def plot_budget_each(
         curve["k"], curve["low"], curve["high"].clip(upper=above), color=look.color, alpha=0.2, linewidth=0
     )
     for name in ("luck_low", "luck_high"):
-        ax.plot(curve["k"], curve[name].clip(upper=above), color=look.color, linewidth=0.8, linestyle=DASHED)
+        ax.plot(curve["k"], curve[name].clip(upper=above), color=look.color, linewidth=0.8, linestyle=_DASHED)
     marked: dict[str, Any] = look.marker(3.5) if len(curve) == 1 else {}
     ax.plot(
         curve["k"], curve["median"].clip(upper=above), color=look.color, linewidth=1.7, zorder=4, **marked
@@ -68,38 +68,28 @@ def plot_budget_each(
     if not np.isfinite(curve["median"]).any():
         ax.text(0.5, 0.5, "most searches\nfail", transform=ax.transAxes, color=style.MUTE, ha="center")
     mean = curve.dropna(subset=["mean"])
-    ax.plot(mean["k"], mean["mean"], color=style.INK, linewidth=1.1, linestyle=DOTTED, zorder=5)
+    ax.plot(mean["k"], mean["mean"], color=style.INK, linewidth=1.1, linestyle=_DOTTED, zorder=5)
     ax.set_title(look.label, fontsize=8, pad=3)
     ax.grid(True, axis="y")
     return ax
 
 
-def budget_each_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
+def _budget_each_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
     """A panel per variant in the order of the ranking, all with the same axes."""
     order = [name for name in comparison.ranked(dataset) if (curves["variant"] == name).any()]
-    looks, columns = style.looks(comparison.manifest), min(COLUMNS, len(order))
-    rows = math.ceil(len(order) / columns)
-    width = style.WIDTH if columns > 2 else 2.3 * columns + 1.2
-    figure = style.new_figure((0.75 if columns > 2 else 1.1) + 1.4 * rows, width)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    looks, is_narrow = style.looks(comparison.manifest), len(order) <= 2  # the legend has more lines then
+    panels = small_panels(len(order), height=1.4, margin=1.1 if is_narrow else 0.75, narrow_margin=1.2)
     low, high = limits(curves.assign(low=curves["luck_low"]))
-    style.log_axis(axes[0, 0].yaxis, low, high, most=6)
-    style.log_axis(axes[0, 0].xaxis, 0.95, max(1.6, 1.05 * float(curves["k"].max())), most=5)
+    style.log_axis(panels.axes[0].yaxis, low, high, most=6)
+    style.log_axis(panels.axes[0].xaxis, 0.95, max(1.6, 1.05 * float(curves["k"].max())), most=5)
     leader = curves[curves["variant"] == order[0]]
-    for index, ax in enumerate(axes.flat):
-        if index >= len(order):
-            ax.set_axis_off()
-            continue
-        other = leader if index else leader.iloc[:0]
-        plot_budget_each(curves[curves["variant"] == order[index]], other, looks[order[index]], high, ax)
-        ax.tick_params(labelbottom=index + columns >= len(order))
-        if index % columns == 0:
-            ax.set_ylabel("best FID (log)")
-        if index + columns >= len(order):
-            ax.set_xlabel("budget k (log)")
+    for ax, variant in zip(panels.axes, order, strict=True):
+        other = leader.iloc[:0] if variant == order[0] else leader
+        plot_budget_each(curves[curves["variant"] == variant], other, looks[variant], high, ax)
+    panels.label("budget k (log)", "best FID (log)")
     cap = metric_text("fid", comparison.manifest.collapse_above[dataset])
-    _add_legend(figure, looks[order[0]].label if len(order) > 1 else "", cap, columns)
-    return figure
+    _add_legend(panels.figure, looks[order[0]].label if len(order) > 1 else "", cap, panels.n_columns)
+    return panels.figure
 
 
 def _add_legend(figure: Figure, leader: str, cap: str, columns: int) -> None:
@@ -110,10 +100,10 @@ def _add_legend(figure: Figure, leader: str, cap: str, columns: int) -> None:
             "what one search of k trials may find: 10 % and 90 %",
             color=style.MUTE,
             linewidth=0.8,
-            linestyle=DASHED,
+            linestyle=_DASHED,
         ),
         style.legend_entry(
-            f"mean best of k, FID capped at {cap}", color=style.INK, linewidth=1.1, linestyle=DOTTED
+            f"mean best of k, FID capped at {cap}", color=style.INK, linewidth=1.1, linestyle=_DOTTED
         ),
     ]
     if leader:
@@ -128,15 +118,15 @@ def budget_each_plot(comparison: Comparison, dataset: str) -> Plot:
     curves = budget_each_data(comparison, dataset)
     drawn = comparison.is_random_search and not curves.empty
     with style.house_style():
-        figure = budget_each_figure(comparison, dataset, curves) if drawn else None
+        figure = _budget_each_figure(comparison, dataset, curves) if drawn else None
     label, cap = comparison.dataset_label(dataset), comparison.manifest.collapse_above[dataset]
     return Plot(
         name=f"budget-each-{slug(dataset)}",
         question=f"How sure is the budget curve on {label}, and how much is luck?",
         takeaway=_takeaway(comparison, dataset) if drawn else refusal(comparison, _needed(comparison, label)),
         caption="Filled band: the exact 95 % interval of the median best of k, the uncertainty of the curve; "
-        "more trials make it narrower. Dashed: between these two lines lies what 8 of 10 searches of k "
-        f"{comparison.unit}s find, estimated from all trials; more trials do not bring them together, a "
+        "more trials make it narrower. Dashed: these lines enclose the best FID of 8 of 10 searches of k "
+        f"{comparison.unit}s, estimated from all trials; more trials do not bring them together, a "
         f"larger k does. Dotted: the unbiased mean, failures and FIDs above {metric_text('fid', cap)} "
         "counting as that, the FID of an untrained generator. Each curve ends at its largest k with a "
         f"bounded interval, N/5.3 of {_sizes(curves)} {comparison.unit}s.{thinning(curves)}",
@@ -159,10 +149,10 @@ def _sizes(curves: pd.DataFrame) -> str:
 
 
 def _takeaway(comparison: Comparison, dataset: str) -> str:
-    """The luck of the leader's search at the common budget, and whom it may hide."""
+    """The luck of the leader's search at the common budget, and the variants that may be better."""
     ranking, k = comparison.ranked(dataset), comparison.budget(dataset)
     first, text = ranking[0], partial(metric_text, "fid")
-    low, high = statistics.luck_band(comparison.scores[dataset, first], k, LUCK)
+    low, high = statistics.luck_band(comparison.scores[dataset, first], k, _LUCK_SHARE)
     what = f"A search of {k} {comparison.unit}s" if k > 1 else f"A single {comparison.unit}"
     if math.isinf(low):
         return f"{what} of {comparison.label(first)}, the leader, fails in 9 of 10 cases or more."

@@ -16,11 +16,12 @@ from matplotlib.patches import Patch
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import DEFAULT_MARKER, Plot
-from gansweep.report.figures.search.failures import BAD, plot_failures
+from gansweep.report.figures.search.failures import FAILURE_LOOKS, plot_failures
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
+from gansweep.results.row import Outcome
 
-ABOVE, BELOW = -0.13, 0.27  # of a row: where its dots and its interval lie
+_ABOVE, _BELOW = -0.13, 0.27  # of a row: where its dots and its interval lie
 
 
 def distribution_data(comparison: Comparison) -> pd.DataFrame:
@@ -59,9 +60,9 @@ def _draw_row(ax: Axes, row: int, points: pd.DataFrame, look: Look, gutter: floa
     scores = points.loc[~points["is_default"], "score"].to_numpy(float)
     if len(scores):
         finite = scores[np.isfinite(scores)]
-        heights = row + ABOVE + 0.34 * style.scatter_offsets(len(finite))
+        heights = row + _ABOVE + 0.34 * style.scatter_offsets(len(finite))
         ax.plot(finite, heights, "o", color=look.color, markersize=2.2, alpha=0.6, markeredgewidth=0)
-        _draw_quartiles(ax, row + BELOW, np.sort(scores), gutter)
+        _draw_quartiles(ax, row + _BELOW, np.sort(scores), gutter)
     else:
         ax.text(
             0.02,
@@ -74,10 +75,10 @@ def _draw_row(ax: Axes, row: int, points: pd.DataFrame, look: Look, gutter: floa
         )
     if len(scores) and np.isfinite(scores.min()):
         edges: dict[str, Any] = {"markeredgecolor": style.INK, "markeredgewidth": 0.5}
-        ax.plot(scores.min(), row + ABOVE, "<", color=look.color, markersize=4.4, zorder=7, **edges)
+        ax.plot(scores.min(), row + _ABOVE, "<", color=look.color, markersize=4.4, zorder=7, **edges)
     for score in points.loc[points["is_default"], "score"]:
         x = score if math.isfinite(score) else gutter
-        ax.plot(x, row + ABOVE, **DEFAULT_MARKER, zorder=8)
+        ax.plot(x, row + _ABOVE, **DEFAULT_MARKER, zorder=8)
 
 
 def _draw_quartiles(ax: Axes, y: float, scores: statistics.Scores, gutter: float) -> None:
@@ -99,7 +100,7 @@ def _draw_quartiles(ax: Axes, y: float, scores: statistics.Scores, gutter: float
     ax.plot(middle, y, "|", color=style.INK, markersize=6.5, markeredgewidth=2, zorder=6)
 
 
-def distribution_figure(comparison: Comparison, points: pd.DataFrame) -> Figure:
+def _distribution_figure(comparison: Comparison, points: pd.DataFrame) -> Figure:
     """Two panels per data set, two data sets side by side; the rows have one order for all."""
     order = overall_order(comparison)
     looks = style.looks(comparison.manifest)
@@ -145,7 +146,10 @@ def _add_legend(figure: Figure, columns: int) -> None:
             "best", marker="<", markersize=4.5, markeredgecolor=style.INK, markeredgewidth=0.5, **dot
         ),
         style.legend_entry("default", **DEFAULT_MARKER),
-        *[Patch(label=name, edgecolor=style.DIVERGED, linewidth=0.5, **look) for name, look in BAD.items()],
+        *[
+            Patch(label=name, edgecolor=style.DIVERGED, linewidth=0.5, **look)
+            for name, look in FAILURE_LOOKS.items()
+        ],
     ]
     figure.legend(
         handles=entries,
@@ -162,7 +166,7 @@ def distribution_plot(comparison: Comparison) -> Plot:
     """The distribution of FID over all configurations of a study."""
     points = distribution_data(comparison)
     with style.house_style():
-        figure = distribution_figure(comparison, points) if len(points) else None
+        figure = _distribution_figure(comparison, points) if len(points) else None
     return Plot(
         name="distribution",
         question="How sensitive is each variant to its hyperparameters?",
@@ -185,7 +189,7 @@ def _sentence(comparison: Comparison, dataset: str) -> str:
     here = comparison.finished[comparison.finished["dataset"] == dataset]
     if here.empty:
         return f"{comparison.dataset_label(dataset)}: no trial has finished."
-    bad = (here["outcome"] != "ok").groupby(here["variant"]).mean().sort_values(kind="stable")
+    bad = (here["outcome"] != Outcome.OK).groupby(here["variant"]).mean().sort_values(kind="stable")
     worst, least = str(bad.index[-1]), [str(variant) for variant in bad.index[bad == bad.iloc[0]]]
     if len(bad) == 1:
         text = f"{100 * bad.iloc[0]:.0f} % of the trials of {comparison.label(worst)} are bad"

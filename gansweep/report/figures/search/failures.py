@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from gansweep.report.style import style
 from gansweep.results.row import Outcome
 
-BAD: dict[str, dict[str, Any]] = {
+FAILURE_LOOKS: dict[str, dict[str, Any]] = {
     "diverged": {"facecolor": style.DIVERGED},
     "collapsed": {"facecolor": style.COLLAPSED},
     "crashed or timed out": {"facecolor": style.PAPER, "hatch": "/////"},
@@ -24,7 +24,7 @@ def plot_failures(points: pd.DataFrame, order: list[str], ax: Axes | None = None
         if outcomes.empty:
             continue
         left = 0.0
-        for share, look in zip(_bad_shares(outcomes), BAD.values(), strict=True):
+        for share, look in zip(_bad_shares(outcomes), FAILURE_LOOKS.values(), strict=True):
             ax.barh(
                 row,
                 share,

@@ -1,4 +1,4 @@
-"""What successive halving has done: which trials went on, and what was saved."""
+"""The effect of successive halving: which trials continued, and the steps that it saved."""
 
 import math
 
@@ -9,13 +9,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table, draws, linked, where
+from gansweep.report.figures.base import TRAINED_TO_END, Cell, Plot, Table, draws, linked, where
 from gansweep.report.style import style
+from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text
-from gansweep.results.row import FAILED, Outcome, slug
-
-COLUMNS = 4
+from gansweep.results.row import FAILED, Outcome, Phase, slug
 
 
 def halving_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -27,15 +26,15 @@ def halving_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     return found[["variant", "trial_id", "step", "fid", "outcome"]]
 
 
-def plot_courses(courses: pd.DataFrame, look: Look, ax: Axes | None = None) -> Axes:
-    """Draw the FIDs of each trial of one variant: grey those that were pruned or failed."""
+def plot_trials(measured: pd.DataFrame, look: Look, ax: Axes | None = None) -> Axes:
+    """Draw the FIDs of each trial of one variant: pruned or failed trials in grey."""
     ax = ax or style.new_figure(2.0, 2.4).subplots()
-    dropped = courses["outcome"].isin([Outcome.PRUNED, *FAILED])
+    dropped = measured["outcome"].isin([Outcome.PRUNED, *FAILED])
     for mine, colour, width in (
-        (courses[dropped], style.COLLAPSED, 0.6),
-        (courses[~dropped], look.color, 1.2),
+        (measured[dropped], style.COLLAPSED, 0.6),
+        (measured[~dropped], look.color, 1.2),
     ):
-        lines = [course[["step", "fid"]].to_numpy(float) for _, course in mine.groupby("trial_id")]
+        lines = [trial[["step", "fid"]].to_numpy(float) for _, trial in mine.groupby("trial_id")]
         ax.add_collection(LineCollection(lines, colors=colour, linewidths=width))
         ends = np.array([line[-1] for line in lines]).reshape(-1, 2)
         ax.plot(*ends.T, "o", color=colour, markersize=2.0)
@@ -44,54 +43,44 @@ def plot_courses(courses: pd.DataFrame, look: Look, ax: Axes | None = None) -> A
     return ax
 
 
-def halving_figure(comparison: Comparison, courses: pd.DataFrame) -> Figure:
+def _halving_figure(comparison: Comparison, measured: pd.DataFrame) -> Figure:
     """A panel per variant, all with the same axes."""
-    order = [name for name in comparison.variants if (courses["variant"] == name).any()]
-    columns = min(COLUMNS, len(order))
-    rows = math.ceil(len(order) / columns)
-    figure = style.new_figure(0.6 + 1.5 * rows, style.WIDTH if columns > 2 else 2.3 * columns + 1.2)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    low, high = np.quantile(courses["fid"], (0, 0.98))
-    style.log_axis(axes[0, 0].yaxis, 0.85 * float(low), 1.2 * float(high), most=6)
+    order = [name for name in comparison.variants if (measured["variant"] == name).any()]
+    panels = small_panels(len(order), height=1.5, margin=0.6, narrow_margin=1.2)
+    low, high = np.quantile(measured["fid"], (0, 0.98))
+    style.log_axis(panels.axes[0].yaxis, 0.85 * float(low), 1.2 * float(high), most=6)
     looks = style.looks(comparison.manifest)
-    for index, ax in enumerate(axes.flat):
-        if index >= len(order):
-            ax.set_axis_off()
-            continue
-        plot_courses(courses[courses["variant"] == order[index]], looks[order[index]], ax)
-        if index % columns == 0:
-            ax.set_ylabel("FID (log)")
-        if index + columns >= len(order):
-            ax.set_xlabel("steps of D")
-            ax.tick_params(labelbottom=True)
-    return figure
+    for ax, variant in zip(panels.axes, order, strict=True):
+        plot_trials(measured[measured["variant"] == variant], looks[variant], ax)
+    panels.label("steps of D", "FID (log)")
+    return panels.figure
 
 
 def halving_plot(comparison: Comparison, dataset: str) -> Plot | None:
     """The trials of a search that prunes; None where none has finished."""
-    courses = halving_data(comparison, dataset)
-    if courses.empty:
+    measured = halving_data(comparison, dataset)
+    if measured.empty:
         return None
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = halving_figure(comparison, courses)
+        figure = _halving_figure(comparison, measured)
     return Plot(
         name=f"halving-{slug(dataset)}",
         question=f"Which trials were pruned on {label}, and what does it save?",
         takeaway=_takeaway(comparison, dataset),
         caption=f"FID of each trial of the search at its evaluations, without the defaults; a dot ends it. "
-        f"Coloured: those that went on to the end; grey: those that were pruned or failed. Within a "
+        f"Coloured: trials that continued to the end; grey: trials that were pruned or failed. Within a "
         f"{'bracket' if comparison.unit == 'bracket' else 'bracket of a group'} "
-        "the trials of lowest FID so far go on. What the others would have come to is not known: the lines "
-        "to the right are of chosen trials and do not show how a random configuration learns.",
+        "the trials of lowest FID so far continue. The final FIDs of the others are unknown: the lines "
+        "to the right show chosen trials and not how a random configuration learns.",
         alt=f"Line charts, one panel per variant: FID on {label} against training step, a line per trial.",
         figure=figure,
-        data=courses,
-        table=halving_table(comparison, dataset),
+        data=measured,
+        table=_halving_table(comparison, dataset),
     )
 
 
-def halving_table(comparison: Comparison, dataset: str) -> Table:
+def _halving_table(comparison: Comparison, dataset: str) -> Table:
     """A line per variant: how its trials ended, what they cost, and the best FID."""
     columns = ("Variant", "Trials", "Pruned", "Failed", "To the end", "Steps of D", "Of all, %", "Best FID")
     rows = []
@@ -103,9 +92,9 @@ def halving_table(comparison: Comparison, dataset: str) -> Table:
         n_pruned = int((mine["outcome"] == Outcome.PRUNED).sum())
         n_failed = int(mine["outcome"].isin(FAILED).sum())
         share, best = _share(mine), float(mine["score"].min())
-        pruned = where(**cell, phase="search", outcome=Outcome.PRUNED)
-        failed = where(**cell, phase="search", is_default=False, outcome=FAILED)
-        whole = draws(**cell, outcome=("ok", "collapsed"))
+        pruned = where(**cell, phase=Phase.SEARCH, outcome=Outcome.PRUNED)
+        failed = where(**cell, phase=Phase.SEARCH, is_default=False, outcome=FAILED)
+        whole = draws(**cell, outcome=TRAINED_TO_END)
         cells = [
             Cell(str(len(mine)), value=len(mine)),
             Cell(str(n_pruned), value=n_pruned, trials=pruned),
@@ -132,7 +121,7 @@ def _share(trials: pd.DataFrame) -> float:
 def _takeaway(comparison: Comparison, dataset: str) -> str:
     here = comparison.finished[comparison.finished["dataset"] == dataset]
     n_pruned = int((here["outcome"] == Outcome.PRUNED).sum())
-    n_whole = int(here["outcome"].isin(["ok", "collapsed"]).sum())
+    n_whole = int(here["outcome"].isin(TRAINED_TO_END).sum())
     return (
         f"Of {len(here)} trials {n_pruned} were pruned and {n_whole} trained to their end, with "
         f"{100 * _share(here):.0f} % of the steps that all of them would have taken to their end."

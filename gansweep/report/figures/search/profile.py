@@ -16,17 +16,17 @@ from matplotlib.figure import Figure
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, draws, fresh_seeds, linked
-from gansweep.report.figures.search.budget import BANDED, highlighted
+from gansweep.report.figures.search.budget import MAX_BANDS, highlighted
 from gansweep.report.statistics import Scores
 from gansweep.report.style import labels, style
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
 
-CONFIGURATIONS, SEEDS = "configurations", "seeds"
-NAMES = {CONFIGURATIONS: "random configurations", SEEDS: "fresh seeds"}
-POINTS, WIDEST = 120, 30.0  # of a curve; the largest ratio that is drawn
-TABLED = (1.1, 1.5, 2.0)
-ANY = 1e9  # a ratio that every run reaches that has not failed
+_CONFIGURATIONS, _SEEDS = "configurations", "seeds"
+_NAMES = {_CONFIGURATIONS: "random configurations", _SEEDS: "fresh seeds"}
+_N_POINTS, _MAX_RATIO = 120, 30.0  # of a curve; the largest ratio that is drawn
+_TABLE_RATIOS = (1.1, 1.5, 2.0)
+_ANY_RATIO = 1e9  # a ratio that every run reaches that has not failed
 
 
 def profile_data(comparison: Comparison) -> pd.DataFrame:
@@ -38,11 +38,11 @@ def profile_data(comparison: Comparison) -> pd.DataFrame:
     lines = []
     for runs, groups in _groups(comparison).items():
         best = _best(comparison, runs)
-        ratios = np.unique([*np.geomspace(1, _widest(groups, best), POINTS), *TABLED, ANY])
+        ratios = np.unique([*np.geomspace(1, _widest(groups, best), _N_POINTS), *_TABLE_RATIOS, _ANY_RATIO])
         for variant, scores in groups.items():
             share, low, high = statistics.profile(scores, best, ratios)
             curve = {
-                "ratio": np.where(ratios < ANY, ratios, math.inf),
+                "ratio": np.where(ratios < _ANY_RATIO, ratios, math.inf),
                 "share": share,
                 "low": low,
                 "high": high,
@@ -58,7 +58,7 @@ def _groups(comparison: Comparison) -> dict[str, dict[str, dict[str, Scores]]]:
     search = {name: comparison.started(name) for name in comparison.datasets}
     confirmed = {name: comparison.confirmed_scores(name) for name in comparison.datasets}
     sample = comparison.is_random_search and not comparison.is_halved
-    kinds = {CONFIGURATIONS: search if sample else {}, SEEDS: confirmed}
+    kinds = {_CONFIGURATIONS: search if sample else {}, _SEEDS: confirmed}
     groups = {}
     for runs, by_dataset in kinds.items():
         there = {name: scores for name, scores in by_dataset.items() if scores}
@@ -72,7 +72,7 @@ def _groups(comparison: Comparison) -> dict[str, dict[str, dict[str, Scores]]]:
 def _best(comparison: Comparison, runs: str) -> dict[str, float]:
     """The lowest FID of any trial of any phase on each data set, of the kind that the runs are scored by."""
     trials = pd.concat([comparison.trials, comparison.reruns])
-    column = "score" if runs == CONFIGURATIONS else "reported"
+    column = "score" if runs == _CONFIGURATIONS else "reported"
     return {str(name): float(group[column].min()) for name, group in trials.groupby("dataset")}
 
 
@@ -80,11 +80,11 @@ def _widest(groups: dict[str, dict[str, Scores]], best: dict[str, float]) -> flo
     """The ratio that 19 of 20 runs reach that have not failed."""
     ratios = [scores / best[name] for mine in groups.values() for name, scores in mine.items()]
     finite = np.concatenate([values[np.isfinite(values)] for values in ratios])
-    return float(np.clip(np.quantile(finite, 0.95), 1.5, WIDEST))
+    return float(np.clip(np.quantile(finite, 0.95), 1.5, _MAX_RATIO))
 
 
 def plot_profile(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
-    """Draw the profiles of one kind of runs: coloured those of `looks`, with bands for the first three."""
+    """Draw the profiles of one kind of runs: variants of `looks` in colour, the first three with bands."""
     ax = ax or style.new_figure(3.1, 4.5).subplots()
     curves = curves[np.isfinite(curves["ratio"])]
     style.log_axis(ax.xaxis, 1.0, float(curves["ratio"].max()), most=6)
@@ -97,32 +97,32 @@ def plot_profile(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None =
         if look is None:
             ax.plot(ratio, share, color=style.FAINT, linewidth=0.8, zorder=1)
             continue
-        if str(variant) in list(looks)[:BANDED]:
+        if str(variant) in list(looks)[:MAX_BANDS]:
             ax.fill_between(
                 ratio, 100 * curve["low"], 100 * curve["high"], color=look.color, alpha=0.13, linewidth=0
             )
         ax.plot(ratio, share, color=look.color, linewidth=1.5, zorder=4, clip_on=False)
-        marked = slice(POINTS // 8, None, POINTS // 4)
+        marked = slice(_N_POINTS // 8, None, _N_POINTS // 4)
         ax.plot(ratio[marked], share[marked], linestyle="", zorder=5, clip_on=False, **look.marker(3.5))
         ends.append((look, float(ratio.iloc[-1]), float(share.iloc[-1])))
     labels.end_labels(ax, ends)
     return ax
 
 
-def profile_ranking(curves: pd.DataFrame) -> list[str]:
+def _profile_ranking(curves: pd.DataFrame) -> list[str]:
     """The variants of one kind of runs, the highest profile first (its mean over log ratios)."""
     heights = curves[np.isfinite(curves["ratio"])].groupby("variant")["share"].mean()
     return [str(name) for name in heights.sort_values(ascending=False, kind="stable").index]
 
 
-def profile_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
+def _profile_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
     """A panel for each kind of runs."""
     kinds = list(dict.fromkeys(curves["runs"]))
     figure = style.new_figure(3.0, style.WIDTH if len(kinds) > 1 else 4.6)
     for letter, ax, runs in zip("ab", figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=False):
         here = curves[curves["runs"] == runs]
-        plot_profile(here, highlighted(comparison, profile_ranking(here)), ax)
-        ax.set_title(f"({letter}) {NAMES[runs]}" if len(kinds) > 1 else NAMES[runs])
+        plot_profile(here, highlighted(comparison, _profile_ranking(here)), ax)
+        ax.set_title(f"({letter}) {_NAMES[runs]}" if len(kinds) > 1 else _NAMES[runs])
         ax.set_xlabel("τ: FID ÷ best FID known (log)")
         ax.set_ylabel("% of runs with FID\n≤ τ × best FID" if letter == "a" else "")
     return figure
@@ -132,16 +132,16 @@ def profile_plot(comparison: Comparison) -> Plot:
     """The profiles of a study; without a figure where no runs are independent draws."""
     curves = profile_data(comparison)
     with style.house_style():
-        figure = profile_figure(comparison, curves) if len(curves) else None
+        figure = _profile_figure(comparison, curves) if len(curves) else None
     return Plot(
         name="profile",
         question="What is the chance that a run is good enough?",
         takeaway=_takeaway(comparison, curves) if len(curves) else _refusal(comparison),
         caption="Share of runs whose FID is at most τ times the best FID known on their data set, of "
         f"{_sizes(curves)}; averaged over {len(comparison.datasets)} data set"
-        f"{'s' if len(comparison.datasets) > 1 else ''}. A failed run never arrives, so a curve ends at or "
-        "below its share of runs that did not fail, which the table holds. Bands: 95 % bootstrap intervals, "
-        f"resampled within data sets, of the {BANDED} highest; those of all are in the plotted data. "
+        f"{'s' if len(comparison.datasets) > 1 else ''}. A failed run never reaches it, so a curve ends at "
+        "or below its share of runs that did not fail, which the table holds. Bands: 95 % bootstrap "
+        f"intervals, resampled within data sets, of the {MAX_BANDS} highest; all intervals are in the plotted data. "
         "The table has Wilson’s interval where no run arrives, or all do.",
         alt="Line charts: share of runs within a factor of the best FID, against that factor, for "
         f"{comparison.labels(comparison.variants)}.",
@@ -155,23 +155,23 @@ def _sizes(curves: pd.DataFrame) -> str:
     parts = []
     for runs, here in curves.groupby("runs", sort=False):
         sizes = sorted(set(here["n"]))
-        parts.append(f"{range_text(sizes)} {NAMES[str(runs)]}")
+        parts.append(f"{range_text(sizes)} {_NAMES[str(runs)]}")
     return " and ".join(parts) + " a variant"
 
 
 def _table(comparison: Comparison, curves: pd.DataFrame) -> Table:
     """A line per variant and kind of runs: shares within some ratios, and that of runs that did not fail."""
-    columns = ["Variant", "Runs", *[f"within {100 * (r - 1):.0f} %, % [95 %]" for r in TABLED[:2]]]
+    columns = ["Variant", "Runs", *[f"within {100 * (r - 1):.0f} %, % [95 %]" for r in _TABLE_RATIOS[:2]]]
     columns += ["within a factor of 2, % [95 %]", "did not fail, % [95 %]", "n"]
     rows = []
     for runs, here in curves.groupby("runs", sort=False):
-        for variant in profile_ranking(here):
+        for variant in _profile_ranking(here):
             mine = here[here["variant"] == variant]
-            n, chosen = int(mine["n"].iloc[0]), mine[mine["ratio"].isin([*TABLED, math.inf])]
+            n, chosen = int(mine["n"].iloc[0]), mine[mine["ratio"].isin([*_TABLE_RATIOS, math.inf])]
             cells = [_share(point, n) for point in chosen[["share", "low", "high"]].to_numpy(float)]
             name = Cell(comparison.label(variant), variant=variant)
-            trials = (draws if runs == CONFIGURATIONS else fresh_seeds)(variant=variant)
-            rows.append((name, Cell(NAMES[str(runs)]), *linked([*cells, Cell(str(n), value=n)], trials)))
+            trials = (draws if runs == _CONFIGURATIONS else fresh_seeds)(variant=variant)
+            rows.append((name, Cell(_NAMES[str(runs)]), *linked([*cells, Cell(str(n), value=n)], trials)))
     return Table(tuple(columns), tuple(rows))
 
 
@@ -189,18 +189,18 @@ def _refusal(comparison: Comparison) -> str:
     sought = f"the sampler “{comparison.manifest.sampler}” seeks good configurations"
     if comparison.is_halved:
         sought = "the search prunes trials"
-    return f"No profile: {sought}, so its trials are no sample of them, and no winner ran on fresh seeds."
+    return f"No profile: {sought}, so its trials are not a sample of them, and no winner ran on fresh seeds."
 
 
 def _takeaway(comparison: Comparison, curves: pd.DataFrame) -> str:
     sentences = []
-    for runs, here in curves[curves["ratio"] == TABLED[-1]].groupby("runs", sort=False):
-        order = profile_ranking(curves[curves["runs"] == runs])
+    for runs, here in curves[curves["ratio"] == _TABLE_RATIOS[-1]].groupby("runs", sort=False):
+        order = _profile_ranking(curves[curves["runs"] == runs])
         shares = 100 * here.set_index("variant")["share"].loc[order]
         most, least = str(shares.idxmax()), str(shares.idxmin())
-        start = f"Of the {NAMES[str(runs)]} of {comparison.label(most)}, {shares[most]:.0f} %"
+        start = f"Of the {_NAMES[str(runs)]} of {comparison.label(most)}, {shares[most]:.0f} %"
         text = f"{start} come within a factor of 2 of the best FID known"
         if not math.isclose(shares[most], shares[least]):
-            text += f", of those of {comparison.label(least)} {shares[least]:.0f} %"
+            text += f", of {comparison.label(least)} {shares[least]:.0f} %"
         sentences.append(f"{text}.")
     return " ".join(sentences)

@@ -18,11 +18,12 @@ from gansweep.report.figures.search.budget import highlighted
 from gansweep.report.figures.search.distribution import overall_order
 from gansweep.report.metrics import metric_text
 from gansweep.report.style import style
+from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
-DRAWN = 600  # dots of a panel
-ENOUGH = 3  # configurations for a rank correlation
-REGRETS = ["moved_there", "regret_there", "moved_here", "regret_here"]
+_MAX_DOTS = 600  # dots of a panel
+_MIN_CONFIGURATIONS = 3  # configurations for a rank correlation
+_REGRETS = ["moved_there", "regret_there", "moved_here", "regret_here"]
 
 
 def transfer_data(comparison: Comparison) -> pd.DataFrame:
@@ -38,7 +39,7 @@ def transfer_data(comparison: Comparison) -> pd.DataFrame:
     return pd.concat(lines, ignore_index=True)[["first", "other", *key, "here", "there"]]
 
 
-def transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
+def _transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
     """A line per pair of data sets and variant: n, Spearman's correlation with its 95 % interval, and the
     regrets: FID on the other data set of the best configuration of the first, divided by the best there
     (`regret_there`), and the reverse (`regret_here`). NaN where all configurations fail on either.
@@ -47,7 +48,7 @@ def transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
     for (other, variant), mine in pairs.groupby(["other", "variant"], sort=False):
         here, there = mine["here"].to_numpy(float), mine["there"].to_numpy(float)
         line: dict[str, Any] = {"other": other, "variant": variant, "n": len(mine)}
-        if len(mine) >= ENOUGH:
+        if len(mine) >= _MIN_CONFIGURATIONS:
             found = statistics.rank_correlation(here, there)
             line |= {"correlation": found.value, "low": found.low, "high": found.high}
         line["moved_there"], line["regret_there"] = _moved(here, there)
@@ -56,7 +57,7 @@ def transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
         line["best_here"], line["best_there"] = configurations[[here.argmin(), there.argmin()]]
         lines.append(line)
     columns = ["other", "variant", "n", "correlation", "low", "high"]
-    return pd.DataFrame(lines, columns=[*columns, *REGRETS, "best_here", "best_there"])
+    return pd.DataFrame(lines, columns=[*columns, *_REGRETS, "best_here", "best_there"])
 
 
 def _moved(tuned: np.ndarray, used: np.ndarray) -> tuple[float, float]:
@@ -79,7 +80,7 @@ def plot_transfer(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | None =
     generator = np.random.default_rng(0)
     x, y = (_place(pairs[name], lane, generator) for name, lane in zip(("here", "there"), lanes, strict=True))
     dots: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 2.2, "markeredgewidth": 0}
-    every = math.ceil(len(pairs) / DRAWN)
+    every = math.ceil(len(pairs) / _MAX_DOTS)
     for variant, mine in pairs.assign(x=x, y=y).groupby("variant"):
         look, drawn = looks.get(str(variant)), mine[::every]
         if look is None:
@@ -106,27 +107,23 @@ def _place(scores: pd.Series, lane: tuple[float, float], generator: np.random.Ge
     return np.where(np.isfinite(scores), scores, lane[0] * (lane[1] / lane[0]) ** anywhere)
 
 
-def transfer_figure(comparison: Comparison, pairs: pd.DataFrame) -> Figure:
+def _transfer_figure(comparison: Comparison, pairs: pd.DataFrame) -> Figure:
     """A panel for each pair of data sets."""
     others = list(dict.fromkeys(pairs["other"]))
-    columns = min(2, len(others))
-    rows = math.ceil(len(others) / columns)
-    figure = style.new_figure(0.4 + 3.0 * rows, style.WIDTH if columns == 2 else 4.4)
+    panels = large_panels(len(others), height=3.0, margin=0.4, narrow_width=4.4)
     there = [name for name in overall_order(comparison) if (pairs["variant"] == name).any()]
     looks = highlighted(comparison, there)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for ax, other in zip(axes, others, strict=False):
+    for ax, other in zip(panels.axes, others, strict=True):
         plot_transfer(pairs[pairs["other"] == other], looks, ax)
         ax.set_xlabel(f"FID on {comparison.dataset_label(comparison.datasets[0])} (log)")
         ax.set_ylabel(f"FID on {comparison.dataset_label(other)} (log)")
-    for ax in axes[len(others) :]:
-        ax.set_axis_off()
     entries = [style.legend_entry(look.label, linestyle="", **look.marker(4.5)) for look in looks.values()]
     if len(looks) < len(there):
         grey: dict[str, Any] = {"marker": "o", "markersize": 3, "color": style.FAINT}
         entries.append(style.legend_entry("other variants", linestyle="", **grey))
-    figure.legend(handles=entries, loc="outside lower center", ncol=4 * columns, handletextpad=0.2)
-    return figure
+    columns = 4 * panels.n_columns
+    panels.figure.legend(handles=entries, loc="outside lower center", ncol=columns, handletextpad=0.2)
+    return panels.figure
 
 
 def transfer_plot(comparison: Comparison) -> Plot | None:
@@ -136,11 +133,11 @@ def transfer_plot(comparison: Comparison) -> Plot | None:
     pairs = transfer_data(comparison)
     if pairs.empty:
         return None
-    summary, first = transfer_summary(pairs), comparison.dataset_label(comparison.datasets[0])
+    summary, first = _transfer_summary(pairs), comparison.dataset_label(comparison.datasets[0])
     with style.house_style():
-        figure = transfer_figure(comparison, pairs)
+        figure = _transfer_figure(comparison, pairs)
     most = int(pairs.groupby("other").size().max())
-    every = math.ceil(most / DRAWN)
+    every = math.ceil(most / _MAX_DOTS)
     return Plot(
         name="transfer",
         question="Does a good configuration stay good on another data set?",
@@ -149,7 +146,7 @@ def transfer_plot(comparison: Comparison) -> Plot | None:
         "failures lie in the grey lanes. Markers: the best configuration of each variant on "
         f"{first}.{f' One in {every} of {most} dots is drawn, all count.' if every > 1 else ''} Rank "
         "correlation: Spearman’s, failures tied as worst, with a 95 % bootstrap interval. Each result is of "
-        "one seed, so part of what is lost is luck: some would be lost on the same data set too.",
+        "one seed, so part of the difference is luck, which would also appear on one data set.",
         alt=f"Scatter charts: FID of each configuration on {first} against its FID on another data set.",
         figure=figure,
         data=pairs,
@@ -167,7 +164,7 @@ def _table(comparison: Comparison, summary: pd.DataFrame) -> Table:
         cells.append(Cell(comparison.dataset_label(line["other"])))
         value, note = line["correlation"], f"[{line['low']:.2f}, {line['high']:.2f}]"
         cells.append(Cell("–", value=-2.0) if math.isnan(value) else Cell(f"{value:.2f}", note, value))
-        for score, trials in zip(line[REGRETS], _moves(comparison, line), strict=True):
+        for score, trials in zip(line[_REGRETS], _moves(comparison, line), strict=True):
             nothing = Cell("–", value=math.inf)
             cell = nothing if math.isnan(score) else Cell(metric_text("fid", score), value=score)
             cells += linked([cell], trials)
@@ -193,7 +190,7 @@ def _takeaway(comparison: Comparison, summary: pd.DataFrame) -> str:
 
 
 def _sentence(comparison: Comparison, other: str, lines: pd.DataFrame) -> str:
-    """How alike the orders are, and what the winners of the first data set cost on the other."""
+    """The correlation of the orders, and the FIDs of the winners of the first data set on the other."""
     here, there = (comparison.dataset_label(name) for name in (comparison.datasets[0], other))
     known = lines.dropna(subset=["correlation"]).sort_values("correlation", kind="stable")
     moved = lines.dropna(subset=["regret_there"]).sort_values("regret_there", kind="stable")

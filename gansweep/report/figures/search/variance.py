@@ -16,11 +16,23 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import FINISHED, Cell, Plot, Table, linked, where
 from gansweep.report.figures.search.distribution import overall_order
 from gansweep.report.style import style
+from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
-from gansweep.results.row import FAILED, Phase
+from gansweep.results.row import FAILED, Phase, Status
 
-COLUMNS = ["dataset", "variant", "configurations", "runs", "failed", "share", "low", "high", "sd_seed"]
+_VARIANCE_COLUMNS = [
+    "dataset",
+    "variant",
+    "configurations",
+    "runs",
+    "failed",
+    "share",
+    "low",
+    "high",
+    "sd_seed",
+    "sd_configuration",
+]
 
 
 def variance_data(comparison: Comparison) -> pd.DataFrame:
@@ -42,7 +54,7 @@ def variance_data(comparison: Comparison) -> pd.DataFrame:
         failed = int(runs["outcome"].isin(FAILED).sum())
         count = {"configurations": len(groups), "runs": len(runs), "failed": failed}
         lines.append({"dataset": dataset, "variant": variant} | count | known)
-    return pd.DataFrame(lines, columns=[*COLUMNS, "sd_configuration"])
+    return pd.DataFrame(lines, columns=_VARIANCE_COLUMNS)
 
 
 def plot_variance(
@@ -68,21 +80,16 @@ def plot_variance(
     return ax
 
 
-def variance_figure(comparison: Comparison, splits: pd.DataFrame) -> Figure:
+def _variance_figure(comparison: Comparison, splits: pd.DataFrame) -> Figure:
     """A panel for each data set, the rows in common."""
     order = [name for name in overall_order(comparison) if (splits["variant"] == name).any()]
     shown = [name for name in comparison.datasets if (splits["dataset"] == name).any()]
-    columns = min(2, len(shown))
-    rows = math.ceil(len(shown) / columns)
-    figure = style.new_figure((0.7 + 0.25 * len(order)) * rows, style.WIDTH if columns == 2 else 4.6)
-    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
-    for ax, dataset in zip(axes, shown, strict=False):
+    panels = large_panels(len(shown), height=0.7 + 0.25 * len(order), share_y=True)
+    for ax, dataset in zip(panels.axes, shown, strict=True):
         plot_variance(splits[splits["dataset"] == dataset], order, style.looks(comparison.manifest), ax)
         ax.set_title(comparison.dataset_label(dataset))
         ax.set_xlabel("% of the variance of log FID\ncolour: configuration; grey: seed")
-    for ax in axes[len(shown) :]:
-        ax.set_axis_off()
-    return figure
+    return panels.figure
 
 
 def variance_plot(comparison: Comparison) -> Plot | None:
@@ -92,7 +99,7 @@ def variance_plot(comparison: Comparison) -> Plot | None:
         return None
     drawn = bool(splits["share"].notna().any())
     with style.house_style():
-        figure = variance_figure(comparison, splits) if drawn else None
+        figure = _variance_figure(comparison, splits) if drawn else None
     return Plot(
         name="variance",
         question="What decides a result, the configuration or the seed?",
@@ -102,8 +109,8 @@ def variance_plot(comparison: Comparison) -> Plot | None:
         caption="Random configurations of each search, run again on fresh seeds: "
         f"{range_text(splits['configurations'])} configurations, {range_text(splits['runs'])} runs a variant "
         "and data set. Coloured: the share of the variance of log FID between configurations, with its "
-        "95 % bootstrap interval over configurations; the rest lies between seeds of one configuration. "
-        f"Failed runs have no log FID and are left out, {int(splits['failed'].sum())} of "
+        "95 % bootstrap interval over configurations; the remainder lies between seeds of one configuration. "
+        f"Failed runs have no log FID and are omitted, {int(splits['failed'].sum())} of "
         f"{int(splits['runs'].sum())}; the table counts them.",
         alt="Bar chart, a row per variant: share of the variance of FID that the configuration explains, and "
         "its interval.",
@@ -134,7 +141,7 @@ def _table(comparison: Comparison, splits: pd.DataFrame) -> Table:
             both = math.sqrt(2) * split["sd_seed"]  # the sd of a difference of two
             cells += [Cell(_percent(sd), value=sd) for sd in (split["sd_seed"], both)]
         counts = [int(split[name]) for name in ("configurations", "runs", "failed")]
-        finite = linked(cells, _runs(comparison, split, "completed"))
+        finite = linked(cells, _runs(comparison, split, Status.COMPLETED))
         rows.append(
             (*finite, *linked([Cell(str(n), value=n) for n in counts], _runs(comparison, split, FINISHED)))
         )

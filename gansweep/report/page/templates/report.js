@@ -74,7 +74,7 @@
     });
   }
 
-  // The trials: words of the filter that name a column bind it, the others are looked for everywhere.
+  // The trials: words of the filter that name a column bind it, the others match any column.
   const { study, columns, shown, rows, labels, left_out: leftOut } = JSON.parse(one("#trial-data").textContent);
   const TERM = /([a-z_0-9]+)([:<>])("(?:[^"\\]|\\.)*"|\S+)|\S+/gi;
   const column = (name) => columns.findIndex((known) => known === name || known === `hp_${name}`);
