@@ -101,3 +101,21 @@ def test_a_worker_starts_with_the_environment(local_ray):
             return file.read().split("\0")
 
     assert {f"{name}={value}" for name, value in KEEP_FREED_MEMORY.items()} < set(ray.get(variables.remote()))
+
+
+def test_the_names_in_a_checkpoint_stay_those_of_older_versions():
+    member = make_member(
+        VARIANTS["hinge"],
+        {"lr": 1e-3, "d_norm": "spectral", "g_ema": 0.9},
+        trial_id="0",
+        dataset="digits",
+        architecture="conv8",
+        seed=0,
+        batch_size=16,
+    )
+    state = Pack([member], data.load("digits"), torch.device("cpu")).state(0)
+    assert set(state) == {"rounds", "scalars", "singular", "players"}
+    assert {key.rpartition(".")[2] for key in state["singular"]["D"]} == {"u", "v"}
+    adam = {"params", "exp_avg", "exp_avg_sq", "step"}
+    assert set(state["players"]["discriminator"]) == adam
+    assert set(state["players"]["generator"]) == adam | {"average"}

@@ -180,8 +180,12 @@ class Pack:
         )
 
     def _rebuild_round(self, at_once: bool = False) -> None:
-        """Discard traces and CUDA graphs, which hold for one set of members. at_once: see `trace`."""
+        """Discard views, traces and CUDA graphs, which hold for one set of members. at_once: see `trace`."""
         first, options = self.members[0], self.options
+        networks = [(name, net) for name, player in self.players.items() for net in player.views.items()]
+        self._views: dict[str, Views] = {  # parameters of all networks, except those of the named player
+            name: dict(net for other, net in networks if other != name) for name in ("", *self.players)
+        }
         key = (type(self.variant), pack_key(first), options.d_dropout > 0, options.d_noise > 0)
         self._gradients: dict[str, Callable[..., LossAndGradients]] = {
             player: traced(
@@ -210,19 +214,14 @@ class Pack:
     def _update_player(self, name: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
         """Update one player once. Returns the terms of its loss, [P] each."""
         player = self.players[name]
-        self.singular.iterate(self._views())
-        state = player.views, self._views(without=name), self.singular.buffers, self.scalars
+        self.singular.iterate(self._views[""])
+        state = player.views, self._views[name], self.singular.buffers, self.scalars
         losses = self._gradients[name](*state, *self._batch(draws))
         player.step(losses.gradients)
         self.diverged |= ~losses.sums.isfinite()
         if type(self.variant).project is not Variant.project:
             player.project(partial(vmap(partial(self._projected, name)), self.scalars))
         return losses.terms
-
-    def _views(self, without: str = "") -> Views:
-        """Returns the parameters of all networks, except those of one player."""
-        others = (player for name, player in self.players.items() if name != without)
-        return {net: params for player in others for net, params in player.views.items()}
 
     def _batch(self, draws: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Returns what the losses of one update are given, and what is bound to their networks: [P, ...]."""

@@ -86,7 +86,7 @@ class Traced:
             self._trace = torch._inductor.compile(graph, list(args))
         else:
             overwrite(graph)
-            self._trace = graph
+            self._trace = graph.forward  # without the hooks of nn.Module
         if len(_TRACES) == MAX_TRACES:
             del _TRACES[next(iter(_TRACES))]
         _TRACES[self.key] = self._trace
