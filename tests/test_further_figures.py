@@ -131,8 +131,8 @@ def test_the_region_that_kills_is_found(study):
     points = binned(killed, "mnist")
     region = worst_region(points, shared(killed))
     kills = killed.finished["hp_lr"] > 1e-3
-    assert region["text"] == "lr above 0.001"
-    assert (region["share"], region["elsewhere"], region["trials"]) == (1.0, 0.0, kills.sum())
+    assert region.text == "lr above 0.001"
+    assert (region.inside.share, region.elsewhere, region.inside.trials) == (1.0, 0.0, kills.sum())
     importances = most_predictive(points)
     assert next(iter(importances)) == "lr" and importances["lr"] > 0.7 > 0.2 > importances["beta1"]
     takeaway = failure_plot(killed, "mnist").takeaway

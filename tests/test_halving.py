@@ -372,7 +372,7 @@ def test_the_page_says_what_halving_means(reports):
     page = _write_formats(
         halved, [halving_plot(halved, "digits"), budget_plot(halved)], ("html",)
     ).read_text()
-    assert "by successive halving, so what their final FID would be is unknown" in page
+    assert "by successive halving, so their final FIDs are unknown" in page
     assert "counts independent brackets of 9 configurations in place of single" in page
     assert "try k random brackets and keep the best" in page and "with a budget of 4 brackets" in page.lower()
     assert "Which trials were pruned on Digits" in page and "outcome:pruned" in page

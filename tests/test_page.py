@@ -230,7 +230,7 @@ def test_a_filter_keeps_values_apart_whatever_they_hold():
 
 def test_the_verdict_says_what_kind_of_scores_these_are(page):
     seen = text_of(page)
-    assert "those of fresh seeds are not selected among configurations" in seen
+    assert "FIDs of fresh seeds are not selected among configurations" in seen
     assert re.search(r"The lowest FID of the search, [\d.]+, is a trial of", seen)
     assert "MM GAN (5) finished fewer trials than the others (11)" in seen
 
@@ -364,7 +364,7 @@ UNUSUAL = {
     "empty": ({"variants": ("ns", "vae"), "empty": ("vae",)}, "VAE (0) finished fewer trials"),
     "all-failed": ({"variants": ("ns", "vae"), "fail": ("ns", "vae")}, "measured a finite FID"),
     "one-failed": ({"variants": ("ns", "vae"), "fail": ("vae",)}, "NS GAN is best"),
-    "lone": ({"variants": ("ns",)}, "There is no other variant to compare it with"),
+    "lone": ({"variants": ("ns",)}, "The study has no other variant to compare"),
     "single": ({"variants": ("ns",), "trials": 1}, "0 finished search trials, 1 default configuration and"),
     "few": ({"variants": ("ns",), "trials": 2}, "too few for any 95 % interval"),
     "running": ({"variants": ("ns", "vae"), "running": ("ns",)}, "The study is unfinished: 15 of 18 planned"),

@@ -114,7 +114,7 @@ def test_fid_rises_with_every_class_that_is_lost(tables):
     means = table.groupby("classes")["fid"].mean()
     assert list(means.index) == list(range(1, 11)) and table["n"].nunique() == 1
     assert means.is_monotonic_decreasing and means[1] > 10 * means[10]
-    assert "It falls with every class that is there." in EXPERIMENTS["modes"].findings(table)
+    assert "It falls with every class that is added." in EXPERIMENTS["modes"].findings(table)
     upside_down = table.assign(fid=table["fid"].where(table["classes"] != 4, 100.0))
     assert "It does not fall from 3 to 4 classes." in EXPERIMENTS["modes"].findings(upside_down)
 

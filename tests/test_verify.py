@@ -178,7 +178,7 @@ def test_rows_out_of_order(study):
     edit_rows(study, lambda rows: [rows[1], rows[0], *rows[2:]])
     sentences = of_rows(study)
     assert f"trial {TRIAL}: its steps decrease" in sentences
-    assert f"trial {TRIAL}: train_seconds goes back" in sentences
+    assert f"trial {TRIAL}: train_seconds decreases" in sentences
 
 
 def test_a_second_end_and_a_row_after_the_end(study):

@@ -87,7 +87,7 @@ def test_a_driver_at_work_is_named(study, driver, capsys):
 def test_a_driver_that_was_killed_is_gone(study, driver, capsys):
     driver.kill()
     driver.wait()
-    assert f"stopped, its driver on {platform.node()} (process {driver.pid}) is gone" in " ".join(
+    assert f"stopped, its driver on {platform.node()} (process {driver.pid}) no longer runs" in " ".join(
         said(capsys, "status", study).split()
     )
     with driver_lock(study):

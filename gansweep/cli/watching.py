@@ -200,9 +200,8 @@ def stop(options: argparse.Namespace) -> int:
             print(f"{found.state}: {_ended(found)}{again}")
             return 0
     doing = "has not read the request yet" if is_stop_requested(folder) else "is still finishing its work"
-    print(
-        f"after {_STOP_TIMEOUT_SECONDS:.0f} s the driver {doing}; check with `gansweep status {options.study}`"
-    )
+    waited = f"after {_STOP_TIMEOUT_SECONDS:.0f} s the driver {doing}"
+    print(f"{waited}; check with `gansweep status {options.study}`")
     return 1
 
 

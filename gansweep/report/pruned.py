@@ -21,14 +21,15 @@ def complete(finished: pd.DataFrame, plan: Budget) -> pd.DataFrame:
     """Returns the finished trials of groups in which all trials have ended, with their `group`."""
     brackets = _brackets(plan)
     numbers = [place(int(number), brackets)[0][0] for number in finished["trial_number"]]
-    known, size = finished.assign(group=numbers), n_started(brackets)
-    return known[known.groupby([*_CELL, "group"])["trial_id"].transform("size") == size]
+    known = finished.assign(group=numbers)
+    sizes = known.groupby([*_CELL, "group"])["trial_id"].transform("size")
+    return known[sizes == n_started(brackets)]
 
 
 def draws(finished: pd.DataFrame, plan: Budget) -> pd.DataFrame:
     """Returns a line per complete group: dataset, variant, group, and as score the lowest FID of its trials
     that were trained to their end; +inf if all of them failed."""
-    found = complete(finished, plan).groupby([*_CELL, "group"], as_index=False)["score"].min()
+    found = complete(finished, plan).groupby([*_CELL, "group"], as_index=False)[["score"]].min()
     return found.assign(score=found["score"].fillna(math.inf))
 
 

@@ -52,7 +52,7 @@ def is_readable(file: Path) -> bool:
     """Whether a file is a picture, or an array of vectors."""
     try:
         if file.suffix == ".npy":
-            return np.load(file, mmap_mode="r", allow_pickle=False).ndim == 2
+            return bool(np.load(file, mmap_mode="r", allow_pickle=False).ndim == 2)
         with Image.open(file, formats=["PNG"]) as image:
             image.verify()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # whatever a damaged file is

@@ -43,7 +43,7 @@ def _potential(p: Array, q: Array, dx: float) -> Array:
     lies to the left."""
     slope = np.sign(np.cumsum(q - p))
     potential = np.cumsum(slope) * dx
-    return (potential - potential.min()) / max(float(np.ptp(potential)), dx)
+    return np.asarray((potential - potential.min()) / max(float(np.ptp(potential)), dx))
 
 
 _RATIO = Optimum("p / (p + q)", _ratio)

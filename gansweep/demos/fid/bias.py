@@ -1,4 +1,4 @@
-"""Bias and variance of FID: what it gives for two samples of the same real images, where 0 is the truth."""
+"""Bias and variance of FID between two samples of the same real images, where the true value is 0."""
 
 import math
 from typing import Any

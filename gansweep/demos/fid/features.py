@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ def load_extractor(dataset: Dataset, evaluation: Evaluation) -> tuple[str, Calla
 class RealFeatures:
     """The features [N, D] of all samples of a data set, the training samples first; labels int64 [N]."""
 
-    identifying_columns: dict[str, Any]  # the first columns of an experiment's table
+    identifying_columns: dict[str, str | int]  # the first columns of an experiment's table
     train: Tensor
     test: Tensor
     labels: Tensor | None
@@ -54,7 +53,7 @@ def real_features(dataset: Dataset, evaluation: Evaluation) -> RealFeatures:
     return RealFeatures(identifying_columns(dataset, extractor, train.shape[1]), train, test, labels)
 
 
-def identifying_columns(dataset: Dataset, extractor: str, n_features: int) -> dict[str, Any]:
+def identifying_columns(dataset: Dataset, extractor: str, n_features: int) -> dict[str, str | int]:
     """The first columns of every table."""
     return {
         "dataset": dataset.name,

@@ -1,4 +1,4 @@
-"""Mode dropping: what FID says of real images that lack some of the classes."""
+"""Mode dropping: the FID of real images that lack some of the classes."""
 
 from typing import Any
 
@@ -66,12 +66,12 @@ def findings(table: pd.DataFrame) -> list[str]:
         f"first k classes of the other half, {table['repeat'].nunique()} times for each k.",
         f"FID is {mean[n_classes]:.3g} with all {n_classes} classes, {mean[n_classes - 1]:.3g} with one less "
         f"and {mean[1]:.3g} with one alone: {mean[1] / mean[n_classes]:.0f} times as much.",
-        f"It does not fall {between} classes." if falls else "It falls with every class that is there.",
+        f"It does not fall {between} classes." if falls else "It falls with every class that is added.",
     ]
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """FID over the number of classes that are there."""
+    """FID over the number of present classes."""
     figure = style.new_figure(2.6, 4.2)
     plot_modes(table, figure.subplots())
     return figure

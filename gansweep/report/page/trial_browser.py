@@ -1,7 +1,7 @@
 """The trials embedded in the page, which its reader can filter and sort."""
 
 import math
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,19 @@ _COST_COLUMNS = ("steps", "train_seconds", "is_default", "failure_kind", "seed")
 _DETAIL_COLUMNS = ("config_id", "status", "failure_message", "sample_path", "log_path")
 
 
-def trial_browser(comparison: Comparison) -> dict[str, Any]:
-    """Returns the data of the page's script as JSON values: no number is NaN or infinite.
+class BrowserData(TypedDict):
+    """The trials as the page's script reads them."""
 
-    `columns`, of which the first `shown` are columns of the table; `rows`; `labels` of data sets and
-    variants; `study`, as a command names it; `left_out`, the number of trials that are not in `rows`.
-    """
+    study: str  # as a command names it
+    columns: list[str]
+    shown: int  # the first columns, which the table has
+    rows: list[list[Any]]
+    labels: dict[str, dict[str, str]]  # of data sets and variants
+    left_out: int  # trials that are not in `rows`
+
+
+def trial_browser(comparison: Comparison) -> BrowserData:
+    """Returns the data of the page's script as JSON values: no number is NaN or infinite."""
     everything = all_trials(comparison)
     trials = _embedded(comparison, everything)
     trials = trials.assign(
@@ -71,14 +78,15 @@ def _embedded(comparison: Comparison, trials: pd.DataFrame) -> pd.DataFrame:
     place = best.fillna(first).fillna(math.inf).mask(always, 0.0)
     sizes = place.value_counts().sort_index().cumsum()
     last = sizes.index[max(0, int((sizes <= _MAX_TRIALS).sum()) - 1)]
-    return trials[place <= last]
+    chosen: pd.DataFrame = trials[place <= last]
+    return chosen
 
 
 def _message(message: object) -> str | None:
     return first_line(message)[:MAX_MESSAGE] or None
 
 
-def embedding(browser: dict[str, Any]) -> str:
+def embedding(browser: BrowserData) -> str:
     """Returns a sentence about the embedded trials; empty if all are embedded."""
     n, left_out = len(browser["rows"]), browser["left_out"]
     if not left_out:

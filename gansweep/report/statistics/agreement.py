@@ -84,7 +84,7 @@ def _spearman(x: _Codes, y: _Codes, weights: _Values) -> _Values:
     a, b = (r - (weights * r).sum(1, keepdims=True) / weights.sum(1, keepdims=True) for r in (a, b))
     product, square_a, square_b = (np.einsum("rn,rn->r", weights, c) for c in (a * b, a * a, b * b))
     with np.errstate(invalid="ignore"):
-        return product / np.sqrt(square_a * square_b)
+        return np.asarray(product / np.sqrt(square_a * square_b))
 
 
 def _ranks(codes: _Codes, weights: _Values) -> _Values:
@@ -93,7 +93,7 @@ def _ranks(codes: _Codes, weights: _Values) -> _Values:
     ends = np.append(np.diff(codes[order]) > 0, True)
     up_to = np.cumsum(weights[:, order], axis=1)[:, ends]
     middle = (up_to + np.concatenate([np.zeros((len(weights), 1)), up_to[:, :-1]], axis=1)) / 2
-    return middle[:, codes]
+    return np.asarray(middle[:, codes])
 
 
 def _tau(x: _Codes, y: _Codes, weights: _Values) -> _Values:
@@ -103,4 +103,4 @@ def _tau(x: _Codes, y: _Codes, weights: _Values) -> _Values:
         np.einsum("rn,rn->r", weights @ signs, weights) for signs in (a * b, a * a, b * b)
     )
     with np.errstate(invalid="ignore"):
-        return product / np.sqrt(square_a * square_b)
+        return np.asarray(product / np.sqrt(square_a * square_b))

@@ -181,11 +181,11 @@ def _improvement(from_x: _Labels, ties: _Labels, n_x: int, n_y: int, k: int) -> 
     """The probability of improvement at budget k for each labelling [R, N] of the sorted pool: [R]."""
     if k == 1:
         rank_sums = from_x @ mid_ranks(np.cumsum(ties) - ties)
-        return 1 - (rank_sums - n_x * (n_x + 1) / 2) / (n_x * n_y)
+        return np.asarray(1 - (rank_sums - n_x * (n_x + 1) / 2) / (n_x * n_y))
     survival_x, survival_y = _survival(from_x, ties, n_x, k), _survival(~from_x, ties, n_y, k)
     best_x_here = -np.diff(survival_x, axis=1)
     y_above = (survival_y[:, :-1] + survival_y[:, 1:]) / 2
-    return np.einsum("rt,rt->r", best_x_here, y_above)
+    return np.asarray(np.einsum("rt,rt->r", best_x_here, y_above))
 
 
 def _survival(chosen: _Labels, ties: _Labels, n: int, k: int) -> Scores:

@@ -89,14 +89,14 @@ def _distribution(values: Distribution) -> "BaseDistribution":
     return FloatDistribution(float(low), float(high))
 
 
-def _values(values: Distribution, column: pd.Series) -> list[Any]:
+def _values(values: Distribution, column: pd.Series) -> list[float]:
     """An option's index, a log-uniform float's logarithm, or the float itself."""
     if isinstance(values, Choice):
         return [values.options.index(value) for value in column]
     floats, ends = pd.to_numeric(column).to_numpy(float), np.array([values.low, values.high])
     if values.log:
         floats, ends = np.log10(floats), np.log10(ends)
-    return floats.clip(*ends).tolist()  # a value at a bound stays inside when its logarithm is rounded
+    return list(floats.clip(*ends).tolist())  # a value at a bound stays inside when its logarithm is rounded
 
 
 def _resampled(generator: np.random.Generator, good: NDArray[np.bool_]) -> _Indices:
@@ -106,7 +106,7 @@ def _resampled(generator: np.random.Generator, good: NDArray[np.bool_]) -> _Indi
 
 
 def _shares(
-    parameters: list[dict[str, Any]],
+    parameters: list[dict[str, float]],
     scores: Scores,
     distributions: dict[str, "BaseDistribution"],
     method: Method,
@@ -125,7 +125,7 @@ def _shares(
 
 
 def _trial(
-    number: int, values: dict[str, Any], rank: float, distributions: dict[str, "BaseDistribution"]
+    number: int, values: dict[str, float], rank: float, distributions: dict[str, "BaseDistribution"]
 ) -> "FrozenTrial":
     from optuna.trial import FrozenTrial, TrialState
 

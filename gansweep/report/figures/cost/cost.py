@@ -94,7 +94,7 @@ def _cost_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> 
 
 
 def cost_plot(comparison: Comparison, dataset: str) -> Plot:
-    """The budget curves of one data set against their price; without a figure where they make no sense."""
+    """The budget curves of one data set against their cost; without a figure for dependent trials."""
     curves = cost_data(comparison, dataset)
     drawn = comparison.is_random_search and not curves.empty and int(curves["n"].max()) > 1
     label = comparison.dataset_label(dataset)
@@ -119,7 +119,7 @@ def cost_plot(comparison: Comparison, dataset: str) -> Plot:
 
 
 def _table(comparison: Comparison, dataset: str) -> Table:
-    """A line per variant: the cost of a trial, and what equal time buys."""
+    """A line per variant: the cost of a trial, and the trials that equal time allows."""
     costs = trial_costs(comparison, dataset)
     spent, medians = equal_cost(comparison, dataset)
     columns = ["Variant", f"{device(comparison)} seconds of a {_unit(comparison)}", "Steps of D", "Images"]

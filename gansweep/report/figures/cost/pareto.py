@@ -77,7 +77,7 @@ def _limits(points: pd.DataFrame) -> tuple[float, float]:
 
 
 def _name_points(ax: Axes, points: pd.DataFrame, looks: dict[str, Look]) -> None:
-    """Write each name where it covers no mark and no other name, those on the front first and in bold.
+    """Write each name where it covers no mark and no other name, names on the front first and in bold.
 
     To be called when the figure has all its panels and labels, since these move the points.
     """

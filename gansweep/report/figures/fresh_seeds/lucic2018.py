@@ -84,9 +84,9 @@ def plot_published(
             ends = [ours["median"].iloc[row], paper["mean"].iloc[row]]
             ax.plot(ends, [row, row], color=style.FAINT, linewidth=3, solid_capstyle="butt")
         if sides != "ours":
-            _draw(ax, row + apart, paper.iloc[row].to_list(), _PAPER_MARKER)
+            _draw(ax, row + apart, paper.iloc[row].to_list(), **_PAPER_MARKER)
         if sides != "paper":
-            _draw(ax, row - apart, ours.iloc[row].to_list(), looks[variant].marker(5))
+            _draw(ax, row - apart, ours.iloc[row].to_list(), **looks[variant].marker(5))
     ax.set_yticks(range(len(data)), [looks[variant].label for variant in data["variant"]])
     ax.set_ylim(len(data) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
@@ -106,7 +106,7 @@ def _set_axis(ax: Axes, values: np.ndarray) -> None:
     style.log_axis(ax.xaxis, 0.85 * low, 1.18 * high, most=6)
 
 
-def _draw(ax: Axes, y: float, values: list[float], marker: dict[str, Any]) -> None:
+def _draw(ax: Axes, y: float, values: list[float], **marker: Any) -> None:
     """A bar from low to high, to the edge where there is no bound, and a marker if the middle is finite."""
     low, middle, high = values
     left, right = ax.get_xlim()

@@ -12,10 +12,11 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, dependence, draws, linked
 from gansweep.report.figures.hyperparameters.failure_pair import MAX_DOTS, draw_pair, shaded_cell
 from gansweep.report.figures.hyperparameters.failure_regions import (
+    BadShare,
+    bad_share,
     binned,
     failure_data,
     most_predictive,
-    share,
     shared,
     worst_region,
 )
@@ -128,13 +129,14 @@ def _refusal(cells: pd.DataFrame, label: str) -> str:
 
 def _takeaway(comparison: Comparison, points: pd.DataFrame) -> str:
     region = worst_region(points, shared(comparison))
-    if region is None or region["low_95"] <= region["overall"]:
+    if region is None or region.inside.low_95 <= region.overall:
         return "Over all variants no region of the space is clearly worse than the remainder."
     name, explained = next(iter(most_predictive(points).items()))
+    there = f"{100 * region.inside.share:.0f} % of {region.inside.trials} trials are bad there"
     return (
-        f"The worst region is {region['text']}: {100 * region['share']:.0f} % of {region['trials']} trials "
-        f"are bad there, {100 * region['elsewhere']:.0f} % elsewhere. The most predictive hyperparameter is "
-        f"{name}: it explains {100 * explained:.0f} % of the variance of being bad."
+        f"The worst region is {region.text}: {there}, {100 * region.elsewhere:.0f} % elsewhere. The most "
+        f"predictive hyperparameter is {name}: it explains {100 * explained:.0f} % of the variance of being "
+        "bad."
     )
 
 
@@ -146,11 +148,11 @@ def _table(comparison: Comparison, dataset: str, points: pd.DataFrame) -> Table:
         if len(mine):
             region = worst_region(mine, shared(comparison))
             trials = draws(dataset=dataset, variant=variant)
-            cells = _shares(share(mine.drop_duplicates("trial_id")["bad"].to_numpy(bool)), trials)
+            cells = _shares(bad_share(mine.drop_duplicates("trial_id")["bad"].to_numpy(bool)), trials)
             there: tuple[Cell, ...] = (Cell("–"), Cell("–"))
             if region:
-                there = _shares(region, f"{trials} {region['inside']}")
-            place = Cell(region["text"] if region and region["bad"] else "–")
+                there = _shares(region.inside, f"{trials} {region.trials}")
+            place = Cell(region.text if region and region.inside.bad else "–")
             rows.append((Cell(comparison.label(variant), variant=variant), *cells, place, *there))
     columns = (
         "Variant",
@@ -163,7 +165,7 @@ def _table(comparison: Comparison, dataset: str, points: pd.DataFrame) -> Table:
     return Table(columns, tuple(rows))
 
 
-def _shares(region: dict[str, Any], trials: str) -> tuple[Cell, ...]:
-    interval = f"[{100 * region['low_95']:.0f}, {100 * region['high_95']:.0f}]"
-    bad = Cell(f"{100 * region['share']:.0f}", interval, region["share"])
-    return linked((bad, Cell(str(region["trials"]), value=region["trials"])), trials)
+def _shares(bad: BadShare, trials: str) -> tuple[Cell, ...]:
+    interval = f"[{100 * bad.low_95:.0f}, {100 * bad.high_95:.0f}]"
+    cell = Cell(f"{100 * bad.share:.0f}", interval, bad.share)
+    return linked((cell, Cell(str(bad.trials), value=bad.trials)), trials)

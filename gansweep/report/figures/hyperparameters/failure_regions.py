@@ -2,7 +2,7 @@
 
 import math
 from itertools import pairwise
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,26 @@ from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option, sear
 from gansweep.results.row import Outcome
 
 _MAX_HYPERPARAMETERS = 5  # columns of panels; the most shared hyperparameters have one
+
+
+class BadShare(NamedTuple):
+    """The number of trials and of bad ones, their share, and its 95 % interval."""
+
+    trials: int
+    bad: int
+    share: float
+    low_95: float
+    high_95: float
+
+
+class Region(NamedTuple):
+    """A part of a search space: its name, the filter of its trials, and shares of bad trials."""
+
+    text: str
+    trials: str
+    inside: BadShare
+    elsewhere: float
+    overall: float
 
 
 def shared(comparison: Comparison) -> dict[str, Scale]:
@@ -60,15 +80,16 @@ def failure_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
         for index, (low, high) in enumerate(pairwise(edges)):
             text = option(scale.values[index]) if scale.kind == "choice" else ""
             place = {"variant": variant, "parameter": name, "low": low, "high": high, "option": text}
-            lines.append(place | share(mine.loc[mine["bin"] == index, "bad"].to_numpy(bool)))
+            bad = mine.loc[mine["bin"] == index, "bad"].to_numpy(bool)
+            lines.append(place | bad_share(bad)._asdict())
     return pd.DataFrame(lines)
 
 
-def share(failed_or_collapsed: NDArray[np.bool_]) -> dict[str, Any]:
-    """How many trials, how many bad ones, their share, and its interval of 95 %."""
+def bad_share(failed_or_collapsed: NDArray[np.bool_]) -> BadShare:
+    """Returns the share of bad trials among some trials."""
     n, count = len(failed_or_collapsed), int(failed_or_collapsed.sum())
     low, high = statistics.wilson(count, n) if n else (0.0, 1.0)
-    return {"trials": n, "bad": count, "share": count / n if n else math.nan, "low_95": low, "high_95": high}
+    return BadShare(n, count, count / n if n else math.nan, low, high)
 
 
 def _epsilon_squared(groups: NDArray[np.int64], bad: NDArray[np.bool_]) -> float:
@@ -99,21 +120,20 @@ def most_predictive(points: pd.DataFrame) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def worst_region(points: pd.DataFrame, scales: dict[str, Scale]) -> dict[str, Any] | None:
-    """The option, or end of a range, with the highest interval: its `text` and `share`, the filter of the
-    trials `inside`, and the shares of bad trials `elsewhere` and `overall`.
+def worst_region(points: pd.DataFrame, scales: dict[str, Scale]) -> Region | None:
+    """Returns the option, or end of a range, with the highest interval; None if no region has enough trials.
 
-    points: parameter, value, bad. None if no region has enough trials.
+    points: parameter, value, bad.
     """
-    regions: list[dict[str, Any]] = []
+    regions = []
     for name, scale in scales.items():
         mine = points[points["parameter"] == name]
         bad, edges = mine["bad"].to_numpy(bool), scale.edges(len(mine))
-        for text, term, inside in _regions(name, scale, edges, _bins(scale, edges, mine["value"])):
+        for text, trials, inside in _regions(name, scale, edges, _bins(scale, edges, mine["value"])):
             if MIN_TRIALS_PER_BIN <= inside.sum() < len(inside):
-                others = {"elsewhere": float(bad[~inside].mean()), "overall": float(bad.mean())}
-                regions.append({"text": text, "inside": term} | others | share(bad[inside]))
-    return max(regions, key=lambda region: float(region["low_95"]), default=None)
+                others = float(bad[~inside].mean()), float(bad.mean())
+                regions.append(Region(text, trials, bad_share(bad[inside]), *others))
+    return max(regions, key=lambda region: region.inside.low_95, default=None)
 
 
 def _regions(

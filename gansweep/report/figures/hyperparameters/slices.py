@@ -25,7 +25,7 @@ _STRIP_LOW, _STRIP_HEIGHT = 1.05, 0.26  # of a panel's height: the strip of fail
 _ROW_INCHES, _MARGIN_INCHES = (
     1.2,
     (0.75, 0.1, 0.42, 0.25),
-)  # inches: a variant's row; left, right, top, bottom
+)  # of a variant; left, right, top, bottom
 
 
 def hyperparameter_data(comparison: Comparison, dataset: str) -> pd.DataFrame:

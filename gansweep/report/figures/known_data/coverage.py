@@ -108,8 +108,8 @@ def coverage_plot(comparison: Comparison, dataset: str) -> Plot | None:
         name=f"coverage-{slug(dataset)}",
         question=f"{_COVERAGE.question} on {label}?",
         takeaway=takeaway(comparison, points, names),
-        caption=f"{_COVERAGE.caption} Lines: medians over all trials of a variant, bands: quartiles; a failed "
-        "trial covers nothing from its failure on.",
+        caption=f"{_COVERAGE.caption} Lines: medians over all trials of a variant, bands: quartiles; a "
+        "failed trial covers nothing from its failure on.",
         alt="Line charts, one panel per variant: share of modes covered and of high-quality samples on "
         f"{label} against training step.",
         figure=figure,

@@ -18,9 +18,7 @@ from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 from gansweep.theory import cross_divergences
 
-_SAME = (
-    1e-3  # two optima this near, in mean and sd, are equal: both divergences rank models in the same order
-)
+_SAME = 1e-3  # optima this near, in mean and sd, are equal: their divergences rank models equally
 
 
 def cross_data(comparison: Comparison, dataset: str) -> pd.DataFrame:

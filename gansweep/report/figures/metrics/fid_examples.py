@@ -9,7 +9,7 @@ _N_EXAMPLES = 6
 
 
 def fid_examples(comparison: Comparison, dataset: str) -> list[pd.Series]:
-    """At most six trials of a data set with samples, whose FIDs lie about a constant ratio apart, best first.
+    """At most six trials of a data set with samples, with FIDs in about constant ratios, best first.
 
     Trials of any variant. Each is a line of `trials` with `last_fid`, the FID of its last evaluation, which
     its samples are of. Empty where fewer than two trials have samples.

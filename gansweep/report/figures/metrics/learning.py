@@ -182,7 +182,7 @@ def _takeaway(comparison: Comparison, curves: pd.DataFrame) -> str:
         name for name in comparison.variants if name in long and long[name].iloc[-1] <= long[name].min()
     ]
     if not improving:
-        return "No variant’s best trial has its lowest FID at the last evaluation; more steps would not help."
+        return "No variant’s best trial has its lowest FID at the last evaluation; the steps suffice."
     return (
         f"The best trial of {comparison.labels(improving)} has its lowest FID at the last evaluation: a "
         f"longer training may lower it further ({len(improving)} of {len(long)} variants)."

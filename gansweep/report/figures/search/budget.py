@@ -61,7 +61,7 @@ def _point(scores: Scores, k: float, cap: float) -> dict[str, float]:
 
 
 def thinning(curves: pd.DataFrame) -> str:
-    """What a caption adds where `budgets` leaves some out."""
+    """Returns a sentence for the caption if `budgets` omits some budgets."""
     return " Of the budgets above 50 some 60 are drawn." if curves["k"].max() > 110 else ""
 
 
@@ -176,7 +176,7 @@ def budget_plot(comparison: Comparison) -> Plot:
 
 
 def refusal(comparison: Comparison, needed: str) -> str:
-    """Why nothing can be said about the best of k: dependent trials, or too few of them."""
+    """Returns the reason for no curve: dependent trials, or too few trials."""
     if comparison.is_random_search:
         return f"No curve: it takes {needed}."
     return (

@@ -149,7 +149,7 @@ def _sizes(curves: pd.DataFrame) -> str:
 
 
 def _takeaway(comparison: Comparison, dataset: str) -> str:
-    """The luck of the leader's search at the common budget, and whom it may hide."""
+    """The luck of the leader's search at the common budget, and the variants that may be better."""
     ranking, k = comparison.ranked(dataset), comparison.budget(dataset)
     first, text = ranking[0], partial(metric_text, "fid")
     low, high = statistics.luck_band(comparison.scores[dataset, first], k, _LUCK_SHARE)

@@ -139,9 +139,9 @@ def profile_plot(comparison: Comparison) -> Plot:
         takeaway=_takeaway(comparison, curves) if len(curves) else _refusal(comparison),
         caption="Share of runs whose FID is at most τ times the best FID known on their data set, of "
         f"{_sizes(curves)}; averaged over {len(comparison.datasets)} data set"
-        f"{'s' if len(comparison.datasets) > 1 else ''}. A failed run never arrives, so a curve ends at or "
-        "below its share of runs that did not fail, which the table holds. Bands: 95 % bootstrap intervals, "
-        f"resampled within data sets, of the {MAX_BANDS} highest; all intervals are in the plotted data. "
+        f"{'s' if len(comparison.datasets) > 1 else ''}. A failed run never reaches it, so a curve ends at "
+        "or below its share of runs that did not fail, which the table holds. Bands: 95 % bootstrap "
+        f"intervals, resampled within data sets, of the {MAX_BANDS} highest; the plotted data have all. "
         "The table has Wilson’s interval where no run arrives, or all do.",
         alt="Line charts: share of runs within a factor of the best FID, against that factor, for "
         f"{comparison.labels(comparison.variants)}.",
