@@ -14,7 +14,7 @@ TRIALS = (30, 125, 625)  # of a cell
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = "import sys; from gansweep.report import write_report; write_report(sys.argv[1])"
 
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 from synthetic import make_study  # noqa: E402
 
 

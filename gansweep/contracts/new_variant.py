@@ -14,7 +14,7 @@ from gansweep.variants import VARIANTS
 from gansweep.variants.published import HUES, MARKERS, Published
 
 TEMPLATES = Path(__file__).with_name("templates")
-CLONE = {"gansweep/variants/$name.py": "variant.py", "tests/test_$name.py": "test.py"}
+CLONE = {"gansweep/variants/$name.py": "variant.py", "tests/variants/test_$name.py": "test.py"}
 PACKAGE = {
     "gansweep_$name/gansweep_$name.py": "variant.py",
     "gansweep_$name/tests/test_$name.py": "test.py",

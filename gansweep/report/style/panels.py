@@ -13,10 +13,11 @@ _MAX_COLUMNS = 4  # of small panels; large ones stand in two columns
 
 @dataclass(frozen=True)
 class Panels:
-    """A figure, its panels in reading order without empty ones, and its number of columns."""
+    """A figure, its panels in reading order, the unused places after them, and its number of columns."""
 
     figure: Figure
     axes: list[Axes]
+    unused: list[Axes]
     n_columns: int
 
     @property
@@ -29,14 +30,20 @@ class Panels:
         """The panels of the first column."""
         return self.axes[:: self.n_columns]
 
+    def hide_unused(self) -> None:
+        """Hide the unused places, once the panels are drawn: labels of lines are placed in that layout."""
+        for ax in self.unused:
+            ax.set_axis_off()
+
     def label(self, x: str, y: str) -> None:
-        """Write the labels of the common axes, and tick labels below the lowest panel of each column."""
+        """Label the common axes, write tick labels below each column, and hide the unused places."""
         for ax in self.axes:
             ax.tick_params(labelbottom=ax in self.bottom)
         for ax in self.bottom:
             ax.set_xlabel(x)
         for ax in self.left:
             ax.set_ylabel(y)
+        self.hide_unused()
 
 
 def small_panels(n: int, height: float, margin: float, narrow_margin: float = 0.4) -> Panels:
@@ -68,6 +75,4 @@ def _panels(n: int, columns: int, height: float, margin: float, width: float, sh
     figure = style.new_figure(margin + height * rows, width)
     share_x, share_y = shared == "all", shared in ("all", "y")
     axes = list(figure.subplots(rows, columns, squeeze=False, sharex=share_x, sharey=share_y).flat)
-    for ax in axes[n:]:
-        ax.set_axis_off()
-    return Panels(figure, axes[:n], columns)
+    return Panels(figure, axes[:n], axes[n:], columns)

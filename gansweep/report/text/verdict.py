@@ -126,7 +126,7 @@ def _kind_of_score(comparison: Comparison) -> str:
     if len(comparison.confirmed):
         unconfirmed = "; FIDs of fresh seeds are not selected among configurations"
     return (
-        "the FID of a trial of the search is the lowest of its evaluations, measured on the very images that "
+        "the FID of a trial of the search is the lowest of its evaluations, measured on the same images that "
         f"select among checkpoints and configurations. It is therefore optimistic{unconfirmed}."
     )
 

@@ -139,6 +139,7 @@ def _pareto_figure(comparison: Comparison, points: pd.DataFrame) -> Figure:
         ax.set_title(f"{comparison.dataset_label(dataset)}  (k = {here['k'].iloc[0]})")
         ax.set_xlabel(f"{device(comparison)} time of the search, {time} (log)")
         ax.set_ylabel("median best FID\n(log; lower is better)" if ax in panels.left else "")
+    panels.hide_unused()
     for ax, here in zip(panels.axes, drawn, strict=True):
         _name_points(ax, here, looks)
     return panels.figure

@@ -140,6 +140,7 @@ def _budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
         )
         ax.set_xlabel(f"budget k: {comparison.unit}s tried (log)")
         ax.set_ylabel("median best FID\n(log; lower is better)")
+    panels.hide_unused()
     return panels.figure
 
 

@@ -141,7 +141,7 @@ def profile_plot(comparison: Comparison) -> Plot:
         f"{_sizes(curves)}; averaged over {len(comparison.datasets)} data set"
         f"{'s' if len(comparison.datasets) > 1 else ''}. A failed run never reaches it, so a curve ends at "
         "or below its share of runs that did not fail, which the table holds. Bands: 95 % bootstrap "
-        f"intervals, resampled within data sets, of the {MAX_BANDS} highest; the plotted data have all of them. "
+        f"intervals, resampled within data sets, of the {MAX_BANDS} highest; the plotted data have all. "
         "The table has Wilson’s interval where no run arrives, or all do.",
         alt="Line charts: share of runs within a factor of the best FID, against that factor, for "
         f"{comparison.labels(comparison.variants)}.",

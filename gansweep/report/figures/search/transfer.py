@@ -117,6 +117,7 @@ def _transfer_figure(comparison: Comparison, pairs: pd.DataFrame) -> Figure:
         plot_transfer(pairs[pairs["other"] == other], looks, ax)
         ax.set_xlabel(f"FID on {comparison.dataset_label(comparison.datasets[0])} (log)")
         ax.set_ylabel(f"FID on {comparison.dataset_label(other)} (log)")
+    panels.hide_unused()
     entries = [style.legend_entry(look.label, linestyle="", **look.marker(4.5)) for look in looks.values()]
     if len(looks) < len(there):
         grey: dict[str, Any] = {"marker": "o", "markersize": 3, "color": style.FAINT}

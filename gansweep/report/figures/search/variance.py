@@ -89,6 +89,7 @@ def _variance_figure(comparison: Comparison, splits: pd.DataFrame) -> Figure:
         plot_variance(splits[splits["dataset"] == dataset], order, style.looks(comparison.manifest), ax)
         ax.set_title(comparison.dataset_label(dataset))
         ax.set_xlabel("% of the variance of log FID\ncolour: configuration; grey: seed")
+    panels.hide_unused()
     return panels.figure
 
 

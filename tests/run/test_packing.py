@@ -255,7 +255,7 @@ import resource, sys
 from dataclasses import replace
 from functools import partial
 import torch
-sys.path.insert(0, 'tests')
+sys.path[:0] = ['tests/run', 'tests/support']
 from test_packing import *
 torch.set_num_threads(1)
 dataset = data.load("digits")
@@ -279,7 +279,7 @@ def test_running_out_of_memory_is_an_answer():
 MEASURE = """
 import resource, sys
 import torch
-sys.path.insert(0, 'tests')
+sys.path[:0] = ['tests/run', 'tests/support']
 from test_packing import *
 from gansweep.training.pack import Pack
 from gansweep.training.sizing.estimate import member_bytes

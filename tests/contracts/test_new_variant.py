@@ -21,7 +21,7 @@ from gansweep.errors import UserError
 from gansweep.variants import VARIANTS
 from gansweep.variants.published import HUES, MARKERS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCE = 'Me, "Mine", 2026, arXiv:2601.00001'
 FILLED_IN = {
     "<The name of the objective.>": "Mine.",

@@ -137,7 +137,8 @@ def test_mlflow(folder, monkeypatch):
 def test_wandb(folder):
     pytest.importorskip("wandb")
     script = (
-        "import sys; from pathlib import Path; sys.path.insert(0, 'tests'); import test_trackers; "
+        "import sys; from pathlib import Path; sys.path[:0] = ['tests/run', 'tests/support']; "
+        "import test_trackers; "
         f"test_trackers.log_in_two_parts(Path({str(folder)!r}), 'wandb')"
     )
     # In a process of its own: a service of wandb lives as long as the process that began it.

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 import torch
+from jobs import STUDY, job_in, rows_of
 from synthetic import make_study
-from test_training import STUDY, job_in, rows_of
 
 from gansweep import data
 from gansweep.errors import UserError

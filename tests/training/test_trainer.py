@@ -5,17 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from jobs import CPU, STUDY, job_in, rows_of
 from msgspec import structs
 from torch.testing import assert_close
 
 from gansweep import data
-from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, build_reference
 from gansweep.results.row import Failure
-from gansweep.run.search.search import Search
-from gansweep.run.search.storage import open_storage
-from gansweep.study.resolve import resolve
-from gansweep.study.study import Study
 from gansweep.training import trainer
 from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.job import Job, evaluation_rounds
@@ -23,8 +19,6 @@ from gansweep.training.randomness import BLOCK, MemberRandomness, derive, latent
 from gansweep.training.samples import draw_samples
 from gansweep.training.sizing.estimate import pack_size_for
 from gansweep.training.trainer import Trainer
-
-CPU = torch.device("cpu")
 
 
 def randomness(seeds, noise=(1, 8, 8)):
@@ -78,34 +72,10 @@ def test_small_networks_train_in_large_packs():
     )
 
 
-STUDY = Study(
-    variants=("ns",),
-    datasets=("digits",),
-    space="narrow",
-    trials=3,
-    steps=6,
-    evaluations=3,
-    evaluation=Evaluation(n_images=200),
-)
-
-
 @pytest.fixture(scope="module")
 def digits():
     dataset = data.load("digits")
     return dataset, Evaluator(build_reference(dataset, STUDY.evaluation), STUDY.evaluation)
-
-
-def job_in(folder, digits, value=STUDY):
-    resolved = resolve("s", "", value, {"digits": digits[0]})
-    search = Search(resolved, open_storage(folder, None), folder, {"digits": 16})
-    jobs = []
-    while job := search.next_job():
-        jobs.append(job)
-    return max(jobs, key=lambda job: len(job.trials))
-
-
-def rows_of(job, digits):
-    return [row for rows in Trainer(job, *digits, CPU).rows() for row in rows]
 
 
 def without_clock(rows):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_evaluation import FEATURE_METRICS, evaluator, noisy
+from test_evaluator import FEATURE_METRICS, evaluator, noisy
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric

@@ -407,7 +407,7 @@ import json, torch
 from gansweep import data
 from gansweep.evaluation.extractors import registered_name
 from gansweep.evaluation.evaluator import Evaluation, build_reference
-from test_evaluation import by_library
+from test_evaluator import by_library
 digits = data.load("digits")
 reference = build_reference(digits, Evaluation(n_images=100))
 found = by_library(digits.train[:100], digits.test, registered_name("digits"))

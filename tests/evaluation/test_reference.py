@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_evaluation import FEATURE_METRICS, evaluator, noisy, random_inception  # noqa: F401
+from test_evaluator import FEATURE_METRICS, evaluator, noisy, random_inception  # noqa: F401
 
 from gansweep import data
 from gansweep.errors import UserError
@@ -19,7 +19,7 @@ from gansweep.evaluation.extractors import features_by
 from gansweep.evaluation.reference import describe, shared_reference
 from gansweep.results.study_file import read_study
 
-EXAMPLE = Path(__file__).parents[1] / "results" / "examples" / "quickstart"
+EXAMPLE = Path(__file__).parents[2] / "results" / "examples" / "quickstart"
 
 TOGETHER = """
 import os, time
