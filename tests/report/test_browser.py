@@ -125,8 +125,8 @@ def test_a_number_leads_to_its_trials_by_keyboard(reader):
 
 
 def test_the_filter_knows_words_columns_and_bounds(reader, page):
-    trials = pd.read_parquet(page.parents[2] / "trials.parquet")
-    rows = pd.read_csv(page.parents[2] / "trials.csv")
+    trials = pd.read_parquet(page.parents[1] / "trials.parquet")
+    rows = pd.read_csv(page.parents[1] / "trials.csv")
     assert len(rows) == len(trials)
 
     def count(text: str) -> int:
