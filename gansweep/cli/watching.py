@@ -213,7 +213,7 @@ def _ended(found: "Status") -> str:
 def log(options: argparse.Namespace) -> int:
     """Print the logs of the packs in which a trial has trained."""
     from gansweep.cli.options import split_trial
-    from gansweep.results.logs import read_log
+    from gansweep.results.status.logs import read_log
     from gansweep.results.status.status import logs, study_folder
 
     study, trial = split_trial(options.trial)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from gansweep.results.logs import STARTED
+from gansweep.results.status.logs import STARTED
 
 Action: TypeAlias = Literal["again", "halved", "ended", "stopped"]
 MAX_DEATHS = 2  # how often a pack whose worker died is tried again before anything new was measured

@@ -21,7 +21,7 @@ FLOORS = (
     ("cli",),
 )
 DEPRECATED = {"halving", "phases", "schema"}  # paths of study files of before 0.1.0, until 0.3
-UNTYPED = 30  # signatures that say dict[str, Any]: what goes to or comes from JSON, Ray and Matplotlib
+UNTYPED = 16  # signatures that say dict[str, Any]: what goes to or comes from JSON, Ray and Matplotlib
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}
 OWNERS = {
     "ray": {"run/ray"},
@@ -84,8 +84,8 @@ def test_modules_and_functions_stay_small(path):
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES}), ids=str)
 def test_no_folder_is_crowded(folder):
-    modules = [path for path in folder.glob("*.py") if path.name not in ("__init__.py", "__main__.py")]
-    assert len([path for path in modules if path.stem not in DEPRECATED]) <= 15
+    doors = {"__init__", "__main__"} | (DEPRECATED if folder == ROOT else set())
+    assert len([path for path in folder.glob("*.py") if path.stem not in doors]) <= 15
 
 
 def test_thirteen_rooms_stand_on_four_ground_modules():

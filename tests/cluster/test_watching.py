@@ -14,7 +14,7 @@ from audit import require_sound
 from drivers import local
 
 from gansweep.results.incidents import read_incidents
-from gansweep.results.logs import STARTED
+from gansweep.results.status.logs import STARTED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -17,11 +17,11 @@ from gansweep.errors import UserError, unknown
 from gansweep.results.folder import StudyFolder
 from gansweep.results.incidents import read_incidents
 from gansweep.results.lock import Driver, read_driver
-from gansweep.results.logs import last_progress, logs_of, read_log, trials_in
 from gansweep.results.plan import Plan
 from gansweep.results.records import Incident, Manifest, read_manifest
 from gansweep.results.row import Outcome
 from gansweep.results.row_file import RowReader, read_rows, require_known
+from gansweep.results.status.logs import last_progress, logs_of, read_log, trials_in
 from gansweep.results.status.progress import FailureGroup, StudyProgress
 
 State: TypeAlias = Literal["preparing", "running", "stopped", "done"]

@@ -27,9 +27,9 @@ from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import Reference
 from gansweep.files import VARIABLE, retry_io
 from gansweep.results.folder import StudyFolder
-from gansweep.results.logs import STARTED
 from gansweep.results.row import Trial, now
 from gansweep.results.row_file import read_rows
+from gansweep.results.status.logs import STARTED
 from gansweep.results.study_file import read_study
 from gansweep.training.job import Job
 from gansweep.training.sizing.estimate import free_memory, limit_memory
