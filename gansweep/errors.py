@@ -13,7 +13,7 @@ class UserError(Exception):
 class Stopped(Exception):
     """Something outside a run stopped it: a full disk, a cluster that is gone. Nothing is lost.
 
-    The command line says that the same command resumes, and exits with code 3.
+    The command line says to run the same command to resume, and exits with code 3.
     """
 
 
