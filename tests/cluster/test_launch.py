@@ -57,8 +57,7 @@ def story(tmp_path_factory) -> Iterator[Story]:
     home = known_at_home()
     with sshd.machines(folder, "caller", "head", "worker") as (caller, *nodes):
         clone = caller.home / "clone"
-        beside = shutil.ignore_patterns(".venv", "results", "__pycache__", ".*_cache")
-        shutil.copytree(ROOT, clone, ignore=beside, symlinks=True)
+        shutil.copytree(ROOT, clone, ignore=beside_the_code, symlinks=True)
         (clone / "cluster.local.yaml").write_text(adapted(caller, nodes))
         said = {name: caller.run(f"cd clone && {text}", 600) for name, text in COMMANDS.items()}
         left = {node.name: what_stays(node) for node in nodes}
@@ -66,6 +65,12 @@ def story(tmp_path_factory) -> Iterator[Story]:
     assert not [line for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line]
     assert not [file for file in Path("/proc").glob("[0-9]*/cmdline") if str(folder) in content(file)]
     assert known_at_home() == home
+
+
+def beside_the_code(folder: str, names: list[str]) -> set[str]:
+    """What a clone lacks; the package has a folder `results` of its own."""
+    patterns = ["__pycache__", ".*_cache", *([".venv", "results"] if Path(folder) == ROOT else [])]
+    return shutil.ignore_patterns(*patterns)(folder, names)
 
 
 def adapted(caller: Machine, nodes: list[Machine]) -> str:
