@@ -38,7 +38,7 @@ def test_tune_takes_a_worker_that_ran_out_of_memory_for_one_that_died(monkeypatc
 
 
 def test_no_public_function_tells_what_the_autoscaler_may_add():
-    """A public one would be named as in the request for it, ray-project/ray issue 49501."""
+    """A public one would be named as in the request for it, https://github.com/ray-project/ray/issues/49501."""
     public = {name for name in dir(ray) if not name.startswith("_")}
     assert not {"max_cluster_resources", "cluster_config"} & public, "use it instead of private.node_groups"
 
