@@ -10,6 +10,10 @@ class UserError(Exception):
     """A user's mistake. The command line prints its message and exits with code 2, without a traceback."""
 
 
+class Damaged(UserError):
+    """A file does not hold what was written to it, or belongs to something else."""
+
+
 class Stopped(Exception):
     """Something outside a run stopped it: a full disk, a cluster that is gone. Nothing is lost.
 

@@ -1,16 +1,13 @@
 """A data set as tensors in memory; hashing, splitting and saving of tensors."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from gansweep.files import replacing
 
 Kind = Literal["image", "vector"]
 
@@ -117,13 +114,3 @@ def split(n: int, n_test: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     # RandomState: its streams are the same in every version of NumPy and on every machine.
     order = torch.from_numpy(np.random.RandomState(seed).permutation(n))
     return order[n_test:].sort().values, order[:n_test].sort().values
-
-
-def save_tensors(value: Mapping[str, object], path: Path) -> None:
-    """Write a dict for `torch.load(path, weights_only=True)` atomically.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    with replacing(path) as file:
-        torch.save(value, file)

@@ -1,6 +1,7 @@
 """Decodes image files to one uint8 tensor, once, with many threads, and caches the result."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,11 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from gansweep.data.base import save_tensors
-from gansweep.errors import UserError
+from gansweep.data.tensors import load_tensors, save_tensors
+from gansweep.errors import Damaged, UserError
 from gansweep.files import file_lock, require_writable
 
+_log = logging.getLogger(__name__)
 GREY = ("1", "L", "LA")
 
 
@@ -31,19 +33,29 @@ def decode(paths: Sequence[Path], size: int, root: Path, crop: int | None = None
     name = f"{_fingerprint(paths, size, crop)}.pt"
     caches = [folder / "decoded" / name for folder in (root, Path.home() / ".cache" / "gansweep")]
     for cache in caches:
-        if cache.exists():
-            return _read(cache)
+        if (images := _cached(cache)) is not None:
+            return images
     cache = caches[0] if _is_writable(caches[0].parent) else caches[1]
     with file_lock(cache.parent.with_name(".decoded.lock")):
-        if cache.exists():
-            return _read(cache)
+        if (images := _cached(cache)) is not None:
+            return images
         images = _decode_all(paths, size, crop)
-        save_tensors({"images": images}, cache)
+        try:
+            save_tensors({"images": images}, cache, "decoded images", cache.stem)
+        except OSError as error:
+            _log.warning("decoded images are not kept: %s: %s", cache, error.strerror)
     return images
 
 
-def _read(cache: Path) -> Tensor:
-    images: Tensor = torch.load(cache, weights_only=True, mmap=True)["images"]
+def _cached(cache: Path) -> Tensor | None:
+    """Returns the images of an earlier call; None where there are none, or the file is damaged."""
+    try:
+        images: Tensor = load_tensors(cache, "decoded images", cache.stem, mmap=True)["images"]
+    except FileNotFoundError:
+        return None
+    except (Damaged, PermissionError) as error:
+        _log.warning("%s: the images are decoded again", error)
+        return None
     return images
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
@@ -14,7 +13,8 @@ import torch
 from torch import Tensor
 
 from gansweep.data import Dataset
-from gansweep.data.base import save_tensors, split
+from gansweep.data.base import split
+from gansweep.data.tensors import load_tensors, save_tensors
 from gansweep.errors import UserError
 from gansweep.evaluation.extractors import CLASSIFIERS, features_by, resolve
 from gansweep.evaluation.metrics import PRECOMPUTE
@@ -22,9 +22,9 @@ from gansweep.evaluation.metrics import features as metrics
 from gansweep.evaluation.metrics.features import Gaussian, square_root
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 from gansweep.evaluation.weights import PUBLISHED, WITHOUT_WEIGHTS, file_hash, weights_file
-from gansweep.files import file_lock, require_writable
 
 MIN_REAL = 10
+KIND = "reference statistics"
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,12 +118,17 @@ class Reference:
         content = json.dumps({"description": self.description, "floor": self.floor})
         names = [field.name for field in fields(self) if field.name not in ("description", "floor")]
         tensors = {name: getattr(self, name) for name in names}
-        save_tensors({"json": content, **tensors}, path)
+        save_tensors({"json": content, **tensors}, path, KIND, self.metric_id)
 
     @classmethod
-    def load(cls, path: Path) -> "Reference":
-        """Returns the reference in a file that `save` wrote."""
-        tensors = torch.load(path, weights_only=True)
+    def load(cls, path: Path, metric_id: str) -> "Reference":
+        """Returns the reference in a file that `save` wrote.
+
+        Raises:
+            Damaged: it is not the reference with this `metric_id`.
+            OSError: the file is missing or cannot be read.
+        """
+        tensors = load_tensors(path, KIND, metric_id)
         return cls(**json.loads(tensors.pop("json")), **tensors)
 
 
@@ -207,33 +212,6 @@ def build_reference(
         more["second_mu"], more["second_sigma"] = second = metrics.statistics(extract(dataset.test))
         floor["second_fid"] = metrics.frechet(metrics.statistics(extract(samples)), second)
     return Reference(description, real, *moments, floor, labels, **more).completed(evaluation)
-
-
-def cache_root() -> Path:
-    """Returns the folder shared by processes and studies: $GANSWEEP_CACHE, else ~/.cache/gansweep."""
-    return Path(os.environ.get("GANSWEEP_CACHE") or Path.home() / ".cache" / "gansweep")
-
-
-def shared_reference(
-    dataset: Dataset, evaluation: Evaluation, device: str | torch.device = "cpu"
-) -> Reference:
-    """Returns the result of `build_reference`, from `cache_root()` if stored; processes wait for the first.
-
-    Raises:
-        UserError: as for `build_reference`.
-    """
-    folder = cache_root() / "references"
-    file = folder / f"{metric_id(describe(dataset, evaluation))}.pt"
-    try:
-        require_writable(folder)
-    except UserError:  # the cache is not writable
-        return build_reference(dataset, evaluation, device)
-    with file_lock(folder / f".{file.name}.lock"):
-        known = Reference.load(file) if file.exists() else None
-        reference = known.completed(evaluation) if known else build_reference(dataset, evaluation, device)
-        if reference is not known:
-            reference.save(file)
-    return reference
 
 
 def _weights(dataset: Dataset, evaluation: Evaluation, extractor: str) -> Path | None:

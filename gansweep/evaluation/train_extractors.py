@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from gansweep.data import Dataset, load
-from gansweep.data.base import save_tensors
 from gansweep.evaluation.extractors import CLASSIFIERS, Classifier
 from gansweep.evaluation.weights import BUNDLED, file_hash
 
@@ -73,7 +72,7 @@ def release(name: str, seed: int) -> dict[str, object]:
     dataset = load(name)
     network = train(dataset, seed)
     path = BUNDLED / f"{name}.pt"
-    save_tensors(dict(network.state_dict()), path)
+    torch.save(dict(network.state_dict()), path)
     facts = {
         "test_accuracy": accuracy(network, dataset.test, _present(dataset.test_labels)),
         "seed": seed,

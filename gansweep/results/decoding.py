@@ -1,15 +1,24 @@
-"""JSON as typed records, checked while it is read: what is wrong becomes one sentence."""
+"""JSON as typed records, checked while it is read: what is wrong becomes one sentence.
 
+A file of one JSON object carries the hash of its content as `sha256`, so that a changed digit is noticed;
+files of earlier versions have none.
+"""
+
+import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from gansweep.errors import UserError
+from gansweep.errors import Damaged, UserError
+from gansweep.files import dump_json, read_bytes
 
 Record = TypeVar("Record")
+SEAL = "sha256"
+LARGEST = 2**27  # bytes of a JSON file
 PLACE = re.compile(r"^(.*?)(?: - at `\$?(.*)`)?$", re.DOTALL)
 
 
@@ -52,13 +61,29 @@ def first_error(error: msgspec.ValidationError, name: str) -> str:
     return f"{name}{place or ''}: {what[:1].lower()}{what[1:]}".replace("`", "")
 
 
+def sealed_json(value: Mapping[str, object]) -> str:
+    """Returns a JSON object as the content of a file, with the hash of the rest of it as `sha256`."""
+    return dump_json({**value, SEAL: _hash(value)})
+
+
+def _hash(value: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
 def read_record(file: Path, kind: type[Record]) -> Record:
     """Returns the record that a file holds.
 
     Raises:
-        UserError: the file is damaged.
+        Damaged: the file is damaged.
+        OSError: it is missing or cannot be read.
     """
+    content = read_bytes(file, LARGEST)
     try:
-        return decode(file.read_bytes(), kind, file.stem)
+        record = decode(content, kind, file.stem)
+        value = json.loads(content, parse_constant=_refuse)
+        seal = value.pop(SEAL, None)
+        if seal is not None and seal != _hash(value):
+            raise UserError("damaged: its content does not have the hash that it was written with")
     except UserError as error:
-        raise UserError(f"{file} is {error}; restore it from a copy") from None
+        raise Damaged(f"{file} is {error}; restore it from a copy") from None
+    return record

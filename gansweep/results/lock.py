@@ -16,12 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from gansweep.errors import UserError
-from gansweep.files import require_writable, retry_io, write_atomically
+from gansweep.errors import Damaged, UserError
+from gansweep.files import open_file, read_bytes, require_writable, retry_io, write_atomically
 from gansweep.results.folder import StudyFolder
-from gansweep.results.row import now
+from gansweep.results.row import now, require_time
 
 BEAT_SECONDS, SILENT_SECONDS = 10.0, 60.0
+LONGEST = 10_000  # bytes of a signature
 PAUSES = (0.1, 0.2, 0.4, 0.8)  # seconds; a reader of the lock holds it for a moment
 
 
@@ -78,13 +79,16 @@ def _take(file: TextIO, folder: Path) -> None:
 def _require_no_heartbeat(folder: Path) -> None:
     """Raise UserError if a driver on another machine still touches the lock that it thinks it holds."""
     path = StudyFolder(folder).lock
-    signature, touched = _signature(path), path.stat().st_mtime
-    if not signature or signature.host == platform.node() or time.time() - touched > SILENT_SECONDS:
+    signature, touched = _signature(path), path.stat().st_mtime_ns
+    if not signature or signature.host == platform.node():
         return
-    deadline = time.monotonic() + 2.5 * BEAT_SECONDS
+    # The clocks of two machines may differ by any time: only a touch that comes says that a driver lives.
+    wait = 2.5 * BEAT_SECONDS
+    print(f"the last driver ran on {signature}: watching for {wait:g} s whether it still does", flush=True)
+    deadline = time.monotonic() + wait
     while time.monotonic() < deadline:
         time.sleep(0.5)
-        if path.stat().st_mtime != touched:
+        if path.stat().st_mtime_ns != touched:
             raise _busy(folder)
 
 
@@ -119,7 +123,7 @@ def read_driver(folder: Path) -> Driver | None:
 
 
 def _is_held(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
@@ -131,11 +135,12 @@ def _is_held(path: Path) -> bool:
 
 def _signature(path: Path) -> Driver | None:
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))
+        written = json.loads(read_bytes(path, LONGEST))
         host, pid, started = (written[name] for name in ("host", "pid", "started"))
-    except (ValueError, TypeError, KeyError):  # not written yet, or torn
+        require_time(started)
+        return Driver(False, str(host), int(pid), started)
+    except (ValueError, TypeError, KeyError, RecursionError, Damaged):  # not written yet, torn, or not ours
         return None
-    return Driver(False, str(host), int(pid), str(started))
 
 
 def request_stop(folder: Path) -> None:

@@ -3,6 +3,7 @@
 The names of the fields are those of the JSON objects, which are written with sorted keys.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from gansweep.errors import UserError
+from gansweep.errors import Damaged, UserError
 from gansweep.results.decoding import read_record
 from gansweep.results.folder import StudyFolder
 from gansweep.results.plan import Budget, Plan
 from gansweep.results.row import FileName, Integer, require_time
-from gansweep.results.study_file import StoredSpace, space_of
+from gansweep.results.study_file import StoredSpace, read_study, space_of
 from gansweep.space import Scalar, Space
 
 
@@ -96,6 +97,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     updated: str
     wall_seconds: float
     study: str
+    fingerprint: str | None = None  # of the resolved study; null in studies of gansweep 0.1.0
     question: str
     command: str
     gansweep: str
@@ -187,6 +189,7 @@ class FinalistsFile(Struct, frozen=True, kw_only=True):
     """The content of finalists.json."""
 
     schema: str = "gansweep.finalists/1"
+    fingerprint: str | None = None  # of the resolved study; null in studies of gansweep 0.1.0
     finalists: list[Finalist]
 
 
@@ -194,19 +197,39 @@ def read_manifest(folder: str | Path) -> Manifest:
     """Returns the manifest of a study.
 
     Raises:
-        UserError: there is none, or it is damaged.
+        UserError: there is none.
+        Damaged: it is damaged, or of another study than study.json.
     """
-    file = StudyFolder(Path(folder)).manifest
-    if not file.exists():
-        raise UserError(f"{folder} holds no results: {file.name} is missing; run the study first")
-    return read_record(file, Manifest)
+    files = StudyFolder(Path(folder))
+    if not files.manifest.exists():
+        raise UserError(f"{folder} holds no results: {files.manifest.name} is missing; run the study first")
+    manifest = read_record(files.manifest, Manifest)
+    if manifest.fingerprint not in (None, fingerprint_of(files.path)):
+        raise Damaged(
+            f"manifest.json and study.json in {folder} are of different studies: "
+            "restore the right one from a copy"
+        )
+    return manifest
+
+
+def fingerprint_of(folder: Path) -> str:
+    """Returns the fingerprint of a study by its study.json, else its manifest; "" where neither has one."""
+    files = StudyFolder(folder)
+    if files.study.exists():
+        return read_study(folder).fingerprint
+    return (read_record(files.manifest, Manifest).fingerprint or "") if files.manifest.exists() else ""
 
 
 def read_finalists(folder: Path) -> list[Finalist]:
     """Returns the finalists that were measured; none if there is no file.
 
     Raises:
-        UserError: the file is damaged.
+        Damaged: the file is damaged, or of another study.
     """
-    file = StudyFolder(folder).finalists
-    return read_record(file, FinalistsFile).finalists if file.exists() else []
+    files = StudyFolder(folder)
+    if not os.path.lexists(files.finalists):
+        return []
+    found = read_record(files.finalists, FinalistsFile)
+    if found.fingerprint not in (None, fingerprint_of(folder)):
+        raise Damaged(f"{files.finalists} is of another study; restore it from a copy")
+    return found.finalists

@@ -1,22 +1,30 @@
 """`rows.jsonl`: the rows of a study, append-only, written by its driver alone.
 
 It is the only source of results: the tables of `gansweep.results.tables` can be rebuilt from it at any time.
+
+Every line ends with `check`: 16 hexadecimal digits of a hash of this line, all lines before it, and the
+study. So a changed digit is noticed, and a line that is lost, doubled, moved, or of another study. Lines that
+gansweep 0.1.0 wrote have none; the first line after them vouches for them.
 """
 
+import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from gansweep.errors import UserError
-from gansweep.files import retry_io
+from gansweep.errors import Damaged, UserError
+from gansweep.files import free_name, open_file, retry_io, sync_folder, write_atomically
 from gansweep.results.decoding import decode
 from gansweep.results.folder import StudyFolder
-from gansweep.results.records import Manifest
+from gansweep.results.records import Manifest, fingerprint_of
 from gansweep.results.row import Cell, Outcome, Row, to_json
 
-BLOCK_BYTES = 1_000_000  # read at a time to find the end of the last whole line
+LONGEST_LINE = 2**24  # bytes
+CHECK = re.compile(rb', "check": "([0-9a-f]{16})"}$')
+FIRST, ROW_BEGINS = b'{"study": ', b'"trial_id": '  # how a row begins; what stands in every row once
 
 
 class RowWriter:
@@ -25,16 +33,24 @@ class RowWriter:
     A measurement is written at most once per (trial_id, step), an outcome at most once per trial. The rows of
     a trial come in the order of their steps, so its last row tells which have come. Of finished trials only
     the id is kept in memory; of crashed ones the last row, too.
+
+    torn: where the beginning of a row was moved that a killed driver had not finished; None: there was none.
+
+    Raises:
+        UserError: the file is damaged; nothing has been changed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = StudyFolder(folder).rows
-        self._size = self._drop_torn_line()
         self.latest: dict[str, Row] = {}  # the last row of every unfinished trial, by trial_id
         self.ended: set[str] = set()  # the ids of the finished trials
         self.crashed: list[Row] = []  # the last rows of trials that crashed or ran out of time
-        for row in read_rows(folder):
+        reader = RowReader(folder)
+        for row in reader.new():
             self._note(row)
+        self._size = reader.position
+        self.torn = self._mend_end(folder, reader)
+        self._folder, self._link = folder, reader.link
 
     def append(self, rows: Iterable[Row]) -> list[Row]:
         """Write the rows that are new; return them."""
@@ -47,9 +63,14 @@ class RowWriter:
             self._note(row)
             new.append(row)
         if new:
-            text = "".join(f"{to_json(row)}\n" for row in new)
-            retry_io(lambda: self._write(text.encode()), f"{self.path} cannot be written")
+            content = b"".join(map(self._line, new))
+            retry_io(lambda: self._write(content), f"{self.path} cannot be written")
         return new
+
+    def _line(self, row: Row) -> bytes:
+        content = to_json(row).encode()
+        self._link = next_link(self._link or fingerprint_of(self._folder), content)
+        return b'%s, "check": "%s"}\n' % (content[:-1], self._link.encode())
 
     def _write(self, content: bytes) -> None:
         """Append, replacing what an earlier attempt may have written in part.
@@ -65,6 +86,8 @@ class RowWriter:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if not self._size:
+            sync_folder(self.path.parent)
         self._size += len(content)
 
     def _note(self, row: Row) -> None:
@@ -76,63 +99,115 @@ class RowWriter:
         if row.outcome in (Outcome.CRASHED, Outcome.TIMEOUT):
             self.crashed.append(row)
 
-    def _drop_torn_line(self) -> int:
-        """Cut off an unfinished last line, which a driver leaves that is killed while writing.
+    def _mend_end(self, folder: Path, reader: "RowReader") -> Path | None:
+        """Move a row aside that a driver began which was killed while writing; returns where it is.
 
-        Returns the remaining bytes.
+        Raises:
+            UserError: what follows the last whole line is not the beginning of a row.
         """
-        if not self.path.exists():
-            return 0
-        size = self.path.stat().st_size
-        with self.path.open("rb+") as file:
-            while size:
-                start = max(0, size - BLOCK_BYTES)
-                file.seek(start)
-                end = file.read(size - start).rfind(b"\n") + 1
-                size = start + end
-                if end:
-                    break
-            file.truncate(size)
-        return size
+        rest = reader.rest()
+        if not rest:
+            return None
+        begun = rest.rstrip(b"\0")[: len(FIRST)]  # a machine that lost its power may have written zeros
+        if rest.count(ROW_BEGINS) > 1 or not FIRST.startswith(begun):
+            raise Damaged(
+                f"{self.path} is damaged: what follows line {reader.number} is not the beginning of a row; "
+                "restore it from a copy"
+            )
+        place = free_name(StudyFolder(folder).aside, "rows.jsonl.torn")
+        retry_io(lambda: write_atomically(place, rest), f"{place} cannot be written")
+        retry_io(lambda: os.truncate(self.path, self._size), f"{self.path} cannot be written")
+        return place
 
 
 class RowReader:
-    """Reads the rows of a study that may be growing: each once."""
+    """Reads the rows of a study that may be growing: each once.
+
+    link: the hash of all lines so far, see the module; empty before the first.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.path = StudyFolder(folder).rows
+        self.folder, self.path = folder, StudyFolder(folder).rows
         self.position, self.number = 0, 0  # of the end of the last whole line
+        self.link = ""
+        self._is_checked = False  # whether a line had a check
+        self._steps: dict[str, int] = {}  # of the last row of every unfinished trial
+        self._ended: set[str] = set()
         self._decoder = msgspec.json.Decoder(Row)
 
     def new(self) -> Iterator[Row]:
         """Yields the rows that were added since the last call; an unfinished last line is left for the next.
 
         Raises:
-            UserError: a line is not a row.
+            Damaged: a line is not a row, or not the one that was written there.
+            OSError: the file cannot be read.
         """
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            file.seek(self.position)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                self.position += len(line)
-                self.number += 1
-                yield self._decode(line)
-
-    def _decode(self, line: bytes) -> Row:
         try:
-            return decode(line, Row, "row", self._decoder)
+            file = open_file(self.path)
+        except FileNotFoundError:
+            return
+        with file:
+            file.seek(self.position)
+            while (line := file.readline(LONGEST_LINE)).endswith(b"\n"):
+                self.number += 1
+                row = self._row(line[:-1])
+                self.position += len(line)
+                yield row
+
+    def rest(self) -> bytes:
+        """Returns what follows the last whole line."""
+        try:
+            file = open_file(self.path)
+        except FileNotFoundError:
+            return b""
+        with file:
+            file.seek(self.position)
+            return file.read()
+
+    def _row(self, line: bytes) -> Row:
+        try:
+            row = decode(line, Row, "row", self._decoder)
+            self._require_place(row)
+            self._require_link(line)
         except UserError as error:
-            raise UserError(f"{self.path}, line {self.number}, is {error}; restore it from a copy") from None
+            raise Damaged(f"{self.path}, line {self.number}, is {error}; restore it from a copy") from None
+        return row
+
+    def _require_place(self, row: Row) -> None:
+        """Raise UserError if a row cannot come here: the rows of a trial are in the order of their steps."""
+        before = self._steps.get(row.trial_id, -1)
+        if row.trial_id in self._ended or row.step < before or (row.step == before and row.outcome is None):
+            raise UserError(f"damaged: it is a row of {row.trial_id} that an earlier line contradicts")
+        self._steps[row.trial_id] = row.step
+        if row.outcome is not None:
+            del self._steps[row.trial_id]
+            self._ended.add(row.trial_id)
+
+    def _require_link(self, line: bytes) -> None:
+        """Raise UserError if the line, or one before it, is not what was written."""
+        found = CHECK.search(line)
+        content = line[: found.start()] + b"}" if found else line
+        self.link = next_link(self.link or fingerprint_of(self.folder), content)
+        if found and found[1].decode() != self.link:
+            raise UserError(
+                "not what was written: it was changed, lines before it are missing or changed, or they are "
+                "of another study"
+            )
+        if self._is_checked and not found:
+            raise UserError("damaged: it has no check, unlike the lines before it")
+        self._is_checked = bool(found)
+
+
+def next_link(link: str, content: bytes) -> str:
+    """Returns the check of a line. link: of the line before it. content: without its check."""
+    return hashlib.sha256(link.encode() + content).hexdigest()[:16]
 
 
 def read_rows(folder: str | Path) -> Iterator[Row]:
     """Yields the rows of a study in the order they were written; an unfinished last line is ignored.
 
     Raises:
-        UserError: a line is not a row.
+        Damaged: a line is not a row, or not the one that was written there.
     """
     return RowReader(Path(folder)).new()
 

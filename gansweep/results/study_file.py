@@ -1,5 +1,7 @@
 """`study.json`: a study with every default filled in, and its search spaces as JSON."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +41,7 @@ class StoredDistribution(Struct, frozen=True, omit_defaults=True, forbid_unknown
         return Uniform(low, high, log=self.loguniform is not None)
 
 
+MAY_CHANGE = ("trials", "question")  # fields of a study that may differ when it is resumed
 StoredSpace = dict[str, StoredDistribution | Scalar]
 
 
@@ -91,6 +94,12 @@ class ResolvedStudy(Plan, frozen=True, kw_only=True):
     def space(self, variant: str) -> Space:
         """Returns the search space of a variant."""
         return space_of(self.spaces[variant])
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of all that results hang on. A larger `trials` or another question change no result."""
+        own = {name: value for name, value in self.to_json().items() if name not in MAY_CHANGE}
+        return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, object]:
         """Returns the content of study.json. Options that came later are absent where they are not used, so

@@ -12,9 +12,10 @@ from msgspec import structs
 
 from gansweep import data
 from gansweep.data import Dataset
-from gansweep.errors import UserError
-from gansweep.files import dump_json, retry_io, write_atomically
+from gansweep.errors import Damaged, UserError
+from gansweep.files import retry_io, set_aside, write_atomically
 from gansweep.results import phases
+from gansweep.results.decoding import sealed_json
 from gansweep.results.folder import StudyFolder
 from gansweep.results.lock import driver_lock
 from gansweep.results.row import Phase, Trial, now
@@ -25,14 +26,15 @@ from gansweep.run.conclude import conclude, say
 from gansweep.run.ledger import Ledger
 from gansweep.run.options import Options
 from gansweep.run.packing import Packing, choose_packing, require_room, to_json
-from gansweep.run.prepare import prepare
+from gansweep.run.prepare import prepare, write_manifest
 from gansweep.run.ray import connect, measure, probe, tune
 from gansweep.run.search.queue import Queue
 from gansweep.run.search.search import Search
-from gansweep.run.search.storage import BaseStorage, exclusive, open_storage
+from gansweep.run.search.storage import BaseStorage, exclusive, n_finished, open_storage
 from gansweep.run.trackers import open_trackers
 from gansweep.study.resolve import differences, resolve
 from gansweep.study.study import Study
+from gansweep.training.checkpoints import Checkpoints
 
 
 def run_study(name: str, question: str, study: Study, options: Options) -> int:
@@ -51,6 +53,8 @@ def run_study(name: str, question: str, study: Study, options: Options) -> int:
     with driver_lock(folder):
         check_same_study(folder, resolved)
         rows = RowWriter(folder)
+        if rows.torn:
+            say(f"the last row was not finished when the driver was killed: moved to {rows.torn}")
         if n_left(resolved, folder) > 0 or finalists.unmeasured(folder):
             with exclusive(open_storage(folder, options.storage), name) as storage:
                 train(resolved, datasets, storage, rows, options, started)
@@ -72,7 +76,7 @@ def train(
     manifest = prepare(folder, resolved, datasets, hardware)
     packing = choose_packing(folder, resolved, datasets, options, hardware, probe.probe)
     manifest = structs.replace(manifest, packing=to_json(packing))
-    write_atomically(StudyFolder(folder).manifest, dump_json(manifest.to_json()))
+    write_manifest(folder, manifest)
     if n := n_left(resolved, folder):
         say(f"{resolved.name}: {n} trials to run, results in {folder}")
     try:
@@ -86,13 +90,17 @@ def train(
         wall_seconds = manifest.wall_seconds + round(time.monotonic() - started, 1)
         manifest = structs.replace(manifest, wall_seconds=wall_seconds, updated=now())
         with suppress(OSError):  # the disk may be what ended the run
-            write_atomically(StudyFolder(folder).manifest, dump_json(manifest.to_json()))
+            write_atomically(StudyFolder(folder).manifest, sealed_json(manifest.to_json()))
 
 
 def execute(ledger: Ledger, search: Search, packing: Mapping[str, Packing]) -> None:
     """Run the unfinished trials of the search and of the phases after it on the Ray cluster."""
     resolved, folder = search.study, search.folder
     search.resume(row for row in read_rows(folder) if row.phase == Phase.SEARCH)
+    if search.lost:
+        say(
+            f"the last rows of {len(search.lost)} trials are missing, which had ended: they are trained again"
+        )
     ledger.record([])  # ends the trials that were pruned when an earlier driver was killed
     room = tune.make_room(packing)
     tune.run(search, ledger, room, packing)
@@ -136,17 +144,44 @@ def handle_signals() -> None:
 
 
 def check_same_study(folder: Path, resolved: ResolvedStudy) -> None:
-    """Raise UserError if the folder holds rows of a study that differs in more than a larger `trials`."""
-    if not any(read_rows(folder)):
-        files = StudyFolder(folder)
-        for file in (files.study, files.manifest, files.journal):
-            file.unlink(missing_ok=True)  # of a run that measured nothing
-        return
-    old = read_study(folder)
-    trials = max(old.trials, resolved.trials)  # a search may be extended, but not cut short
-    changes = differences(structs.replace(old, question=resolved.question, trials=trials), resolved)
-    if changes:
+    """Raise UserError if the folder holds results of a study that differs in more than a larger `trials`.
+
+    What a different study has left there that measured nothing is moved to `set-aside/`.
+    """
+    files = StudyFolder(folder)
+    measured = any(read_rows(folder))
+    if not measured and (n := n_ended_elsewhere(folder)):
+        raise UserError(
+            f"{files.rows} is missing or holds no row, but {n} trials of this study have ended: restore it "
+            "from a copy, or rename the study to begin anew"
+        )
+    changes = _changes(folder, resolved, measured)
+    if changes and measured:
         raise UserError(
             f"{folder} holds results of this study as it was before ({'; '.join(changes)}): "
             "rename the study, or move that folder elsewhere"
         )
+    if changes:
+        for old in (files.study, files.manifest, files.journal, files.checkpoints, files.finalists):
+            if old.exists():
+                say(f"{old} is of another study: moved to {set_aside(old, files.aside, old.name)}")
+
+
+def _changes(folder: Path, resolved: ResolvedStudy, measured: bool) -> list[str]:
+    """Returns what differs from the study that ran in a folder; nothing where none has begun."""
+    if not measured and not StudyFolder(folder).study.exists():
+        return ["no study.json"]
+    try:
+        old = read_study(folder)
+    except Damaged as error:
+        if measured:
+            raise
+        return [str(error)]
+    trials = max(old.trials, resolved.trials)  # a search may be extended, but not cut short
+    return differences(structs.replace(old, question=resolved.question, trials=trials), resolved)
+
+
+def n_ended_elsewhere(folder: Path) -> int:
+    """Returns how many trials have ended by what a folder holds beside its rows: search and generators."""
+    n_searched = n_finished(folder) if StudyFolder(folder).journal.exists() else 0
+    return max(n_searched, len(Checkpoints(folder).generators()))

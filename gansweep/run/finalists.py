@@ -13,14 +13,16 @@ from torch import Tensor
 
 from gansweep.data import Dataset
 from gansweep.data.base import split
+from gansweep.errors import Damaged
 from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.metrics import features as metrics
 from gansweep.evaluation.metrics.fid_infinity import at_infinity, fid_by_size, sizes_for
-from gansweep.files import dump_json, write_atomically
+from gansweep.files import set_aside, write_atomically
 from gansweep.results import phases
+from gansweep.results.decoding import sealed_json
 from gansweep.results.folder import StudyFolder
 from gansweep.results.phases import FinishedTrial
-from gansweep.results.records import Finalist, FinalistsFile, read_finalists
+from gansweep.results.records import Finalist, FinalistsFile, fingerprint_of, read_finalists
 from gansweep.results.row_file import read_rows
 from gansweep.results.study_file import read_study
 from gansweep.training.checkpoints import Checkpoints
@@ -39,18 +41,29 @@ def current(folder: Path) -> list[FinishedTrial]:
 
 def unmeasured(folder: Path) -> list[FinishedTrial]:
     """Returns the finalists that are not measured yet and whose generator was saved."""
-    measured = {entry.trial_id for entry in read_finalists(folder)}
+    measured = {entry.trial_id for entry in usable(folder)}
     saved = set(Checkpoints(folder).generators()) - measured
     return [trial for trial in current(folder) if trial.trial_id in saved]
+
+
+def usable(folder: Path) -> list[Finalist]:
+    """Returns the finalists that were measured: none of a damaged file, which is moved aside."""
+    files = StudyFolder(folder)
+    try:
+        return read_finalists(folder)
+    except Damaged as error:
+        place = set_aside(files.finalists, files.aside, files.finalists.name)
+        print(f"{error}: it was moved to {place}, and the best trials are measured again", flush=True)
+        return []
 
 
 def save(folder: Path, entry: Finalist) -> None:
     """Add an entry, and drop those of trials that are not finalists any more."""
     names = {trial.trial_id for trial in current(folder)} - {entry.trial_id}
-    entries = [*(old for old in read_finalists(folder) if old.trial_id in names), entry]
+    entries = [*(old for old in usable(folder) if old.trial_id in names), entry]
     entries.sort(key=lambda one: (one.dataset, one.variant))
-    content = msgspec.to_builtins(FinalistsFile(finalists=entries))
-    write_atomically(StudyFolder(folder).finalists, dump_json(content))
+    content = msgspec.to_builtins(FinalistsFile(finalists=entries, fingerprint=fingerprint_of(folder)))
+    write_atomically(StudyFolder(folder).finalists, sealed_json(content))
 
 
 def measure(trial: FinishedTrial, folder: Path, dataset: Dataset, evaluator: Evaluator) -> Finalist:
@@ -74,7 +87,7 @@ def measure(trial: FinishedTrial, folder: Path, dataset: Dataset, evaluator: Eva
     if dataset.kind == "image":
         neighbours = f"samples/neighbours-{trial.trial_id}.png"
         picture = _neighbours(samples[0][:N_SHOWN], features[0][:N_SHOWN], dataset, evaluator)
-        write_atomically(folder / neighbours, picture)
+        write_atomically(StudyFolder(folder).inside(*neighbours.split("/")), picture)
     return Finalist(
         dataset=trial.dataset,
         variant=trial.variant,

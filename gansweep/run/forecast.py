@@ -12,8 +12,8 @@ import torch
 from gansweep import data
 from gansweep.data import Dataset
 from gansweep.evaluation import Evaluation
-from gansweep.evaluation.evaluator import Evaluator
-from gansweep.evaluation.reference import Reference, shared_reference
+from gansweep.evaluation.evaluator import Evaluator, Reference
+from gansweep.evaluation.stored import shared_reference
 from gansweep.results import phases
 from gansweep.results.halving import share_left
 from gansweep.results.records import Hardware

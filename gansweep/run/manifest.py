@@ -64,6 +64,7 @@ def manifest_of(
         updated=time,
         wall_seconds=0.0,
         study=study.name,
+        fingerprint=study.fingerprint,
         question=study.question,
         command=command(),
         gansweep=gansweep.__version__,

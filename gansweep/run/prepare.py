@@ -10,8 +10,10 @@ from msgspec import structs
 from gansweep.data import Dataset
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
-from gansweep.evaluation.reference import Reference, describe, shared_reference
-from gansweep.files import dump_json, write_atomically
+from gansweep.evaluation.reference import Reference, describe, metric_id
+from gansweep.evaluation.stored import shared_reference, stored_reference
+from gansweep.files import retry_io, write_atomically
+from gansweep.results.decoding import sealed_json
 from gansweep.results.folder import StudyFolder
 from gansweep.results.records import Hardware, Manifest, read_manifest
 from gansweep.results.row import slug
@@ -49,27 +51,35 @@ def prepare(
             wall_seconds=earlier.wall_seconds,
             packing=earlier.packing,
         )
-    write_atomically(files.study, dump_json(study.to_json()))
-    write_atomically(files.manifest, dump_json(manifest.to_json()))
+    retry_io(
+        lambda: write_atomically(files.study, sealed_json(study.to_json())),
+        f"{files.study} cannot be written",
+    )
+    write_manifest(folder, manifest)
     return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write manifest.json."""
+    file = StudyFolder(folder).manifest
+    retry_io(lambda: write_atomically(file, sealed_json(manifest.to_json())), f"{file} cannot be written")
 
 
 def prepare_reference(folder: Path, study: ResolvedStudy, dataset: Dataset) -> Reference:
     """The real side of the evaluation, computed once for a study; also a picture of 64 test images."""
     evaluation = Evaluation.of(study, dataset.name)
-    description = describe(dataset, evaluation)
     files = StudyFolder(folder)
     file = files.reference(dataset.name)
-    if file.exists():
-        reference = Reference.load(file)
-        if reference.description == description:
-            return reference
+    known = stored_reference(file, metric_id(describe(dataset, evaluation)))
+    if known:
+        return known.completed(evaluation)
     reference = shared_reference(dataset, evaluation)
-    reference.save(file)
+    retry_io(lambda: reference.save(file), f"{file} cannot be written")
     order = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))
     content = grid(dataset.test[order[:64]]) if dataset.kind == "image" else array(dataset.test[order[:1000]])
     suffix = "png" if dataset.kind == "image" else "npy"
-    write_atomically(files.samples / f"real-{slug(dataset.name)}.{suffix}", content)
+    picture = files.inside("samples", f"real-{slug(dataset.name)}.{suffix}")
+    retry_io(lambda: write_atomically(picture, content), f"{picture} cannot be written")
     return reference
 
 

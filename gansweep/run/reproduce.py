@@ -16,7 +16,7 @@ from gansweep.data import Dataset
 from gansweep.errors import UserError, unknown
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, to_uint8
-from gansweep.evaluation.reference import Reference
+from gansweep.evaluation.stored import study_reference
 from gansweep.files import require_writable, write_atomically
 from gansweep.results.folder import StudyFolder
 from gansweep.results.row import Outcome, Row
@@ -102,7 +102,7 @@ def repeat(folder: Path, trial_id: str, alone: bool) -> Repetition:
     device = torch.device("cuda" if on_gpu else "cpu")
     dataset = _dataset(study, trials[0].dataset)
     evaluation = Evaluation.of(study, dataset.name)
-    reference = Reference.load(StudyFolder(folder).reference(dataset.name))
+    reference = study_reference(StudyFolder(folder).reference(dataset.name), dataset, evaluation)
     torch.set_num_threads(1)  # as a worker has it
     with tempfile.TemporaryDirectory() as scratch:
         job = Job(before[-1].pack, trials, study, Path(scratch), until)

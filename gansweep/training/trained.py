@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gansweep.data import Dataset
-from gansweep.errors import UserError
+from gansweep.errors import Damaged, UserError
 from gansweep.networks import ARCHITECTURES, build
 from gansweep.networks.options import Binding
 from gansweep.results.row import Trial, slug
@@ -56,19 +56,24 @@ def load_trained(
     """Returns the trained generator of a trial.
 
     Raises:
-        UserError: the generator was not saved; the message lists the saved ones.
+        UserError: the generator was not saved, or is damaged; the message lists the saved ones.
     """
     checkpoints = Checkpoints(folder)
-    state = checkpoints.load_generator(trial.trial_id)
+    state = checkpoints.load_generator(study, trial)
     if state is None:
         cell = f"{slug(trial.dataset)}-{trial.variant}-"
         kept = ", ".join(name for name in checkpoints.generators() if name.startswith(cell))
         raise UserError(
-            f"the generator of {trial.trial_id} was not saved: each phase saves that of its best trial, "
+            f"there is no generator of {trial.trial_id}: each phase saves that of its best trial, "
             f"here {kept or 'none'}"
         )
     member = member_of(trial, study)
     role = {"G": member.variant.networks["G"]}
     network = build(role, member.architecture, dataset.shape, options_of([member], dataset), seed=0)["G"]
-    network.load_state_dict(state)
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError):  # of a file without a hash
+        raise Damaged(
+            f"the generator of {trial.trial_id} does not fit its network: it is of another study"
+        ) from None
     return Trained(member, dataset, network.to(device).eval(), device)

@@ -13,8 +13,9 @@ from gansweep.data import Dataset
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
 from gansweep.files import retry_io, write_atomically
+from gansweep.results.folder import StudyFolder
 from gansweep.results.row import Failure, Outcome, Row, finite
-from gansweep.training.checkpoints import Checkpoints, TrainingState
+from gansweep.training.checkpoints import Checkpoints, TrainingState, same_layout
 from gansweep.training.job import Job, TrialState, evaluation_rounds
 from gansweep.training.pack import Pack
 from gansweep.training.samples import array, by_class, draw_samples, grid, member_generator
@@ -48,11 +49,19 @@ class Trainer:
         self.checkpoints = Checkpoints(job.folder)
         self.trials = [TrialState(trial) for trial in job.trials]
         self.clock = time.perf_counter()
-        states = self.checkpoints.load_common([trial.trial_id for trial in job.trials])
+        states = self.checkpoints.load_common(job.study, job.trials, self._fits)
         if states:
             self.pack.restore(states)
             for i, state in enumerate(states):
                 self.trials[i] = TrialState.from_history(job.trials[i], state["history"])
+
+    def _fits(self, i: int, state: TrainingState) -> bool:
+        """Whether a state can continue trial i: one of another version of gansweep may not."""
+        try:
+            TrialState.from_history(self.job.trials[i], state["history"])
+        except (KeyError, TypeError, ValueError):
+            return False
+        return same_layout(state, {**self.pack.state(i), "history": ""})
 
     def rows(self) -> Iterator[list[Row]]:
         """Yields rows: one for each trial at each evaluation, and one for each trial that fails.
@@ -116,7 +125,7 @@ class Trainer:
         scores = self.evaluator.score_pack(samples, labels, generators)
         if final:
             for trial, made in zip(self.trials, self.pack.generators(), strict=True):
-                self.checkpoints.save_generator(trial.trial.trial_id, made)
+                self.checkpoints.save_generator(self.job.study, trial.trial, made)
         self._charge_time("eval_seconds")
         for i, trial in enumerate(self.trials):
             losses = {f"{p}_{k}": finite(v[i].item()) for p, t in terms.items() for k, v in t.items()}
@@ -130,7 +139,7 @@ class Trainer:
     def _save(self) -> None:
         for i, trial in enumerate(self.trials):
             state: TrainingState = {**self.pack.state(i), "history": trial.history()}
-            self.checkpoints.save(trial.trial.trial_id, self.pack.rounds, state)
+            self.checkpoints.save(self.job.study, trial.trial, state)
 
     def _save_samples(self, row: Row, samples: Tensor, labels: Tensor | None) -> str:
         """Save a grid of images or 1,000 vectors. Returns the path relative to the study's folder.
@@ -143,7 +152,7 @@ class Trainer:
         else:
             name = f"samples/{row.trial_id}.npy"
             content = array(samples[:1000])
-        file = self.job.folder / name
+        file = StudyFolder(self.job.folder).inside(*name.split("/"))
         retry_io(lambda: write_atomically(file, content), f"{file} cannot be written")
         return name
 

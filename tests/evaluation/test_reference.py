@@ -16,7 +16,8 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, Reference, build_reference
 from gansweep.evaluation.extractors import features_by
-from gansweep.evaluation.reference import describe, shared_reference
+from gansweep.evaluation.reference import describe
+from gansweep.evaluation.stored import shared_reference
 from gansweep.results.study_file import read_study
 
 EXAMPLE = Path(__file__).parents[2] / "results" / "examples" / "quickstart"
@@ -26,7 +27,7 @@ import os, time
 from gansweep import data
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.extractors import Classifier
-from gansweep.evaluation.reference import shared_reference
+from gansweep.evaluation.stored import shared_reference
 
 seen, forward = 0, Classifier.forward
 def counting(self, x):

@@ -24,7 +24,7 @@ from gansweep.data import Dataset
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
-from gansweep.evaluation.reference import Reference
+from gansweep.evaluation.stored import study_reference
 from gansweep.files import VARIABLE, retry_io
 from gansweep.results.folder import StudyFolder
 from gansweep.results.row import Trial, now
@@ -136,7 +136,7 @@ def prepared(name: str, folder: Path, data_root: str, device: torch.device) -> t
     dataset = data.load(name, Path(data_root), evaluation.validates)
     if dataset.sha256 != study.data_sha256[name]:
         raise UserError(f"data set {name} in {data_root} is not the one of the study")
-    reference = Reference.load(StudyFolder(folder).reference(name))
+    reference = study_reference(StudyFolder(folder).reference(name), dataset, evaluation, device)
     gc.freeze()  # loaded once per process: keep the garbage collector from scanning it
     return dataset.to(device), Evaluator(reference, evaluation, device)
 

@@ -1,7 +1,6 @@
 """The search of one cell: its Optuna study, its halving, and the trials that an earlier driver left."""
 
-import hashlib
-import json
+from collections.abc import Container
 
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -15,8 +14,6 @@ from gansweep.run.search.samplers import make_sampler, suggest
 from gansweep.run.search.storage import WriteThroughStudy
 from gansweep.space import Distribution, Scalar, contains
 from gansweep.training.randomness import derive
-
-NOT_SEARCHED = ("trials", "question")  # fields of a study that may change while its search continues
 
 
 class CellSearch:
@@ -65,15 +62,18 @@ class CellSearch:
         requested = [trial for trial in self._trials() if trial.state != TrialState.WAITING]
         return {self.trial(trial.number).trial_id: trial for trial in requested}
 
-    def interrupted(self) -> dict[str, list[row.Trial]]:
+    def interrupted(self, lost: Container[str]) -> dict[str, list[row.Trial]]:
         """Returns the trials that an earlier driver requested and that did not end, by pack.
+
+        lost: ids of further trials, whose end is not among the rows.
 
         A driver that was killed while it requested trials, or while it packed those that continue from a
         rung, had not handed any of these out: they become `unpacked`.
         """
         packs: dict[str, list[row.Trial]] = {}
         for frozen in self._trials():
-            if frozen.state != TrialState.RUNNING:
+            trial_id = self.trial_id(frozen.number)
+            if frozen.state != TrialState.RUNNING and trial_id not in lost:
                 continue
             trial = self.trial(frozen.number)
             if self.is_paused(frozen.number):
@@ -146,10 +146,8 @@ class CellSearch:
         return min(self.stored.trial(number).intermediate_values.values(), default=float("inf"))
 
     def _open(self, storage: BaseStorage) -> WriteThroughStudy:
-        own = {name: value for name, value in self.study.to_json().items() if name not in NOT_SEARCHED}
-        fingerprint = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
         name = f"{self.study.name}/{self.cell.variant}@{self.cell.dataset}"
-        stored = WriteThroughStudy(storage, name, fingerprint)
+        stored = WriteThroughStudy(storage, name, self.study.fingerprint)
         # A QMC sequence is one sequence; any other sampler would repeat itself after a restart.
         start = 0 if self.study.sampler == "qmc" else len(stored.ids)
         stored.study.sampler = make_sampler(self.study.sampler, self._seed(self.cell.dataset, start))

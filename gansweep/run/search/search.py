@@ -33,6 +33,7 @@ class Search:
         self.cells = {cell: CellSearch(study, cell, storage) for cell in study.cells}
         self.queue = Queue(study, folder, pack_size, [], until=self._until, on_packed=self._store_pack)
         self._pruned: list[Trial] = []
+        self.lost: set[str] = set()  # ids of the trials that have ended by the storage, but not by the rows
         self._turn = deque(self.cells.values())
 
     def resume(self, rows: Iterable[Row]) -> None:
@@ -47,26 +48,31 @@ class Search:
             self.cells[row.cell].report(row)
         for search in self.cells.values():
             self._pruned += search.decide()[1]
+        self.lost -= {trial.trial_id for trial in self._pruned}
         jobs = [self._interrupted_jobs(search) for search in self.cells.values()]
         self.queue.ready.extend(_in_turn(jobs))
 
     def _check_rows(self, rows: list[Row]) -> None:
         known = {name: trial for search in self.cells.values() for name, trial in search.known().items()}
         finished = {name for name, trial in known.items() if trial.state.is_finished()}
-        only_rows = {row.trial_id for row in rows} - known.keys()
-        only_storage = finished - {row.trial_id for row in rows if row.outcome is not None}
-        if only_rows or only_storage:
-            names = [f"the rows in {self.folder}", "the search's storage"]
-            first, second = names if only_rows else reversed(names)
+        self.lost = finished - {row.trial_id for row in rows if row.outcome is not None}
+        if self.lost and not rows:
             raise UserError(
-                f"{first} and {second} are not of one search: only the first has "
-                f"{min(only_rows or only_storage)}; use the storage that the study began with, or begin anew"
+                f"{self.folder} has no rows, but by the search's storage {len(self.lost)} trials have ended: "
+                "restore rows.jsonl from a copy, or rename the study to begin anew"
             )
+        for row in rows:
+            trial = known.get(row.trial_id)
+            if trial is None or trial.user_attrs.get("hp", row.hp) != row.hp:
+                raise UserError(
+                    f"the rows in {self.folder} and the search's storage are not of one search: they differ "
+                    f"in {row.trial_id}; use the storage that the study began with, or begin anew"
+                )
 
     def _interrupted_jobs(self, search: CellSearch) -> list[Job]:
         return [
             Job(name, trials, self.study, self.folder, self._until(trials[0]))
-            for name, trials in search.interrupted().items()
+            for name, trials in search.interrupted(self.lost).items()
         ]
 
     @property

@@ -1,5 +1,10 @@
-"""Optuna's journal file, which neither a killed driver nor a full disk breaks."""
+"""Optuna's journal file, which neither a killed driver nor a full disk breaks, nor changed bits deceive.
 
+Every line that gansweep writes has a `check`, 16 hexadecimal digits of the hash of the rest, which Optuna
+ignores. Lines of optuna-dashboard have none.
+"""
+
+import hashlib
 import json
 import os
 import time
@@ -13,7 +18,8 @@ from typing import Any
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-from gansweep.files import retry_io
+from gansweep.errors import Damaged
+from gansweep.files import free_name, retry_io, write_atomically
 
 LIVING_SECONDS = 1.0  # a living program holds the file's lock for milliseconds
 
@@ -41,7 +47,8 @@ class Journal(JournalFileBackend):
     would also keep the place of every line that it has read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, aside: Path) -> None:
+        self._aside = aside
         self._link = path.with_name(f"{path.name}.lock")
         super().__init__(str(path), lock_obj=JournalFileSymlinkLock(str(path)))
         self._position = 0  # in the file, up to where it has been read
@@ -49,8 +56,8 @@ class Journal(JournalFileBackend):
         self._waiting: list[dict[str, Any]] | None = None  # what is to be written together
         self._unread: deque[str] = deque()  # of it
         self._remove_stale_lock()
-        with self._locked() as file:
-            _cut_torn_line(file)
+        with self._locked():
+            pass
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -92,15 +99,34 @@ class Journal(JournalFileBackend):
                 if not line.endswith(b"\n"):
                     break
                 self._position += len(line)
-                yield json.loads(line)
+                yield self._log(line)
         while self._unread:
-            yield json.loads(self._unread.popleft())
+            yield self._log(self._unread.popleft().encode())
+
+    def _log(self, line: bytes) -> dict[str, Any]:
+        """Returns the log of a line.
+
+        Raises:
+            Damaged: it is not what was written.
+        """
+        try:
+            log: dict[str, Any] = json.loads(line)
+            check = log.pop("check", None)
+            if check in (None, _check(log)):
+                return log
+        except (ValueError, RecursionError, AttributeError):  # not JSON, or no object
+            pass
+        raise Damaged(
+            f"{self._file_path} is damaged, a line is not what was written: restore it from a copy, "
+            "or rename the study to begin anew"
+        )
 
     @contextmanager
     def _locked(self) -> Iterator[FileIO]:
         self._lock.acquire()
         try:
             with open(self._file_path, "a+b", buffering=0) as file:
+                _move_torn_line(file, self._aside)
                 yield file
         finally:
             self._link.unlink(missing_ok=True)  # Optuna's own release renames it, which a full disk forbids
@@ -124,12 +150,16 @@ class Journal(JournalFileBackend):
 
 
 def _lines(logs: list[dict[str, Any]]) -> bytes:
-    return "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+    checked = [{**log, "check": _check(log)} for log in logs]
+    return "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in checked).encode()
+
+
+def _check(log: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(log, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _append(file: FileIO, lines: bytes) -> tuple[int, int]:
     """Append all or, with an OSError, nothing; where they begin and end in the file."""
-    _cut_torn_line(file)
     start = file.seek(0, os.SEEK_END)
     try:
         _write(file, lines)
@@ -146,12 +176,14 @@ def _write(file: FileIO, content: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def _cut_torn_line(file: FileIO) -> None:
-    """Cut off what follows the last end of a line."""
+def _move_torn_line(file: FileIO, aside: Path) -> None:
+    """Move what follows the last end of a line, left by a program that was killed, to another file."""
     end = file.seek(0, os.SEEK_END)
-    if not end:
+    if not end or os.pread(file.fileno(), 1, end - 1) == b"\n":
         return
-    file.seek(end - 1)
-    if file.read(1) != b"\n":
-        file.seek(0)
-        file.truncate(file.readall().rfind(b"\n") + 1)
+    file.seek(0)
+    content = file.readall()
+    end = content.rfind(b"\n") + 1
+    place = free_name(aside, "optuna.journal.torn")
+    retry_io(lambda: write_atomically(place, content[end:]), f"{place} cannot be written")
+    file.truncate(end)
