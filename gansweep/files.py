@@ -67,7 +67,7 @@ class _Recorded(io.FileIO):
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` when the block ends well: durable, with the umask's mode.
+    """A file to write that takes the place of `path` when the block ends well, durable. The umask sets its mode.
 
     Raises:
         OSError: it cannot be written, whatever the block raises then.

@@ -1,8 +1,8 @@
 """Files of tensors that are checked before anything of them is used.
 
 A file is what `torch.save` writes, a zip archive, with a comment at its end: JSON of what kind of file it is,
-what it belongs to, and the hash of both and of the archive. PyTorch and other tools ignore the comment; PyTorch
-itself checks nothing, so that a changed bit is another number.
+what it belongs to, and the hash of both and of the archive. PyTorch and other tools ignore the comment, and
+PyTorch itself checks nothing, so that a changed bit is another number.
 """
 
 import hashlib
