@@ -74,8 +74,8 @@ def whole(low: int, high: int | None = None) -> Rule:
     return Rule(f"a whole number {ends}", lambda n: type(n) is int and low <= n <= top)
 
 
-Count: TypeAlias = Annotated[int, whole(1)]
-Several: TypeAlias = Annotated[int, whole(2)]
+Count: TypeAlias = Annotated[int, whole(1, 10**9)]
+Several: TypeAlias = Annotated[int, whole(2, 1000)]
 Seed: TypeAlias = Annotated[int, whole(0, 2**31 - 1)]
 Positive: TypeAlias = Annotated[float, number("above 0 and finite", lambda x: 0 < x < math.inf)]
 Names: TypeAlias = Annotated[

@@ -67,7 +67,9 @@ class _Recorded(io.FileIO):
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` when the block ends well, durable. The umask sets its mode.
+    """A file to write that takes the place of `path`, durably, when the block ends well.
+
+    Its mode follows the umask.
 
     Raises:
         OSError: it cannot be written, whatever the block raises then.

@@ -27,16 +27,11 @@ class Results:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One line per data set and variant, the best first; read from the report if it is newer than
-        the rows, else computed, which takes longer.
+        """One line per data set and variant, the best first, computed from the rows.
 
         Raises:
             UserError: no trial has reported yet.
         """
-        files = StudyFolder(self.folder)
-        written, rows = files.summary("parquet"), files.rows
-        if written.exists() and written.stat().st_mtime_ns >= rows.stat().st_mtime_ns:
-            return pd.read_parquet(written)
         from gansweep.report.comparison import read_comparison
         from gansweep.report.summary import summary_table
 

@@ -8,14 +8,22 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from gansweep.errors import UserError
 from gansweep.report.comparison import Comparison
+from gansweep.results.folder import StudyFolder
+
+MOST_PIXELS = 20_000_000  # of a picture: a grid of samples has far fewer
 
 
 def own_file(folder: Path, path: object) -> Path | None:
-    """The file that a path of the results names, if it is one inside the study's folder."""
+    """The file that a path of the results names, if it is one inside the study's folder, and no link."""
     if not isinstance(path, str) or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         return None
-    return folder / path if os.path.isfile(folder / path) else None
+    try:
+        file = StudyFolder(folder).inside(*PurePosixPath(path).parts)
+    except (UserError, OSError, ValueError):  # a link, a name that is too long, or no name
+        return None
+    return file if os.path.isfile(file) else None
 
 
 def chosen(comparison: Comparison, dataset: str, variant: str) -> dict[str, pd.Series]:
@@ -52,12 +60,17 @@ def is_readable(file: Path) -> bool:
     """Whether a file is a picture, or an array of vectors."""
     try:
         if file.suffix == ".npy":
-            return bool(np.load(file, mmap_mode="r", allow_pickle=False).ndim == 2)
+            vectors = np.load(file, mmap_mode="r", allow_pickle=False)
+            return bool(vectors.ndim == 2 and vectors.size and vectors.dtype.kind == "f")
         with Image.open(file, formats=["PNG"]) as image:
             image.verify()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # whatever a damaged file is
+        with Image.open(file, formats=["PNG"]) as image:
+            if image.width * image.height <= MOST_PIXELS:
+                image.load()
+                return file.suffix == ".png"
+    except Exception:  # the image library has no list of what it raises for a damaged file
         return False
-    return file.suffix == ".png"
+    return False
 
 
 def last_fid(trial: pd.Series) -> float:

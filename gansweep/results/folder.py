@@ -115,10 +115,6 @@ class StudyFolder:
         """Returns the file of a table. name: trials, evaluations. suffix: csv, parquet."""
         return self.inside(f"{name}.{suffix}")
 
-    def summary(self, suffix: str) -> Path:
-        """Returns the file of the summary table of the report. suffix: csv, parquet."""
-        return self.inside("report", "data", f"summary.{suffix}")
-
     def log(self, pack: str) -> Path:
         """Returns the log of a pack."""
         return self.inside("logs", f"{pack}.log")

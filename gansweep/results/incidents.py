@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from gansweep.errors import UserError
-from gansweep.files import retry_io
+from gansweep.files import append_line, read_bytes, retry_io
 from gansweep.results.decoding import decode
 from gansweep.results.folder import StudyFolder
 from gansweep.results.records import Incident
@@ -14,13 +14,8 @@ from gansweep.results.row import to_json
 
 def append_incident(folder: Path, incident: Incident) -> None:
     """Append an incident."""
-    path, line = StudyFolder(folder).incidents, f"{to_json(incident)}\n"
-    retry_io(lambda: _append(path, line), f"{path} cannot be written")
-
-
-def _append(path: Path, line: str) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line)
+    path, line = StudyFolder(folder).incidents, to_json(incident)
+    retry_io(lambda: append_line(path, line), f"{path} cannot be written")
 
 
 def read_incidents(folder: Path) -> list[Incident]:
@@ -33,7 +28,7 @@ def read_incidents(folder: Path) -> list[Incident]:
     if not path.exists():
         return []
     found = []
-    for line in path.read_bytes().splitlines():
+    for line in read_bytes(path).splitlines():
         try:
             whole = msgspec.json.decode(line)
         except (ValueError, RecursionError):

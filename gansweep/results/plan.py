@@ -1,11 +1,14 @@
 """How much a study trains: the budget of its search, and what follows the search."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from gansweep.fields import Count, Several, check_fields
+from gansweep.fields import Several, check_fields, whole
 from gansweep.results.row import Cell
+
+MOST_TRIALS, MOST_EVALUATIONS = 100_000, 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +21,9 @@ class Halving:
     """
 
     eta: Several = 3
-    first: Count = 1
-    size: Several = 27
-    brackets: Count = 1
+    first: Annotated[int, whole(1, MOST_EVALUATIONS)] = 1
+    size: Annotated[int, whole(2, MOST_TRIALS)] = 27
+    brackets: Annotated[int, whole(1, 100)] = 1
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -35,8 +38,8 @@ class Confirm:
     candidates and five seeds each cost little and choose better.
     """
 
-    top: Count = 5
-    reruns: Count = 5
+    top: Annotated[int, whole(1, 1000)] = 5
+    reruns: Annotated[int, whole(1, 1000)] = 5
     seeds: Several = 30
 
     def __post_init__(self) -> None:
@@ -57,9 +60,9 @@ class Replicate:
 class Budget(Struct, frozen=True, kw_only=True):
     """What each cell may spend."""
 
-    trials: int  # of its search
-    steps: int  # of a trial
-    evaluations: int  # of a trial
+    trials: Annotated[int, Meta(ge=1, le=MOST_TRIALS)]  # of its search
+    steps: Annotated[int, Meta(ge=1, le=10**9)]  # of a trial
+    evaluations: Annotated[int, Meta(ge=1, le=MOST_EVALUATIONS)]  # of a trial
     confirm: Confirm | None
     replicate: Replicate | None
     halving: Halving | None = None

@@ -1,5 +1,6 @@
 """Recovery from failed packs: isolate the failing trial, retry the others."""
 
+import json
 import re
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -8,10 +9,11 @@ from gansweep.results.status.logs import STARTED
 
 Action: TypeAlias = Literal["again", "halved", "ended", "stopped"]
 MAX_DEATHS = 2  # how often a pack whose worker died is tried again before anything new was measured
+SENT = re.compile(r"\bRaised: (\{.*\})$", re.MULTILINE)  # by the worker itself, see `Raised`
 RAISED = re.compile(r"^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt|Stopped)): *(.+)$", re.MULTILINE)
 NO_MEMORY = ("out of memory", "can't allocate memory", "running low on memory", "MemoryError")
 HUNG = "\nTimeout ("  # the first words of the watchdog of the worker, in the log
-OUTSIDE = ("Stopped", "UserError", "ModuleNotFoundError", "ImportError")  # no trial is to blame
+OUTSIDE = ("Stopped", "UserError", "Damaged", "ModuleNotFoundError", "ImportError")  # no trial is to blame
 
 
 class PackFailure(NamedTuple):
@@ -19,6 +21,26 @@ class PackFailure(NamedTuple):
 
     kind: str
     message: str
+
+
+class Raised(Exception):
+    """What training has raised, as JSON: its class and what it says.
+
+    Tune copies an exception to cut its traceback. Many classes cannot be copied, and then another exception
+    would stand for theirs.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+
+    @classmethod
+    def by(cls, error: BaseException) -> "Raised":
+        """Returns what carries an exception from a worker to the driver."""
+        try:
+            message = str(error)
+        except Exception:  # of a variant's own class
+            message = ""
+        return cls(json.dumps({"kind": type(error).__name__, "message": message.strip()[:500]}))
 
 
 def recovery_action(failure: PackFailure, n_members: int, n_times: int) -> Action:
@@ -48,8 +70,10 @@ def diagnose(error: str, log: Path) -> PackFailure:
         return PackFailure("oom", _line_with(last, NO_MEMORY))
     if "its node has died" in last or "NodeDiedError" in last:
         return PackFailure("node_lost", "the node of the worker was lost")
+    if sent := SENT.findall(last):
+        return PackFailure(**json.loads(sent[-1]))
     raised = [found for found in RAISED.findall(last) if found[0] != "ActorDiedError"]
-    if raised:
+    if raised:  # before the worker could begin
         kind, message = raised[-1]
         return PackFailure(kind, message[:500])
     if HUNG in _last_attempt(log):

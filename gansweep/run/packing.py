@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from gansweep.data import Dataset
-from gansweep.errors import UserError
+from gansweep.errors import Damaged, UserError
 from gansweep.results.folder import StudyFolder
 from gansweep.results.plan import Plan
 from gansweep.results.records import Hardware, read_manifest
@@ -111,7 +111,10 @@ def read_packing(folder: Path) -> dict[str, Packing]:
     """What the manifest of a study says of its packs; nothing where there is none."""
     if not StudyFolder(folder).manifest.exists():
         return {}
-    return {name: msgspec.convert(entry, Packing) for name, entry in read_manifest(folder).packing.items()}
+    try:
+        return {name: msgspec.convert(one, Packing) for name, one in read_manifest(folder).packing.items()}
+    except msgspec.ValidationError as error:
+        raise Damaged(f"{StudyFolder(folder).manifest} is damaged: packing: {error}") from None
 
 
 def to_json(packing: Mapping[str, Packing]) -> dict[str, object]:

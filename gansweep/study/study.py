@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from gansweep.errors import UserError, unknown
 from gansweep.evaluation import Evaluation
 from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
-from gansweep.results.plan import Confirm, Halving, Replicate
+from gansweep.results.plan import MOST_EVALUATIONS, MOST_TRIALS, Confirm, Halving, Replicate
 from gansweep.space import Space
 
 if TYPE_CHECKING:  # their modules import torch, which is wanted only once a study is made
@@ -26,16 +26,18 @@ class Study:
     datasets: Names  # names of data sets, as for data.load
     space: str | Space = "wide"  # the published "wide" or "narrow" space of each variant, or one of your own
     # Configurations of each variant on each data set; the first is the published default.
-    trials: Annotated[int, whole(1, 100_000)]
+    trials: Annotated[int, whole(1, MOST_TRIALS)]
     steps: Count  # updates of the discriminator (of the only player, for a VAE)
-    evaluations: Count = 5  # evenly spaced; the best one scores the trial
+    evaluations: Annotated[int, whole(1, MOST_EVALUATIONS)] = (
+        5  # evenly spaced; the best one scores the trial
+    )
     sampler: str = "random"
     halving: Halving | None = None  # whether the search prunes trials, by successive halving or Hyperband
     same_configurations: bool = False  # of a variant on all data sets; a random search can have them
     seed: Seed = 0  # of the search and, with the trial's number, of its training
     # A key of ARCHITECTURES, or one for each of some data sets; "auto" takes the one made for the data.
     architecture: str | Mapping[str, str] = "auto"
-    batch_size: Annotated[int, whole(2)] = 64
+    batch_size: Annotated[int, whole(2, 100_000)] = 64
     optimizer: str = "adam"
     conditional: str = "none"  # how labels enter D: "concat" or "projection"; G has them beside z
     precision: str = "highest"  # of products of matrices in training; "high" or "medium": see docs/speed.md

@@ -24,6 +24,7 @@ from gansweep.report.style import style
 from gansweep.report.text import origin, verdict
 from gansweep.report.text.escaping import readable
 from gansweep.report.text.numbers import fid_text
+from gansweep.results.folder import StudyFolder
 from gansweep.results.row import slug
 
 _SAMPLES, _FAILURES = "Samples", "Failures"  # groups of figures in sections of the page with other content
@@ -47,13 +48,14 @@ def write_report(
     tables: the study's, as `gansweep.results.tables` makes them, if already read; None reads them.
 
     Raises:
-        UserError: the folder holds no results yet, or a format is unknown or missing.
+        UserError: the folder holds no results yet, report/ has a link, or a format is unknown or missing.
     """
     if not formats:
         raise UserError(f"a report needs at least one format of {', '.join(FORMATS)}, but got none")
     for name in formats:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS)
+    StudyFolder(Path(folder)).require_no_links("report")
     comparison = read_comparison(Path(folder), tables)
     drawn = [vectors_plot(comparison, dataset) for dataset in comparison.datasets]
     vectors = [replace(plot, group=_SAMPLES) for plot in drawn if plot]

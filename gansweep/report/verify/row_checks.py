@@ -177,8 +177,8 @@ def _unfinished(plan: Plan, finished: list[FinishedTrial], after: list[Phase]) -
     """The planned trials that have not ended; a phase is planned once the earlier phases are complete."""
     ended = {_place(trial) for trial in finished if trial.phase == Phase.SEARCH}
     left = {
-        f"the search of {variant} on {dataset}": [
-            f"number {i}" for i in range(plan.trials) if (dataset, variant, i) not in ended
+        f"the search of {variant} on {dataset}, by number": [
+            str(number) for number in range(plan.trials) if (dataset, variant, number) not in ended
         ]
         for dataset, variant in plan.cells
     }

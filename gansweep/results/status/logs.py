@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+from gansweep.files import read_bytes
 from gansweep.results.folder import StudyFolder
 
 STARTED = " trials on "  # in the first line of every attempt, which ends with the ids of the trials
@@ -12,8 +13,12 @@ IDS = re.compile(rf"^\S+ \d+{STARTED}.*?: (.+)$", re.MULTILINE)
 
 
 def read_log(path: Path) -> str:
-    """The text of a log, which may be growing."""
-    return path.read_text(encoding="utf-8", errors="replace")
+    """The text of a log, which may be growing.
+
+    Raises:
+        Damaged: it is a link, or no file.
+    """
+    return read_bytes(path).decode(errors="replace")
 
 
 def logs_of(folder: Path, trial: str) -> list[Path]:

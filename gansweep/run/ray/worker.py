@@ -31,6 +31,7 @@ from gansweep.results.row import Trial, now
 from gansweep.results.row_file import read_rows
 from gansweep.results.status.logs import STARTED
 from gansweep.results.study_file import read_study
+from gansweep.run.failures import Raised
 from gansweep.training.job import Job
 from gansweep.training.sizing.estimate import free_memory, limit_memory
 from gansweep.training.trainer import Trainer
@@ -71,9 +72,9 @@ def train_pack(config: dict[str, Any]) -> None:
                     tune.report({"rows": rows})
                 alive()
         free_memory(device)  # the process may be given a pack of another size next
-    except Exception:
+    except Exception as error:
         _log(log, traceback.format_exc())
-        raise
+        raise Raised.by(error) from None
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot
-from gansweep.report.samples import chosen, is_readable, last_fid
+from gansweep.report.samples import chosen, is_readable, last_fid, own_file
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
@@ -30,8 +30,8 @@ _Points = NDArray[np.float32]
 def vectors_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """The samples shown, one line each: variant ("" for real ones), kind, trial_id, fid, x0, and x1 in two
     dimensions; empty unless the data are vectors of one or two dimensions."""
-    real_file = comparison.folder / "samples" / f"real-{slug(dataset)}.npy"
-    if not real_file.is_file() or not is_readable(real_file):
+    real_file = own_file(comparison.folder, f"samples/real-{slug(dataset)}.npy")
+    if real_file is None or not is_readable(real_file):
         return pd.DataFrame()
     real = _read(real_file)
     if real.shape[1] > 2:
