@@ -42,7 +42,7 @@ def save_tensors(value: Mapping[str, object], path: Path, kind: str, of: str) ->
     write_atomically(path, b"".join((content[:-2], len(seal).to_bytes(2, "little"), seal)))
 
 
-def load_tensors(path: Path, kind: str, of: str, mmap: bool = False) -> dict[str, Any]:
+def load_tensors(path: Path, kind: str, of: str, mmap: bool = False) -> Any:
     """Returns what `save_tensors` wrote, on the CPU. mmap: its tensors stay in the file until they are used.
 
     Raises:
@@ -54,7 +54,7 @@ def load_tensors(path: Path, kind: str, of: str, mmap: bool = False) -> dict[str
         return _load(path if mmap else file, path)
 
 
-def load_unsealed(path: Path) -> dict[str, Any]:
+def load_unsealed(path: Path) -> Any:
     """Returns what `torch.save` wrote into a file that may have no comment, as those of gansweep 0.1.0.
 
     Raises: as `load_tensors`.
@@ -69,7 +69,8 @@ def is_sealed(path: Path) -> bool:
         return _end(file)[1] != b""
 
 
-def _load(file: BinaryIO | Path, path: Path) -> dict[str, Any]:
+def _load(file: BinaryIO | Path, path: Path) -> Any:
+    """Returns the dict in a file, or in the file at a path."""
     try:
         with zipfile.ZipFile(file) as archive:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):

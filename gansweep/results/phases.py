@@ -164,7 +164,8 @@ def _planned(phase: Phase, plan: Plan, trials: list[FinishedTrial]) -> list[Tria
 
 def _replicates(plan: Plan, replicate: Replicate, trials: list[FinishedTrial]) -> list[Trial]:
     drawn = [trial for trial in trials if trial.phase == Phase.SEARCH and not trial.is_default]
-    drawn.sort(key=lambda trial: _seed(plan, trial, Phase.REPLICATE, 0))  # random, but always the same order
+    # Random, but always the same order, which is that of gansweep 0.1.0.
+    drawn.sort(key=lambda trial: _fresh(f"{plan.seed}/{trial.trial_number}/{Phase.REPLICATE}/0"))
     return _with_fresh_seeds(plan, Phase.REPLICATE, drawn[: replicate.configurations], replicate.seeds)
 
 
@@ -183,6 +184,19 @@ def _with_fresh_seeds(plan: Plan, phase: Phase, originals: list[FinishedTrial], 
 
 
 def _seed(plan: Plan, original: Trial, phase: Phase, i: int) -> int:
-    """Returns a training seed that no trial of the search has: those are below 100,000 (plan.seed + 1)."""
-    text = f"{plan.seed}/{original.trial_number}/{phase}/{i}"
+    """Returns a training seed that no trial of the search has, nor one of another cell.
+
+    Those of the search are below 100,000 (plan.seed + 1).
+    """
+    own = f"{original.dataset}/{original.variant}/{original.trial_number}/{phase}/{i}"
+    return _fresh(f"{plan.seed}/{own}")
+
+
+def shared_seed(plan: Plan, trial: Trial) -> int:
+    """Returns the seed that gansweep 0.1.0 gave a trial after the search: the same in all cells."""
+    i = int(trial.trial_id.rpartition("-")[2])
+    return _fresh(f"{plan.seed}/{trial.trial_number}/{trial.phase}/{i}")
+
+
+def _fresh(text: str) -> int:
     return 2**50 + int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -109,7 +109,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     packing: dict[str, dict[str, Any]] = {}  # by data set: the fields of a `Packing`
     datasets: dict[str, DatasetRecord]
     metrics: dict[str, MetricRecord]  # by metric_id
-    collapse_above: dict[str, float]  # by data set: FID of an untrained generator
+    collapse_above: dict[str, float]  # by data set: FID of what has learned nothing, see prepare
     variants: dict[str, VariantRecord]
     spaces: dict[str, StoredSpace]
     defaults: dict[str, dict[str, Scalar]]

@@ -37,14 +37,15 @@ class Outcome(StrEnum):
     """How a trial ended."""
 
     OK = "ok"
-    COLLAPSED = "collapsed"  # ok, but no better than an untrained generator; tables only, never in a row
+    COLLAPSED = "collapsed"  # ok, but no better than what has learned nothing; tables only, never in a row
     DIVERGED = "diverged"
+    FROZEN = "frozen"  # the generator, or every term of the loss, no longer changes
     CRASHED = "crashed"
     TIMEOUT = "timeout"
     PRUNED = "pruned"  # stopped early by successive halving
 
 
-FAILED = (Outcome.DIVERGED, Outcome.CRASHED, Outcome.TIMEOUT)
+FAILED = (Outcome.DIVERGED, Outcome.FROZEN, Outcome.CRASHED, Outcome.TIMEOUT)
 
 
 class Cell(NamedTuple):

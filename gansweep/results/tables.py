@@ -42,7 +42,7 @@ def evaluations_table(rows: Iterable[Row]) -> pd.DataFrame:
 def trials_table(rows: Iterable[Row], collapse_above: dict[str, float]) -> pd.DataFrame:
     """One line per trial; key trial_id.
 
-    A trial that ended well but whose best FID exceeds `collapse_above[dataset]` has outcome `collapsed`.
+    A trial that ended well but whose best FID is not below `collapse_above[dataset]` has outcome `collapsed`.
     `fid` is of the last evaluation; `fid_best` is the lowest, which selects a checkpoint; `fid_reported` is
     that checkpoint's FID to the test set, the same number unless a validation set selects.
     """
@@ -63,7 +63,7 @@ def _trial_line(history: list[Row], collapse_above: dict[str, float]) -> dict[st
     fid = best.fid if best else None
     outcome, failure = last.outcome, last.failure
     threshold = collapse_above.get(last.dataset, math.inf)
-    if outcome == Outcome.OK and (fid is None or fid > threshold):
+    if outcome == Outcome.OK and (fid is None or fid >= threshold):
         outcome = Outcome.COLLAPSED
     return (
         {"schema_version": "gansweep.trials/1"}

@@ -74,12 +74,7 @@ def manifest_of(
         packages={name: version(name) for name in PACKAGES},
         hardware=hardware,
         datasets={name: describe_dataset(dataset) for name, dataset in datasets.items()},
-        metrics={
-            reference.metric_id: msgspec.convert(
-                {**reference.description, "floor": reference.floor}, MetricRecord
-            )
-            for reference in references.values()
-        },
+        metrics={reference.metric_id: _metric(reference) for reference in references.values()},
         collapse_above=dict(collapse_above),
         variants={name: describe_variant(name) for name in study.variants},
         spaces=study.spaces,
@@ -91,6 +86,10 @@ def manifest_of(
         sampler_seed=study.seed,
         planned_trials=n_planned(study) * len(study.cells),
     )
+
+
+def _metric(reference: Reference) -> MetricRecord:
+    return msgspec.convert({**reference.description, "floor": reference.floor}, MetricRecord)
 
 
 def describe_variant(name: str) -> VariantRecord:

@@ -63,14 +63,15 @@ class Checkpoints:
         """
         file = self._file(trial.trial_id, "generator.pt")
 
-        def load() -> dict[str, Any]:
+        def load() -> Any:
             return (
                 load_tensors(file, GENERATOR, identity(study, trial))
                 if is_sealed(file)
                 else load_unsealed(file)
             )
 
-        return self._read(file, load)
+        generator: dict[str, Tensor] | None = self._read(file, load)
+        return generator
 
     def generators(self) -> list[str]:
         """Returns the trials whose trained generator is saved, sorted."""
@@ -111,7 +112,7 @@ class Checkpoints:
         state = self._read(file, lambda: load_tensors(file, STATE, identity(study, trial)))
         return cast(TrainingState, state) if state and state.get("rounds") == rounds else None
 
-    def _read(self, file: Path, load: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    def _read(self, file: Path, load: Callable[[], Any]) -> Any:
         """Returns what a file holds; None if it is missing, or was not usable and is out of the way now."""
         try:
             return retry_io(load, f"{file} cannot be read", but=(FileNotFoundError, PermissionError))

@@ -18,9 +18,16 @@ from gansweep.results.row import Failure, Outcome, Row, finite
 from gansweep.training.checkpoints import Checkpoints, TrainingState, same_layout
 from gansweep.training.job import Job, TrialState, evaluation_rounds
 from gansweep.training.pack import Pack
+from gansweep.training.player import Player
 from gansweep.training.samples import array, by_class, draw_samples, grid, member_generator
 
 CHECK_ROUNDS = 50  # between two checks of divergence and of the clock
+LEAST_MOVE = 0.01  # of the learning rate, by which a usual step of Adam or RMSProp moves a weight
+FROZEN = {  # why nothing changes any more, by kind of failure
+    "still_weights": f"no weight of the generator has moved by {LEAST_MOVE:g} of the learning rate since the "
+    "last evaluation: its gradients vanish",
+    "still_losses": "no term of any loss has changed in its last bit since the last evaluation",
+}
 
 
 class Trainer:
@@ -54,6 +61,8 @@ class Trainer:
             self.pack.restore(states)
             for i, state in enumerate(states):
                 self.trials[i] = TrialState.from_history(job.trials[i], state["history"])
+
+        self.before = self._generator_weights()
 
     def _fits(self, i: int, state: TrainingState) -> bool:
         """Whether a state can continue trial i: one of another version of gansweep may not."""
@@ -107,10 +116,32 @@ class Trainer:
         self.trials = [self.trials[i] for i in keep]
         if keep:
             self.pack.select(keep)
+            self.before = self.before[keep]
         return rows, keep
+
+    def _frozen(self, kind: str, terms: dict[str, dict[str, Tensor]]) -> list[bool]:
+        """Returns for each trial whether it is frozen in this way, see `FROZEN`."""
+        if kind == "still_losses":
+            earlier = (trial.rows[-1].terms if trial.rows else None for trial in self.trials)
+            return [before == named(terms, i) for i, before in enumerate(earlier)]
+        moved = (self._generator().params_PN - self.before).abs().amax(1).tolist()
+        lrs = self._generator().optimizer.lr
+        return [move < LEAST_MOVE * lr for move, lr in zip(moved, lrs, strict=True)] if self.trials else []
+
+    def _generator(self) -> Player:
+        return next(player for player in self.pack.players.values() if "G" in player.views)
+
+    def _generator_weights(self) -> Tensor:
+        return self._generator().params_PN.clone()
 
     def _evaluate(self, terms: dict[str, dict[str, Tensor]], final: bool) -> Iterator[list[Row]]:
         """Evaluate every trial; save its training state, or its generator after the last evaluation."""
+        for kind, message in FROZEN.items():
+            frozen = self._frozen(kind, terms)
+            if any(frozen):
+                rows, keep = self._end(frozen, Outcome.FROZEN, kind, message)
+                terms = {p: {k: v[keep] for k, v in t.items()} for p, t in terms.items()}
+                yield rows
         if not self.trials:
             return
         samples, labels, is_finite = draw_samples(self.pack, self.evaluation)
@@ -128,10 +159,10 @@ class Trainer:
                 self.checkpoints.save_generator(self.job.study, trial.trial, made)
         self._charge_time("eval_seconds")
         for i, trial in enumerate(self.trials):
-            losses = {f"{p}_{k}": finite(v[i].item()) for p, t in terms.items() for k, v in t.items()}
-            row = self._row(trial, scores[i], losses, Outcome.OK if final else None, None)
+            row = self._row(trial, scores[i], named(terms, i), Outcome.OK if final else None, None)
             sample = self._save_samples(row, samples[i], labels)
             trial.rows.append(structs.replace(row, files=row.files | {"sample": sample}))
+        self.before = self._generator_weights()
         if not final:
             self._save()
         yield [trial.rows[-1] for trial in self.trials]
@@ -192,3 +223,8 @@ class Trainer:
         elapsed, self.clock = time.perf_counter() - self.clock, time.perf_counter()
         for trial in self.trials:
             setattr(trial, account, getattr(trial, account) + elapsed / len(self.trials))
+
+
+def named(terms: dict[str, dict[str, Tensor]], i: int) -> dict[str, float | None]:
+    """Returns the terms of the losses of member i as rows have them."""
+    return {f"{p}_{k}": finite(v[i].item()) for p, t in terms.items() for k, v in t.items()}

@@ -18,12 +18,13 @@ class EBGAN(Variant):
     Source: Zhao et al., "Energy-based Generative Adversarial Network", 2016, arXiv:1609.03126, eqs. 1 and 2,
         section 2.3.
     Deviations: 1. no repelling regulariser ("pulling-away term", section 2.4); 2. 1e-8 under the root of the
-        norm, which makes it differentiable where the error is zero.
+        norm, which makes it differentiable where the error is zero; 3. the error of n values is multiplied by
+        sqrt(784 / n), its unit is that of MNIST: a margin means the same for images of any size.
     """
 
     networks: ClassVar = {"D": "autoencoder", "G": "generator"}
 
-    # The energy to which D raises fakes, in the unit of the error: see `energy`.
+    # The energy to which D raises fakes, in the unit of the error, 28 at most for images: see `energy`.
     margin: Annotated[float, Within(0)] = 10.0
 
     def discriminator_loss(self, nets: Networks, batch: Batch) -> Terms:
@@ -35,11 +36,11 @@ class EBGAN(Variant):
 
 
 def energy(D: Network, x: Tensor) -> Tensor:
-    """Returns the Euclidean reconstruction error of the autoencoder D per sample, [B].
+    """Returns the Euclidean reconstruction error of the autoencoder D per sample, [B], in the unit of MNIST.
 
-    The error grows with the root of the number of pixels: n values that are each off by e give e sqrt(n).
+    Values that are each off by e give 28 e, as those of an image of MNIST, however many they are.
     """
-    return ((x - D(x)).flatten(1).square().sum(1) + 1e-8).sqrt()
+    return (784 * (x - D(x)).flatten(1).square().mean(1) + 1e-8).sqrt()
 
 
 PUBLISHED = Published(
@@ -48,8 +49,8 @@ PUBLISHED = Published(
     family="autoencoder",
     # Learning rate and margin of the authors' best network for MNIST; the rest of NS.
     default={"lr": 1e-3, "beta1": 0.0, "d_norm": "batch", "n_critic": 1, "margin": 10.0},
-    wide={**WIDE, "margin": loguniform(1, 100)},
-    narrow={**NARROW, "margin": loguniform(3, 30)},
+    wide={**WIDE, "margin": loguniform(1, 25)},
+    narrow={**NARROW, "margin": loguniform(3, 20)},
     hue="verm",
     marker="diamond",
 )

@@ -1,5 +1,6 @@
 """Wasserstein GAN: D is a critic whose gradient is bounded by a penalty or by clipped weights."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,6 +9,8 @@ from torch import Tensor
 from gansweep.space import loguniform
 from gansweep.variants.base import ScoreGAN, Terms, Within
 from gansweep.variants.published import NARROW, SLOPE_ONE_NARROW, SLOPE_ONE_WIDE, WIDE, Published
+
+DCGAN_INPUTS = (48 * 1024 * 2048 * 4096 * 8192) ** (1 / 5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +34,12 @@ class Wasserstein(ScoreGAN):
 
 @dataclass(frozen=True, kw_only=True)
 class ClippedWasserstein(Wasserstein):
-    """Every parameter of D (of batch norm, too) is clamped to [-clip, clip] after each step of D.
+    """Every parameter of D (of batch norm, too) is clamped to [-bound, bound] after each step of D.
 
     Source: Arjovsky et al., "Wasserstein GAN", 2017, arXiv:1701.07875, algorithm 1.
-    Deviations: none. (The paper trains with RMSProp; here the study chooses the optimiser.)
+    Deviations: 1. the bound is `clip` times `clip_scale`, which is 1 for the authors' network, since their
+        0.01 makes all gradients of a smaller one vanish. (The paper trains with RMSProp; here the study
+        chooses the optimiser.)
     """
 
     clip: Annotated[float, Within(0)] = 0.01
@@ -42,7 +47,22 @@ class ClippedWasserstein(Wasserstein):
     def project(self, player: str, params: dict[str, Tensor]) -> dict[str, Tensor]:
         if player == "generator":
             return params
-        return {name: value.clamp(-self.clip, self.clip) for name, value in params.items()}
+        bound = self.clip * clip_scale(params)
+        return {name: value.clamp(-bound, bound) for name, value in params.items()}
+
+
+def clip_scale(params: dict[str, Tensor]) -> float:
+    """Returns sqrt(m_0 / m), where m is the geometric mean of the numbers of inputs of a network's layers.
+
+    A layer whose m weights are as large as the bound multiplies its input by about bound * sqrt(m). m_0 is
+    that of DCGAN for 64 x 64 colour images. params: by name; weights are [inputs, outputs], others [outputs].
+
+    >>> import torch
+    >>> round(clip_scale({"a": torch.zeros(16, 16), "b": torch.zeros(16), "c": torch.zeros(256, 1)}), 3)
+    4.464
+    """
+    logs = [math.log(value.shape[0]) for value in params.values() if value.ndim > 1]
+    return math.sqrt(DCGAN_INPUTS / math.exp(sum(logs) / len(logs)))
 
 
 WGAN = Published(

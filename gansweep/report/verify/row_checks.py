@@ -164,9 +164,14 @@ def _check_phases(trials: list[Row], rows: list[Row], manifest: Manifest) -> Ite
         elif trial.hp != original.hp:
             yield f"trial {trial.trial_id}: its hyperparameters differ from {original.trial_id}"
         # An extended study retains fresh seeds of configurations that are no longer chosen.
-        elif trial.seed != planned.get(trial.trial_id, trial.seed):
+        elif trial.seed not in (planned.get(trial.trial_id, trial.seed), _old_seed(plan, trial)):
             yield f"trial {trial.trial_id}: its seed is {trial.seed}, which is not the planned one"
     yield from _unfinished(plan, finished, after)
+
+
+def _old_seed(plan: Plan, trial: Trial) -> int | None:
+    """The seed that an early version gave a trial on a fresh seed; None where its id has no number."""
+    return phases.shared_seed(plan, trial) if trial.trial_id.rpartition("-")[2].isdecimal() else None
 
 
 def _place(trial: Trial) -> tuple[str, str, int]:

@@ -155,10 +155,9 @@ def _cells(progress: StudyProgress, labels: dict[str, str]) -> Iterator[dict[str
 
 
 def failures(progress: StudyProgress) -> list[FailureGroup]:
-    """Returns the groups of failed trials, the largest first; diverged trials, which need no fix, last."""
-    return sorted(
-        progress.failures.values(), key=lambda group: (group.outcome == Outcome.DIVERGED, -group.n_trials)
-    )
+    """Returns the groups of failed trials, the largest first; those that need no fix last."""
+    harmless = (Outcome.DIVERGED, Outcome.FROZEN)
+    return sorted(progress.failures.values(), key=lambda group: (group.outcome in harmless, -group.n_trials))
 
 
 def kinds(incidents: list[Incident]) -> Counter[str]:

@@ -139,10 +139,10 @@ class CellSearch:
         )
 
     def _value(self, number: int, outcome: Outcome) -> float | None:
-        """Returns the value for Optuna: the best FID; infinity for a trial that diverged, so that a sampler
-        avoids its neighbourhood; None for a trial that crashed or ran out of time."""
+        """Returns the value for Optuna: the best FID; infinity for a trial that diverged or froze, so that a
+        sampler avoids its neighbourhood; None for a trial that crashed or ran out of time."""
         if outcome in FAILED:
-            return float("inf") if outcome == Outcome.DIVERGED else None
+            return float("inf") if outcome in (Outcome.DIVERGED, Outcome.FROZEN) else None
         return min(self.stored.trial(number).intermediate_values.values(), default=float("inf"))
 
     def _open(self, storage: BaseStorage) -> WriteThroughStudy:

@@ -9,7 +9,7 @@ from gansweep.report.style import style
 from gansweep.results.row import Outcome
 
 FAILURE_LOOKS: dict[str, dict[str, Any]] = {
-    "diverged": {"facecolor": style.DIVERGED},
+    "diverged or frozen": {"facecolor": style.DIVERGED},
     "collapsed": {"facecolor": style.COLLAPSED},
     "crashed or timed out": {"facecolor": style.PAPER, "hatch": "/////"},
 }
@@ -54,4 +54,5 @@ def _fits(tick: int, longest: float) -> bool:
 
 def _bad_shares(outcomes: pd.Series) -> tuple[float, float, float]:
     share = {outcome: 100 * float((outcomes == outcome).mean()) for outcome in Outcome}
-    return share[Outcome.DIVERGED], share[Outcome.COLLAPSED], share[Outcome.CRASHED] + share[Outcome.TIMEOUT]
+    ended_early = share[Outcome.DIVERGED] + share[Outcome.FROZEN]
+    return ended_early, share[Outcome.COLLAPSED], share[Outcome.CRASHED] + share[Outcome.TIMEOUT]

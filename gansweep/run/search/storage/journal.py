@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import FileIO
 from pathlib import Path
@@ -103,14 +103,14 @@ class Journal(JournalFileBackend):
         while self._unread:
             yield self._log(self._unread.popleft().encode())
 
-    def _log(self, line: bytes) -> dict[str, Any]:
+    def _log(self, line: bytes) -> Any:
         """Returns the log of a line.
 
         Raises:
             Damaged: it is not what was written.
         """
         try:
-            log: dict[str, Any] = json.loads(line)
+            log = json.loads(line)
             check = log.pop("check", None)
             if check in (None, _check(log)):
                 return log
@@ -149,12 +149,12 @@ class Journal(JournalFileBackend):
         return link.st_ino, link.st_ctime_ns
 
 
-def _lines(logs: list[dict[str, Any]]) -> bytes:
+def _lines(logs: Iterable[Mapping[str, object]]) -> bytes:
     checked = [{**log, "check": _check(log)} for log in logs]
     return "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in checked).encode()
 
 
-def _check(log: dict[str, Any]) -> str:
+def _check(log: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(log, sort_keys=True).encode()).hexdigest()[:16]
 
 
