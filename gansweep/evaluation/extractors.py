@@ -5,7 +5,6 @@ All of them are registered with torch-fidelity, so `torch_fidelity.calculate_met
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, ClassVar
 
 import torch
@@ -16,6 +15,7 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY, register_featur
 from torch_fidelity.utils import create_feature_extractor
 
 from gansweep.data import Dataset
+from gansweep.data.reading import readable
 from gansweep.errors import UserError
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 from gansweep.evaluation.weights import BUNDLED, PUBLISHED, Weights, file_hash, weights_file
@@ -185,7 +185,7 @@ def build(extractor: str, layers: Sequence[str], weights: Path | None, device: s
 def _published(network: Weights, layers: Sequence[str], weights: Path) -> Any:
     try:
         # torch-fidelity unpickles the file; weights_only refuses anything but tensors before that.
-        if not file_hash(weights).startswith(network.sha256):
+        with readable(weights):
             torch.load(weights, weights_only=True)
         return create_feature_extractor(
             network.fidelity_name,
@@ -194,7 +194,9 @@ def _published(network: Weights, layers: Sequence[str], weights: Path) -> Any:
             verbose=False,
             feature_extractor_weights_path=str(weights),
         )
-    except (AttributeError, EOFError, RuntimeError, TypeError, UnpicklingError):
+    except (UserError, OSError):
+        raise
+    except Exception:  # whatever unpickling and building a network raise for another file
         raise UserError(
             f"{weights} does not hold {network.owner}'s weights in the form that torch-fidelity takes"
         ) from None
