@@ -15,7 +15,6 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY, register_featur
 from torch_fidelity.utils import create_feature_extractor
 
 from gansweep.data import Dataset
-from gansweep.data.reading import readable
 from gansweep.errors import UserError
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 from gansweep.evaluation.weights import BUNDLED, PUBLISHED, Weights, file_hash, weights_file
@@ -184,8 +183,9 @@ def build(extractor: str, layers: Sequence[str], weights: Path | None, device: s
 
 def _published(network: Weights, layers: Sequence[str], weights: Path) -> Any:
     try:
-        # torch-fidelity unpickles the file; weights_only refuses anything but tensors before that.
-        with readable(weights):
+        # torch-fidelity unpickles the file. So it must be the published one (weights_only may refuse its old
+        # format) or hold nothing but tensors.
+        if file_hash(weights) != network.sha256:
             torch.load(weights, weights_only=True)
         return create_feature_extractor(
             network.fidelity_name,
