@@ -70,7 +70,9 @@ def load_mnist(name: str, root: Path) -> Dataset:
     train, train_labels, test, test_labels = (_idx(*pair) for pair in zip(paths, readers, strict=True))
     for path, images in ((paths[0], train), (paths[2], test)):
         if images.shape[1:] != (28, 28):
-            raise UserError(f"{path} has images of {tuple(images.shape[1:])} pixels, but {name} has 28×28")
+            raise UserError(
+                f"{path} has images of {images.shape[1]}×{images.shape[2]} pixels, but {name} has 28×28"
+            )
     for path, labels in ((paths[1], train_labels), (paths[3], test_labels)):
         if labels.max() >= IDX_CLASSES:
             raise UserError(f"{path} has the label {labels.max()}, but {name} has 0 to {IDX_CLASSES - 1}")

@@ -35,7 +35,7 @@ class Study:
     seed: Seed = 0  # of the search and, with the trial's number, of its training
     # A key of ARCHITECTURES, or one for each of some data sets; "auto" takes the one made for the data.
     architecture: str | Mapping[str, str] = "auto"
-    batch_size: Annotated[int, whole(2)] = 64
+    batch_size: Annotated[int, whole(2, 100_000)] = 64
     optimizer: str = "adam"
     conditional: str = "none"  # how labels enter D: "concat" or "projection"; G has them beside z
     precision: str = "highest"  # of products of matrices in training; "high" or "medium": see docs/speed.md
