@@ -291,3 +291,12 @@ def test_names_that_are_not_utf8_are_read_and_written_as_escapes(tmp_path, capfd
         data.load("folder:set", tmp_path)
     assert re.search(r"caf\\xe9/0\.png is not an image", str(caught.value))
     str(caught.value).encode()
+
+
+def test_a_path_of_280_bytes_is_read_and_cached(tmp_path):
+    path = "/".join(["a_folder_of_a_long_path"] * 12)
+    assert len(path) > 280
+    write_images(tmp_path / path, 3)
+    first = data.load(f"folder:{path}", tmp_path)
+    assert data.load(f"folder:{path}", tmp_path).sha256 == first.sha256
+    assert len(os.listdir(tmp_path / "decoded")) == 1
