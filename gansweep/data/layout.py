@@ -73,9 +73,9 @@ def find_sets(folder: Path, left_out: LeftOut) -> tuple[Images, Images, str]:
     if "test" in sets and "validation" in sets:
         for path in images_below(sets["validation"], left_out):
             left_out.add(VALIDATION_IMAGE, path)
-    found = [_images(path, entries_of(path, left_out), left_out) for path in (training, test)]
-    _require_equal_classes(*found, folder)
-    return found[0], found[1], f"the sub-folders {shown(training.name)} and {shown(test.name)}"
+    found, tested = (_images(path, entries_of(path, left_out), left_out) for path in (training, test))
+    _require_equal_classes(found, tested, folder)
+    return found, tested, f"the sub-folders {shown(training.name)} and {shown(test.name)}"
 
 
 def _sets(folders: Sequence[Path]) -> dict[str, Path]:

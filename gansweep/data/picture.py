@@ -8,7 +8,7 @@ from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from gansweep.data.reading import readable, shown
 from gansweep.errors import UserError
@@ -86,7 +86,7 @@ def read_square(path: Path, size: int, crop: int | None) -> tuple[Pixels, bool]:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "no format that Pillow decodes here"
     return shown(" ".join(str(error).split())[:120]) or type(error).__name__
 
