@@ -69,10 +69,11 @@ def long_evaluation(evaluation: Evaluation, dataset: "Dataset") -> str | None:
         if n_features > USUAL_FEATURES:
             root = SECONDS_OF_ROOT * n_features**3
             moments = SECONDS_OF_MOMENTS * evaluation.n_images * n_features**2
+            minutes = N_FINAL_FIDS * (root + FINAL_SHARE * moments) / 60
             return (
                 f"{name!r} has {n_features:,} features of {dataset.name!r}: a FID takes about "
                 f"{root + moments:.0f} s of a CPU core at each evaluation of a trial, and the FIDs of the "
-                f"best trial of each variant about {N_FINAL_FIDS * (root + FINAL_SHARE * moments) / 60:.0f} min"
+                f"best trial of each variant about {minutes:.0f} min"
             )
     return None
 
