@@ -63,11 +63,12 @@ def _parse(name: str, root: Path) -> tuple[Path, int]:
         raise UserError(f"the size of a folder's images must be 32 or 64 pixels, but {name!r} says {size!r}")
     folder = root / path  # an absolute path replaces the root
     if not path:
-        raise UserError(f"data set {name!r} names no folder: give it a path, absolute or under {root}")
+        raise UserError(f"data set {name!r} names no folder: give it a path, absolute or under {shown(root)}")
     with readable(folder):
         if not folder.is_dir():
             raise UserError(
-                f"there is no folder {folder}: give data set {name!r} a path under {root} or an absolute one"
+                f"there is no folder {shown(folder)}: give data set {name!r} a path under {shown(root)}, or "
+                "an absolute one"
             )
     return folder, int(size)
 
@@ -79,7 +80,8 @@ def _classes(files: Sequence[Path], classes: Sequence[str]) -> str:
     if not any(classes):
         return "without classes"
     outside = [file for file, name in zip(files, classes, strict=True) if not name]
-    return f"without classes, as {len(outside):,} lie in no class folder (such as {shown(outside[0].name)})"
+    lie = f"{len(outside):,} lie" if len(outside) > 1 else "1 lies"
+    return f"without classes, as {lie} in no class folder ({shown(outside[0].name)})"
 
 
 def _labels(classes: Sequence[str]) -> Tensor | None:

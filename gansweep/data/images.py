@@ -13,7 +13,7 @@ from torch import Tensor
 from gansweep.data.base import Dataset, make, split
 from gansweep.data.decode import decode
 from gansweep.data.downloads import download
-from gansweep.data.reading import readable
+from gansweep.data.reading import readable, shown
 from gansweep.errors import UserError
 
 LABELS = {
@@ -75,7 +75,9 @@ def load_mnist(name: str, root: Path) -> Dataset:
             )
     for path, labels in ((paths[1], train_labels), (paths[3], test_labels)):
         if labels.max() >= IDX_CLASSES:
-            raise UserError(f"{path} has the label {labels.max()}, but {name} has 0 to {IDX_CLASSES - 1}")
+            raise UserError(
+                f"{shown(path)} has the label {labels.max()}, but {name} has 0 to {IDX_CLASSES - 1}"
+            )
     return make(
         name,
         LABELS[name],
@@ -161,4 +163,6 @@ def _idx(path: Path, read: Callable[[str], Tensor]) -> Tensor:
 
 
 def _damaged(path: Path) -> UserError:
-    return UserError(f"{path} is truncated or damaged: delete it, and it is downloaded again if possible")
+    return UserError(
+        f"{shown(path)} is truncated or damaged: delete it, and it is downloaded again if possible"
+    )

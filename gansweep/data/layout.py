@@ -117,8 +117,8 @@ def _images(folder: Path, entries: Entries, left_out: LeftOut) -> Images:
         raise UserError(
             f"{shown(folder)} holds {len(found)} images, but 2 or more are needed ({known}){left_out}"
         )
-    for image, _ in found:
-        _require_no_set_inside(folder, image.relative_to(folder).parts[:-1][:2])
+    for parent in sorted({image.parent for image, _ in found}):
+        _require_no_set_inside(folder, parent.relative_to(folder).parts[:2])
     return Images([image for image, _ in found], [name for _, name in found])
 
 

@@ -193,7 +193,7 @@ def test_images_beside_class_folders_take_the_classes_away_with_a_word(tmp_path,
     Image.fromarray(IMAGE).save(tmp_path / "set" / "preview.png")
     dataset = data.load("folder:set", tmp_path)
     assert dataset.train_labels is None and len(dataset.train) + len(dataset.test) == 7
-    line = "7 images without classes, as 1 lie in no class folder (such as preview.png), 2 of them"
+    line = "7 images without classes, as 1 lies in no class folder (preview.png), 2 of them"
     assert line in said(capfd)
 
 
