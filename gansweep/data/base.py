@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gansweep.errors import UserError
+
 Kind = Literal["image", "vector"]
 
 
@@ -40,7 +42,8 @@ class Dataset:
     @property
     def n_classes(self) -> int:
         """The number of classes, labelled 0, 1, ...; 0 without labels."""
-        return 0 if self.train_labels is None else int(self.train_labels.max()) + 1
+        labels = (self.train_labels, self.test_labels, self.validation_labels)
+        return max((int(part.max()) + 1 for part in labels if part is not None and len(part)), default=0)
 
     def to(self, device: torch.device | str) -> "Dataset":
         """Returns the data set on a device."""
@@ -91,12 +94,39 @@ def make(
     preprocessing: str,
     labels: tuple[Tensor, Tensor] | None = None,
 ) -> Dataset:
-    """Returns a data set with its hash. uint8 samples are images, all others vectors."""
+    """Returns a data set with its hash. uint8 samples are images, all others vectors.
+
+    labels: of the training and the test samples, int64.
+
+    Raises:
+        UserError: there is not one label for each sample, or a class has no training sample.
+    """
     kind: Kind = "image" if train.dtype == torch.uint8 else "vector"
     train_labels, test_labels = labels or (None, None)
+    if labels is not None:
+        _check_labels(name, (train, test), labels)
     tensors = (train, test, *(labels or ()))
     sha256 = content_hash(tensors)
     return Dataset(name, label, kind, train, test, train_labels, test_labels, sha256, preprocessing)
+
+
+def _check_labels(name: str, samples: tuple[Tensor, Tensor], labels: tuple[Tensor, Tensor]) -> None:
+    for part, own, which in zip(samples, labels, ("training", "test"), strict=True):
+        if len(part) != len(own):
+            raise UserError(
+                f"data set {name!r} has {len(part):,} {which} samples, but {len(own):,} labels for them: "
+                "each must have one"
+            )
+    known = set(labels[0].unique().tolist())
+    lowest, highest = (int(limit) for limit in torch.cat(labels).aminmax())
+    if lowest < 0:
+        raise UserError(f"data set {name!r} has the label {lowest}, but labels must be at least 0")
+    for label in range(highest + 1):
+        if label not in known:
+            raise UserError(
+                f"data set {name!r} has labels up to {highest}, but no training sample of class {label}: the "
+                "labels must be 0, 1, 2 and so on, each with a training sample"
+            )
 
 
 def content_hash(tensors: Iterable[Tensor]) -> str:

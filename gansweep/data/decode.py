@@ -3,32 +3,36 @@
 import hashlib
 import logging
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from gansweep.data.picture import RULES, read_square
+from gansweep.data.reading import readable, shown
 from gansweep.data.tensors import load_tensors, save_tensors
 from gansweep.errors import Damaged, UserError
 from gansweep.files import file_lock, require_writable
 
 _log = logging.getLogger(__name__)
-GREY = ("1", "L", "LA")
+N_NAMED = 3  # files that cannot be used, besides the first
 
 
 def decode(paths: Sequence[Path], size: int, root: Path, crop: int | None = None) -> Tensor:
     """Returns the images, centre-cropped and resized: uint8 [N, C, size, size]; C = 1 if all files are grey.
+
+    What becomes of transparency, orientation and animations: `read_square`.
 
     crop: side of the crop [pixels]; None takes the shorter side of each image.
     The result is cached in `root`/decoded, or under ~/.cache if `root` is not writable, until a file's name,
     size or modification time changes. Concurrent processes wait for the first.
 
     Raises:
-        UserError: a file is not an image of at most 8 bits per channel.
+        UserError: a file may not be read, or is not an image of at most 8 bits per channel.
     """
     name = f"{_fingerprint(paths, size, crop)}.pt"
     caches = [folder / "decoded" / name for folder in (root, Path.home() / ".cache" / "gansweep")]
@@ -51,9 +55,9 @@ def _cached(cache: Path) -> Tensor | None:
     """Returns the images of an earlier call; None where there are none, or the file is damaged."""
     try:
         images: Tensor = load_tensors(cache, "decoded images", cache.stem, mmap=True)["images"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (Damaged, PermissionError) as error:
+    except (Damaged, OSError) as error:
         _log.warning("%s: the images are decoded again", error)
         return None
     return images
@@ -68,37 +72,37 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _fingerprint(paths: Sequence[Path], size: int, crop: int | None) -> str:
-    digest = hashlib.sha256(f"{size} {crop}".encode())
+    digest = hashlib.sha256(f"{size} {crop} {RULES}".encode())
     for path in paths:
-        stat = path.stat()
-        digest.update(f"\n{path} {stat.st_size} {stat.st_mtime_ns}".encode())
+        with readable(path):
+            stat = path.stat()
+        digest.update(b"\n%b %d %d" % (os.fsencode(path), stat.st_size, stat.st_mtime_ns))
     return digest.hexdigest()[:24]
 
 
 def _decode_all(paths: Sequence[Path], size: int, crop: int | None) -> Tensor:
     pixels = np.empty((len(paths), size, size, 3), dtype=np.uint8)
 
-    def fill(i: int) -> bool:
-        image, grey = _open(paths[i], crop)
-        pixels[i] = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+    def fill(i: int) -> bool | UserError:
+        try:
+            pixels[i], grey = read_square(paths[i], size, crop)
+        except UserError as error:
+            return error
         return grey
 
     # Threads suffice: the image library releases Python's lock.
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        grey = all(list(threads.map(fill, range(len(paths)))))
-    return torch.from_numpy(pixels[..., :1] if grey else pixels).permute(0, 3, 1, 2).contiguous()
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as threads:
+        warnings.simplefilter("ignore")  # of metadata
+        read = list(threads.map(fill, range(len(paths))))
+    failed = [(path, error) for path, error in zip(paths, read, strict=True) if isinstance(error, UserError)]
+    if failed:
+        raise _all_failed(*failed)
+    return torch.from_numpy(pixels[..., :1] if all(read) else pixels).permute(0, 3, 1, 2).contiguous()
 
 
-def _open(path: Path, crop: int | None) -> tuple[Image.Image, bool]:
-    """Returns the cropped RGB image, and whether the file is grey."""
-    try:
-        with Image.open(path) as file:
-            if file.mode.startswith(("I", "F")):
-                raise UserError(f"{path} has more than 8 bits per channel: convert it to 8 bits")
-            grey = file.mode in GREY
-            image = ImageOps.exif_transpose(file).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError):
-        raise UserError(f"{path} is not an image, or is truncated or damaged: replace or remove it") from None
-    side = crop or min(image.size)
-    left, top = ((length - side) // 2 for length in image.size)
-    return image.crop((left, top, left + side, top + side)), grey
+def _all_failed(first: tuple[Path, UserError], *others: tuple[Path, UserError]) -> UserError:
+    if not others:
+        return first[1]
+    names = ", ".join(shown(path) for path, _ in others[:N_NAMED])
+    more = ", ..." if len(others) > N_NAMED else ""
+    return UserError(f"{first[1]}. More files that cannot be used: {len(others)} ({names}{more})")

@@ -1,78 +1,92 @@
 """Any folder of images as a data set: `folder:PATH` or `folder:PATH@64`."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gansweep.data.base import Dataset, make, split
+from gansweep.data.base import Dataset, make
 from gansweep.data.decode import decode
+from gansweep.data.layout import find_sets
+from gansweep.data.listing import LeftOut
+from gansweep.data.picture import RULES
+from gansweep.data.reading import readable, shown
 from gansweep.errors import UserError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 SIZES = (32, 64)
 
 
 def load_folder(name: str, root: Path) -> Dataset:
     """`folder:PATH[@SIZE]`: PATH is absolute or under `root`, SIZE is 32 (the default) or 64 pixels.
 
-    Sub-folders `train` and `test` are the two sets; without them a fixed random sixth of the files is the
-    test set. If every file lies in a class folder, the classes are the labels.
+    Training and test set: `find_sets`. The folders in a set are its classes, each with all that lies below
+    it; a folder without images is none. If an image lies in no class folder, there are no labels.
+    Images are the files with a suffix that the installed Pillow decodes; links are followed, hidden entries
+    left out. A line on stderr says how many images and classes there are, and what is left out.
 
     Raises:
-        UserError: the folder does not exist or has no images, or the size is not one of SIZES.
+        UserError: the folder does not exist or has no images; its sets or classes cannot be told; the size is
+            not one of SIZES; an image cannot be read.
     """
     folder, size = _parse(name, root)
-    parts = [folder / part for part in ("train", "test")]
-    if all(part.is_dir() for part in parts):
-        train, test = (_files(part) for part in parts)
-        classes = [file.relative_to(folder).parts[1:-1] for file in train + test]
-        how = "the sub-folders train and test"
-    else:
-        files = _files(folder)
-        train, test = ([files[i] for i in index] for index in split(len(files), n_test=-(-len(files) // 6)))
-        classes = [file.relative_to(folder).parts[:-1] for file in train + test]
-        how = "a fixed random split, one sixth of the files for testing"
-    images, labels, n = decode(train + test, size, root), _labels(classes), len(train)
+    left_out = LeftOut()
+    train, test, how = find_sets(folder, left_out)
+    files, classes = train.files + test.files, train.classes + test.classes
+    counts = f"{len(files):,} images {_classes(files, classes)}, {len(test):,} of them for testing"
+    text = f"gansweep: data '{name.removeprefix('folder:')}': {counts}{left_out}"
+    print(text, file=sys.stderr, flush=True)
+    images, labels, n = decode(files, size, root), _labels(classes), len(train)
     return make(
         name,
-        folder.name,
+        shown(folder.name),
         images[:n],
         images[n:],
-        f"Centre square of each image, antialiased bilinear resize to {size}×{size}; {how}.",
+        f"Centre square of each image, antialiased bilinear resize to {size}×{size}; {RULES}; {how}.",
         labels=None if labels is None else (labels[:n], labels[n:]),
     )
 
 
 def _parse(name: str, root: Path) -> tuple[Path, int]:
-    path, at, size = name.removeprefix("folder:").rpartition("@")
-    if not at:
-        path, size = size, str(SIZES[0])
+    if shown(name) != name:
+        raise UserError(
+            f"data set '{shown(name)}' has characters in its name that cannot be printed: rename it"
+        )
+    path, size = name.removeprefix("folder:"), str(SIZES[0])
+    before, at, after = path.rpartition("@")
+    with readable(root / path):
+        # A folder may have an @ in its name.
+        if at and (after in map(str, SIZES) or ("/" not in after and not (root / path).is_dir())):
+            path, size = before, after
     if size not in map(str, SIZES):
         raise UserError(f"the size of a folder's images must be 32 or 64 pixels, but {name!r} says {size!r}")
     folder = root / path  # an absolute path replaces the root
     if not path:
-        raise UserError(f"data set {name!r} names no folder: give it a path, absolute or under {root}")
-    if not folder.is_dir():
-        raise UserError(
-            f"there is no folder {folder}: give data set {name!r} a path under {root} or an absolute one"
-        )
+        raise UserError(f"data set {name!r} names no folder: give it a path, absolute or under {shown(root)}")
+    with readable(folder):
+        if not folder.is_dir():
+            raise UserError(
+                f"there is no folder {shown(folder)}: give data set {name!r} a path under {shown(root)}, or "
+                "an absolute one"
+            )
     return folder, int(size)
 
 
-def _files(folder: Path) -> list[Path]:
-    files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
-    if len(files) < 2:
-        raise UserError(
-            f"{folder} holds {len(files)} images, but 2 or more are needed: {', '.join(sorted(SUFFIXES))}"
-        )
-    return sorted(files, key=lambda file: file.relative_to(folder).as_posix())
+def _classes(files: Sequence[Path], classes: Sequence[str]) -> str:
+    if all(classes):
+        n = len(set(classes))
+        return f"in {n:,} class{'es' if n > 1 else ''}"
+    if not any(classes):
+        return "without classes"
+    outside = [file for file, name in zip(files, classes, strict=True) if not name]
+    lie = f"{len(outside):,} lie" if len(outside) > 1 else "1 lies"
+    return f"without classes, as {lie} in no class folder ({shown(outside[0].name)})"
 
 
-def _labels(folders: Sequence[tuple[str, ...]]) -> Tensor | None:
-    """Returns the classes, which are the sub-folders of the files; None if a file is in no sub-folder."""
-    if not all(folders):
+def _labels(classes: Sequence[str]) -> Tensor | None:
+    """Returns the classes as numbers in the order of their names; None if an image has no class."""
+    if not all(classes):
         return None
-    classes = {name: i for i, name in enumerate(sorted({path[0] for path in folders}))}
-    return torch.tensor([classes[path[0]] for path in folders])
+    numbers = {name: i for i, name in enumerate(sorted(set(classes)))}
+    return torch.tensor([numbers[name] for name in classes])

@@ -13,6 +13,7 @@ from torch import Tensor
 from gansweep.data.base import Dataset, make, split
 from gansweep.data.decode import decode
 from gansweep.data.downloads import download
+from gansweep.data.reading import readable, shown
 from gansweep.errors import UserError
 
 LABELS = {
@@ -28,6 +29,7 @@ IDX_FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+IDX_CLASSES = 10
 CELEBA_CROP, CELEBA_SIZE, CELEBA_TEST = 160, 64, 10_000
 
 
@@ -66,6 +68,16 @@ def load_mnist(name: str, root: Path) -> Dataset:
     )
     readers = (read_image_file, read_label_file) * 2
     train, train_labels, test, test_labels = (_idx(*pair) for pair in zip(paths, readers, strict=True))
+    for path, images in ((paths[0], train), (paths[2], test)):
+        if images.shape[1:] != (28, 28):
+            raise UserError(
+                f"{path} has images of {images.shape[1]}×{images.shape[2]} pixels, but {name} has 28×28"
+            )
+    for path, labels in ((paths[1], train_labels), (paths[3], test_labels)):
+        if labels.max() >= IDX_CLASSES:
+            raise UserError(
+                f"{shown(path)} has the label {labels.max()}, but {name} has 0 to {IDX_CLASSES - 1}"
+            )
     return make(
         name,
         LABELS[name],
@@ -84,8 +96,9 @@ def load_cifar10(name: str, root: Path) -> Dataset:
     folder = root / CIFAR10.base_folder
     present = [(folder / file, md5) for file, md5 in CIFAR10.train_list + CIFAR10.test_list]
     for path, md5 in present:
-        if path.exists() and not check_integrity(path, md5):
-            raise _damaged(path)
+        with readable(path):
+            if path.exists() and not check_integrity(path, md5):
+                raise _damaged(path)
     download(
         name,
         root,
@@ -141,16 +154,15 @@ def load_celeba(name: str, root: Path) -> Dataset:
 
 def _idx(path: Path, read: Callable[[str], Tensor]) -> Tensor:
     try:
-        return read(str(path))
-    except (
-        AssertionError,
-        KeyError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ):  # errors of torchvision's reader for damaged files
+        with readable(path):
+            return read(str(path))
+    except (UserError, OSError):
+        raise
+    except Exception:  # whatever torchvision's reader raises for a file that is damaged in some way
         raise _damaged(path) from None
 
 
 def _damaged(path: Path) -> UserError:
-    return UserError(f"{path} is truncated or damaged: delete it, and it is downloaded again if possible")
+    return UserError(
+        f"{shown(path)} is truncated or damaged: delete it, and it is downloaded again if possible"
+    )

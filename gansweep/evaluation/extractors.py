@@ -5,7 +5,6 @@ All of them are registered with torch-fidelity, so `torch_fidelity.calculate_met
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, ClassVar
 
 import torch
@@ -184,8 +183,9 @@ def build(extractor: str, layers: Sequence[str], weights: Path | None, device: s
 
 def _published(network: Weights, layers: Sequence[str], weights: Path) -> Any:
     try:
-        # torch-fidelity unpickles the file; weights_only refuses anything but tensors before that.
-        if not file_hash(weights).startswith(network.sha256):
+        # torch-fidelity unpickles the file. So it must be the published one (weights_only may refuse its old
+        # format) or hold nothing but tensors.
+        if file_hash(weights) != network.sha256:
             torch.load(weights, weights_only=True)
         return create_feature_extractor(
             network.fidelity_name,
@@ -194,7 +194,9 @@ def _published(network: Weights, layers: Sequence[str], weights: Path) -> Any:
             verbose=False,
             feature_extractor_weights_path=str(weights),
         )
-    except (AttributeError, EOFError, RuntimeError, TypeError, UnpicklingError):
+    except (UserError, OSError):
+        raise
+    except Exception:  # whatever unpickling and building a network raise for another file
         raise UserError(
             f"{weights} does not hold {network.owner}'s weights in the form that torch-fidelity takes"
         ) from None

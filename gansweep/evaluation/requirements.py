@@ -3,16 +3,22 @@
 Data sets and extractors are imported inside functions: the package is imported where torch is not wanted.
 """
 
+import math
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gansweep.errors import UserError
-from gansweep.evaluation.settings import Evaluation
+from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 from gansweep.results.metrics import METRICS, Needs
 
 if TYPE_CHECKING:
     from gansweep.data import Dataset
 
+USUAL_FEATURES = 2048
+# Of a FID in double precision on one core of an x86 processor, per cube or square of the number of features.
+SECONDS_OF_ROOT, SECONDS_OF_MOMENTS = 1.4e-10, 4e-11
+N_FINAL_FIDS, FINAL_SHARE = 20, 2.5  # of the best trial; with so many times n_images on average
 MIN_OF_A_CLASS = 20  # samples; fewer are too few for a covariance estimate
 
 
@@ -20,8 +26,10 @@ def check_metrics(evaluation: Evaluation, dataset: "Dataset", conditional: bool)
     """Refuse metrics that generators of a data set cannot have. conditional: the generators are given labels.
 
     Raises:
-        UserError: the first requested metric that needs something missing.
+        UserError: the first requested metric that needs something missing, or more images than fit into
+            memory.
     """
+    _require_memory(evaluation, dataset)
     for metric in evaluation.metrics:
         needs = METRICS[metric].needs
         if needs in ("labels", "own classes") and not conditional:
@@ -31,6 +39,48 @@ def check_metrics(evaluation: Evaluation, dataset: "Dataset", conditional: bool)
         lack = LACK[needs](evaluation, dataset) if needs in LACK else None
         if lack:
             raise UserError(f"metric {metric!r} {lack}")
+
+
+def _require_memory(evaluation: Evaluation, dataset: "Dataset") -> None:
+    """Refuse more images than this machine, which measures the real ones, has memory for."""
+    from gansweep.evaluation.extractors import resolve
+
+    used = [resolve(dataset, each) for each in (evaluation, evaluation.second) if each]
+    n_features = max(EXTRACTORS[name].count_features(dataset.shape) for name in used)
+    # In float32 the values of a sample; in float64 its features, and again centred.
+    of_a_sample = 4 * math.prod(dataset.shape) + 2 * 8 * n_features
+    most = machine_memory() // of_a_sample - len(dataset.selecting[0])
+    if evaluation.n_images > most:
+        raise UserError(
+            f"n_images must be at most {max(most, 0):,} on {dataset.name!r}, as this machine has no memory "
+            f"for {n_features:,} features of more images, but got {evaluation.n_images:,}"
+        )
+
+
+def long_evaluation(evaluation: Evaluation, dataset: "Dataset") -> str | None:
+    """Returns a sentence if the FID alone takes seconds of each evaluation, else None.
+
+    That is with more features than Inception's: the time grows with their cube.
+    """
+    from gansweep.evaluation.extractors import resolve
+
+    for name in (resolve(dataset, each) for each in (evaluation, evaluation.second) if each):
+        n_features = EXTRACTORS[name].count_features(dataset.shape)
+        if n_features > USUAL_FEATURES:
+            root = SECONDS_OF_ROOT * n_features**3
+            moments = SECONDS_OF_MOMENTS * evaluation.n_images * n_features**2
+            minutes = N_FINAL_FIDS * (root + FINAL_SHARE * moments) / 60
+            return (
+                f"{name!r} has {n_features:,} features of {dataset.name!r}: a FID takes about "
+                f"{root + moments:.0f} s of a CPU core at each evaluation of a trial, and the FIDs of the "
+                f"best trial of each variant about {minutes:.0f} min"
+            )
+    return None
+
+
+def machine_memory() -> int:
+    """Returns the memory of this machine [bytes]."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _no_mixture(evaluation: Evaluation, dataset: "Dataset") -> str | None:

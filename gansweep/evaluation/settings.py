@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from gansweep.errors import unknown
 from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
@@ -15,6 +15,8 @@ KID_SUBSET_SIZE = 1000
 NEIGHBOURS = 3  # k of precision and recall
 SELECTIONS = ("test", "validation")
 PRECISIONS = ("float32", "bfloat16", "float16")  # of convolutions and matrix products in an extractor
+MOST_IMAGES = 1_000_000  # generated for one evaluation: 20 times as many as published FIDs are of
+Images: TypeAlias = Annotated[int, whole(1, MOST_IMAGES)]
 N_LATENTS = 1024  # random latents from which the inversion of a generator may start
 
 
@@ -28,8 +30,13 @@ class Extractor:
     shape: tuple[int, int, int] | None  # (C, H, W) of its images; None: see `fits`
     resize: str
     batch_size: int
+    n_features: int = 0  # 0: those of a sample itself
     kind: Literal["image", "vector"] = "image"
     max_side: float = math.inf  # pixels
+
+    def count_features(self, shape: tuple[int, ...]) -> int:
+        """Returns the number of features of a sample of a shape."""
+        return self.n_features or math.prod(shape)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Returns whether it accepts samples of a shape: (C, H, W) of images, (d,) of vectors."""
@@ -48,6 +55,7 @@ EXTRACTORS = {
         shape=None,
         resize="bilinear to 299x299 as TensorFlow 1 does, grey repeated to 3 channels",
         batch_size=64,
+        n_features=2_048,
     ),
     "digits": Extractor(
         description="bundled classifier of 8×8 digits, 32 features",
@@ -56,6 +64,7 @@ EXTRACTORS = {
         shape=(1, 8, 8),
         resize="none",
         batch_size=500,
+        n_features=32,
     ),
     "mnist": Extractor(
         description="bundled classifier of MNIST, 64 features",
@@ -64,6 +73,7 @@ EXTRACTORS = {
         shape=(1, 28, 28),
         resize="none",
         batch_size=500,
+        n_features=64,
     ),
     "raw": Extractor(
         description="the coordinates of vectors themselves",
@@ -90,6 +100,7 @@ EXTRACTORS = {
         shape=None,
         resize="bilinear to 224x224 as TensorFlow 1 does, grey repeated to 3 channels",
         batch_size=64,
+        n_features=4_096,
     ),
 }
 
@@ -104,8 +115,8 @@ class Manifold:
     """
 
     threshold: Positive = 0.75  # squared distance between images in [0, 1], as in the paper
-    n_precision: Count = 1024  # generated images, as in the paper; fewer if n_images is smaller
-    n_recall: Count = 256  # test images
+    n_precision: Images = 1024  # generated images, as in the paper; fewer if n_images is smaller
+    n_recall: Images = 256  # test images
     restarts: Annotated[int, whole(1, N_LATENTS)] = 5  # as in the paper
     vertex_steps: Count = 50  # of descent, per restart
     vertex_lr: Positive = 0.3  # first step size [pixels]
@@ -122,12 +133,12 @@ class Evaluation:
 
     >>> Evaluation(n_images=50)
     Traceback (most recent call last):
-    gansweep.errors.UserError: n_images must be a whole number of at least 100, but got 50
+    gansweep.errors.UserError: n_images must be a whole number from 100 to 1000000, but got 50
     """
 
     extractor: str = "auto"  # key of EXTRACTORS; "auto": the classifier of the data set, else inception
     second_extractor: str = "none"  # key of EXTRACTORS; adds the metric "second_fid", to the test set
-    n_images: Annotated[int, whole(10 * ISC_SPLITS)] = (
+    n_images: Annotated[int, whole(10 * ISC_SPLITS, MOST_IMAGES)] = (
         10_000  # number of generated samples; all test samples are the real ones
     )
     metrics: Names = ("fid", "isc")

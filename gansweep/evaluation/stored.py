@@ -62,7 +62,7 @@ def stored_reference(file: Path, metric_id: str) -> Reference | None:
     """Returns the reference in a file; None if there is none, or one that was damaged or is another."""
     try:
         return Reference.load(file, metric_id)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except Damaged as error:
         _log.warning("%s: these reference statistics are computed again", error)

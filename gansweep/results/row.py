@@ -19,8 +19,8 @@ from msgspec import Meta, Struct, structs
 from gansweep.space import Scalar
 
 Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # what a column of whole numbers can hold
-LONGEST_SLUG = 100  # bytes
 FILE_NAME = r"\A[\w@+-][\w@.+-]*\Z"
+LONGEST_SLUG = 150  # bytes of the 255 of a file's name: variant, phase, seed, figure and suffix take the rest
 FileName = Annotated[str, Meta(pattern=FILE_NAME)]  # files are named after it, none of them in another folder
 
 
@@ -202,7 +202,7 @@ def config_id(hp: Mapping[str, object]) -> str:
 def slug(name: str) -> str:
     """Returns a name as part of a file name: all but letters, digits, `_`, `-`, `.` and `@` becomes `_`.
 
-    Of more than 100 bytes the end is replaced by a hash, since file systems allow 255 for the whole name.
+    Of a name of more than LONGEST_SLUG bytes the end is kept, behind a hash of the whole.
 
     >>> slug("folder:/data/cats@64")
     'folder__data_cats@64'
@@ -210,8 +210,8 @@ def slug(name: str) -> str:
     text = "".join(c if c.isalnum() or c in "_-.@" else "_" for c in name)
     if len(text.encode()) <= LONGEST_SLUG:
         return text
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return f"{text.encode()[: LONGEST_SLUG - 17].decode(errors='ignore')}-{digest}"
+    whole = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{whole}-{text.encode()[len(whole) + 1 - LONGEST_SLUG :].decode(errors='ignore')}"
 
 
 def finite(value: float | None) -> float | None:

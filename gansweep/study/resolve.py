@@ -1,6 +1,7 @@
 """From a study to its resolved form, which `study.json` holds, and what differs between two of them."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from gansweep.data import Dataset
 from gansweep.errors import UserError
 from gansweep.evaluation import check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
+from gansweep.evaluation.requirements import long_evaluation
 from gansweep.networks import ARCHITECTURES, architecture_for
 from gansweep.results.study_file import ResolvedStudy, stored_space
 from gansweep.space import Choice, Scalar, Uniform
@@ -50,6 +52,8 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         extractor = resolve_extractor(dataset, study.evaluation)
         values = replace(study.evaluation, extractor=extractor).to_json()
         evaluation[key] = json.loads(json.dumps(values))
+        if sentence := long_evaluation(study.evaluation, dataset):
+            print(f"gansweep: {sentence}", file=sys.stderr, flush=True)
         _check_variants(study, dataset)
         _check_labels(study, architectures[key], dataset)
     return ResolvedStudy(

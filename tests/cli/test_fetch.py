@@ -116,7 +116,7 @@ def test_files_in_parts_are_replaced_by_whole_ones(tmp_path):
 def test_weights_are_downloaded_once_and_whole(tmp_path, monkeypatch):
     source = tmp_path / "x-6726825d.pth"
     source.write_bytes(b"weights")
-    digest = hashlib.sha256(b"weights").hexdigest()[:8]
+    digest = hashlib.sha256(b"weights").hexdigest()
     given = weights.Weights("X", "x", source.as_uri(), digest, "GANSWEEP_X_WEIGHTS")
     monkeypatch.setitem(weights.PUBLISHED, "inception", given)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))

@@ -1,12 +1,12 @@
 """Data sets: what is in them, and what is said when they are missing or damaged."""
 
 import os
-import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from idx_files import write_mnist
+from pictures import IMAGE, write_images
 from PIL import Image
 
 from gansweep import data
@@ -15,8 +15,6 @@ from gansweep.data.decode import decode
 from gansweep.errors import UserError
 from gansweep.theory import FGAN_MIXTURE
 
-IMAGE = (np.arange(40 * 50 * 3).reshape(40, 50, 3) % 251).astype(np.uint8)  # 50 wide, 40 high
-
 
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
@@ -24,27 +22,6 @@ def offline(monkeypatch, tmp_path):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-
-
-def write_idx(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    header = struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
-    path.write_bytes(header + array.tobytes())
-
-
-def write_mnist(root: Path) -> Path:
-    raw = root / "MNIST" / "raw"
-    for part, n in (("train", 5), ("t10k", 3)):
-        images = np.arange(n * 28 * 28, dtype=np.uint32).reshape(n, 28, 28).astype(np.uint8)
-        write_idx(raw / f"{part}-images-idx3-ubyte", images)
-        write_idx(raw / f"{part}-labels-idx1-ubyte", np.arange(n, dtype=np.uint8))
-    return raw
-
-
-def write_images(folder: Path, n: int, mode: str = "RGB", suffix: str = "png") -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for i in range(n):
-        Image.fromarray(np.roll(IMAGE, i, axis=1)).convert(mode).save(folder / f"{i}.{suffix}")
 
 
 def test_digits():

@@ -576,8 +576,11 @@ def test_an_evaluation_survives_json():
         ({"manifold": {"restarts": 2000}}, "restarts must be a whole number from 1 to 1024"),
         ({"manifold": {"vertex_lr": float("inf")}}, "vertex_lr must be above 0 and finite"),
         ({"extractor": "incepton"}, "unknown feature extractor 'incepton'; did you mean 'inception'"),
-        ({"n_images": 99}, "n_images must be a whole number of at least 100, but got 99"),
-        ({"n_images": 1000.0}, "n_images must be a whole number of at least 100, but got 1000.0"),
+        ({"n_images": 99}, "n_images must be a whole number from 100 to 1000000, but got 99"),
+        ({"n_images": 1000.0}, "n_images must be a whole number from 100 to 1000000, but got 1000.0"),
+        ({"n_images": 10**9}, "n_images must be a whole number from 100 to 1000000, but got 1000000000"),
+        ({"manifold": {"n_precision": 10**9}}, "n_precision must be a whole number from 1 to 1000000"),
+        ({"manifold": {"n_recall": 10**9}}, "n_recall must be a whole number from 1 to 1000000"),
     ],
 )
 def test_a_wrong_evaluation_is_refused(settings, message):

@@ -122,7 +122,9 @@ def test_a_damaged_checkpoint_is_trained_again(tmp_path, digits):
     for trial, damage in zip(job.trials, (b"", b"PK\x03\x04 half a file"), strict=False):
         newest = max((tmp_path / "checkpoints" / trial.trial_id).glob("round-*.pt"))
         newest.write_bytes(damage)
-    assert Checkpoints(tmp_path).load_common([t.trial_id for t in job.trials])[0]["rounds"] == 2
+    common = Checkpoints(tmp_path).load_common(job.study, job.trials, lambda i, state: True)
+    assert common[0]["rounds"] == 2
+    assert len(list((tmp_path / "set-aside").iterdir())) == 2
     assert without_clock(rows_of(job, digits)) == without_clock(whole)
 
 
