@@ -32,11 +32,10 @@ def open_file(path: Path) -> BinaryIO:
         if error.errno in (errno.ELOOP, errno.ENXIO):  # of O_NOFOLLOW at a link; a socket
             raise Damaged(f"{path} is a link or a device where a file should be") from None
         raise
-    file = os.fdopen(handle, "rb")
     if not stat.S_ISREG(os.fstat(handle).st_mode):
-        file.close()
+        os.close(handle)
         raise Damaged(f"{path} is not a file")
-    return file
+    return os.fdopen(handle, "rb")
 
 
 def read_bytes(path: Path, at_most: int = LARGEST) -> bytes:

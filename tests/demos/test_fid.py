@@ -208,8 +208,9 @@ def test_pixels_have_the_closed_form_of_a_shift(digits):
 def test_the_second_fid_is_the_fid_of_the_second_extractor(digits, tmp_path):
     two = Evaluation(n_images=600, second_extractor="pixels")
     assert two.metrics == ("fid", "isc", "second_fid")
-    build_reference(digits, two).save(tmp_path / "reference.pt")
-    reference = Reference.load(tmp_path / "reference.pt")
+    made = build_reference(digits, two)
+    made.save(tmp_path / "reference.pt")
+    reference = Reference.load(tmp_path / "reference.pt", made.metric_id)
     scores = Evaluator(reference, two).score(digits.train[:600])
     one = Evaluation(n_images=600)
     by_first = Evaluator(build_reference(digits, one), one).score(digits.train[:600])

@@ -437,7 +437,7 @@ def test_a_reference_survives_its_file(digits, tmp_path):
     evaluation = Evaluation(n_images=200, metrics=(*FEATURE_METRICS, "intra_fid", "accuracy"))
     made = build_reference(digits, evaluation)
     made.save(tmp_path / "reference.pt")
-    read = Reference.load(tmp_path / "reference.pt")
+    read = Reference.load(tmp_path / "reference.pt", made.metric_id)
     assert read.metric_id == made.metric_id and read.floor == made.floor
     images, labels = digits.train[:200], digits.train_labels[:200]
     assert Evaluator(read, evaluation).score(images, labels) == Evaluator(made, evaluation).score(

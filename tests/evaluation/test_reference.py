@@ -12,11 +12,12 @@ import torch
 from test_evaluator import FEATURE_METRICS, evaluator, noisy, random_inception  # noqa: F401
 
 from gansweep import data
+from gansweep.data.tensors import save_tensors
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, Reference, build_reference
 from gansweep.evaluation.extractors import features_by
-from gansweep.evaluation.reference import describe
+from gansweep.evaluation.reference import KIND, describe
 from gansweep.evaluation.stored import shared_reference
 from gansweep.results.study_file import read_study
 
@@ -74,7 +75,7 @@ def test_a_shared_reference_gains_what_other_metrics_need(digits, tmp_path):
     assert second.metric_id == first.metric_id and set(second.derived) == {"root", "kernel_means", "radii"}
     (file,) = (tmp_path / "cache" / "references").glob("*.pt")
     assert file.stem == first.metric_id
-    assert Reference.load(file).completed(evaluation).derived.keys() == second.derived.keys()
+    assert Reference.load(file, first.metric_id).completed(evaluation).derived.keys() == second.derived.keys()
     images = noisy(digits.train[:200], 0.2)
     assert Evaluator(second, evaluation).score(images) == evaluator(digits, 200, FEATURE_METRICS).score(
         images
@@ -101,9 +102,9 @@ def test_references_and_studies_of_early_versions_are_read_and_mean_the_same(dig
     made.save(tmp_path / "new.pt")
     content = torch.load(tmp_path / "new.pt", weights_only=True)
     del content["derived"]
-    torch.save(content, tmp_path / "old.pt")
+    save_tensors(content, tmp_path / "old.pt", KIND, known)
     images = noisy(digits.train[:1000], 0.2)
-    old = Evaluator(Reference.load(tmp_path / "old.pt"), asked)
+    old = Evaluator(Reference.load(tmp_path / "old.pt", known).completed(asked), asked)
     assert old.score(images) == Evaluator(made, asked).score(images)
 
 

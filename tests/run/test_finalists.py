@@ -16,7 +16,8 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation, check_metrics
 from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.metrics import features
-from gansweep.evaluation.reference import Reference, build_reference, describe
+from gansweep.evaluation.reference import build_reference, describe
+from gansweep.evaluation.stored import study_reference
 from gansweep.results.folder import StudyFolder
 from gansweep.results.plan import Confirm
 from gansweep.results.records import read_finalists
@@ -132,10 +133,14 @@ def test_the_best_fresh_seed_of_every_cell_is_measured_again(folder):
     }
 
 
+def reference_of(folder, dataset, evaluation):
+    return study_reference(StudyFolder(folder).reference(dataset.name), dataset, evaluation)
+
+
 def test_the_nearest_training_image_of_a_training_image_is_itself(folder):
     study, dataset = read_study(folder), data.load("digits", validation=True)
     evaluation = Evaluation.of(study, "digits")
-    evaluator = Evaluator(Reference.load(StudyFolder(folder).reference("digits")), evaluation)
+    evaluator = Evaluator(reference_of(folder, dataset, evaluation), evaluation)
     images = dataset.train[[3, 600]]
     picture = finalists._neighbours(images, evaluator.features(images), dataset, evaluator)
     (folder / "picture.png").write_bytes(picture)
@@ -155,7 +160,7 @@ def test_a_kept_generator_draws_the_samples_that_were_scored(folder, dataset):
     (*_, last) = (row for row in json_rows(folder) if row["trial_id"] == trial.trial_id)
     evaluation = Evaluation.of(study, dataset)
     drawn, _ = load_trained(folder, trial, study, samples, CPU).samples(300, evaluation.seed)
-    evaluator = Evaluator(Reference.load(StudyFolder(folder).reference(dataset)), evaluation)
+    evaluator = Evaluator(reference_of(folder, samples, evaluation), evaluation)
     scored = evaluator.score(to_uint8(drawn) if samples.kind == "image" else drawn)
     assert scored["test_fid"] == pytest.approx(last["metrics"]["test_fid"], rel=1e-4)
 

@@ -128,21 +128,6 @@ def test_a_damaged_checkpoint_is_trained_again(tmp_path, digits):
     assert without_clock(rows_of(job, digits)) == without_clock(whole)
 
 
-def test_checkpoints_keep_the_last_two_rounds_and_one_generator(tmp_path):
-    checkpoints = Checkpoints(tmp_path)
-    for rounds in (10, 20, 30):
-        checkpoints.save("a", rounds, {"rounds": rounds})
-    checkpoints.save("b", 20, {"rounds": 20})
-    assert checkpoints.rounds("a") == [20, 30]
-    assert checkpoints.load_common(["a", "b"]) == [{"rounds": 20}, {"rounds": 20}]
-    assert checkpoints.load_common(["a", "c"]) is None
-    checkpoints.save_generator("a", {"weight": torch.ones(2)})
-    checkpoints.forget_training("a")
-    assert [path.name for path in (tmp_path / "checkpoints" / "a").iterdir()] == ["generator.pt"]
-    checkpoints.forget("a")
-    assert not (tmp_path / "checkpoints" / "a").exists()
-
-
 def with_a_wild_rate(trials):
     first = structs.replace(trials[0], hp=trials[0].hp | {"lr": 1e30})
     return [first, *trials[1:]]
