@@ -1,6 +1,7 @@
 """Decodes image files to one uint8 tensor, once, with many threads, and caches the result."""
 
 import hashlib
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gansweep.data.base import save_tensors
+from gansweep.data.base import machine_memory, save_tensors
 from gansweep.data.picture import RULES, read_square
 from gansweep.data.reading import readable, shown
 from gansweep.errors import UserError
@@ -30,7 +31,8 @@ def decode(paths: Sequence[Path], size: int, root: Path, crop: int | None = None
     size or modification time changes. Concurrent processes wait for the first.
 
     Raises:
-        UserError: a file may not be read, or is not an image of at most 8 bits per channel.
+        UserError: a file may not be read, or is not an image of at most 8 bits per channel; the images do
+            not fit into memory.
     """
     name = f"{_fingerprint(paths, size, crop)}.pt"
     caches = [folder / "decoded" / name for folder in (root, Path.home() / ".cache" / "gansweep")]
@@ -69,7 +71,13 @@ def _fingerprint(paths: Sequence[Path], size: int, crop: int | None) -> str:
 
 
 def _decode_all(paths: Sequence[Path], size: int, crop: int | None) -> Tensor:
-    pixels = np.empty((len(paths), size, size, 3), dtype=np.uint8)
+    shape = len(paths), size, size, 3
+    if math.prod(shape) > machine_memory():
+        raise UserError(
+            f"{len(paths):,} images of {size}×{size} pixels do not fit into the memory of this machine: use "
+            "fewer or smaller ones"
+        )
+    pixels = np.empty(shape, dtype=np.uint8)
 
     def fill(i: int) -> bool | UserError:
         try:

@@ -282,3 +282,13 @@ def test_images_decoded_by_other_rules_are_not_taken(tmp_path, monkeypatch):
         monkeypatch.setattr("gansweep.data.decode.RULES", rule)
         pixels(tmp_path / "a.png")
     assert len(os.listdir(tmp_path / "decoded")) == 2
+
+
+def test_more_images_than_memory_holds_are_refused(tmp_path, monkeypatch):
+    for i in range(3):
+        Image.fromarray(SQUARE).save(tmp_path / f"{i}.png")
+    monkeypatch.setattr("gansweep.data.decode.machine_memory", lambda: 2 * 32 * 32 * 3)
+    files = sorted(tmp_path.glob("*.png"))
+    assert len(decode(files[:2], 32, tmp_path)) == 2
+    with pytest.raises(UserError, match="3 images of 32×32 pixels do not fit into the memory"):
+        decode(files, 32, tmp_path)
