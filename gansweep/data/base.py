@@ -1,6 +1,7 @@
 """A data set as tensors in memory; hashing, splitting and saving of tensors."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -144,3 +145,8 @@ def split(n: int, n_test: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     # RandomState: its streams are the same in every version of NumPy and on every machine.
     order = torch.from_numpy(np.random.RandomState(seed).permutation(n))
     return order[n_test:].sort().values, order[:n_test].sort().values
+
+
+def machine_memory() -> int:
+    """Returns the memory of this machine [bytes]."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

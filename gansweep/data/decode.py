@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gansweep.data.base import machine_memory
 from gansweep.data.picture import RULES, read_square
 from gansweep.data.reading import readable, shown
 from gansweep.data.tensors import load_tensors, save_tensors
@@ -32,7 +34,8 @@ def decode(paths: Sequence[Path], size: int, root: Path, crop: int | None = None
     size or modification time changes. Concurrent processes wait for the first.
 
     Raises:
-        UserError: a file may not be read, or is not an image of at most 8 bits per channel.
+        UserError: a file may not be read, or is not an image of at most 8 bits per channel; the images do
+            not fit into memory.
     """
     name = f"{_fingerprint(paths, size, crop)}.pt"
     caches = [folder / "decoded" / name for folder in (root, Path.home() / ".cache" / "gansweep")]
@@ -81,7 +84,13 @@ def _fingerprint(paths: Sequence[Path], size: int, crop: int | None) -> str:
 
 
 def _decode_all(paths: Sequence[Path], size: int, crop: int | None) -> Tensor:
-    pixels = np.empty((len(paths), size, size, 3), dtype=np.uint8)
+    shape = len(paths), size, size, 3
+    if math.prod(shape) > machine_memory():
+        raise UserError(
+            f"{len(paths):,} images of {size}×{size} pixels do not fit into the memory of this machine: use "
+            "fewer or smaller ones"
+        )
+    pixels = np.empty(shape, dtype=np.uint8)
 
     def fill(i: int) -> bool | UserError:
         try:

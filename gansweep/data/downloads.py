@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from gansweep.data.reading import readable
 from gansweep.errors import UserError
 from gansweep.files import file_lock
 
@@ -24,10 +25,11 @@ def download(
     their place when all of them are complete. Existing archives are used.
 
     Raises:
-        UserError: the download failed; the message says what to do.
+        UserError: the download failed; the message says what to do. Or the files may not be read.
     """
-    if is_there():
-        return
+    with readable(root / folder):
+        if is_there():
+            return
     try:
         with file_lock(root / f".{name}.lock"), redirect_stdout(sys.stderr):  # torchvision prints
             if not is_there():

@@ -46,7 +46,8 @@ class LeftOut:
         """
         parts = []
         for (one, many), paths in self.entries.items():
-            names = [shown(path.name) for path in paths[:N_NAMED]] + ["..."] * (len(paths) > N_NAMED)
+            different = list(dict.fromkeys(path.name for path in paths))
+            names = [shown(name) for name in different[:N_NAMED]] + ["..."] * (len(different) > N_NAMED)
             parts.append(f"{len(paths):,} {one if len(paths) == 1 else many} ({', '.join(names)})")
         return f"; left out: {', '.join(parts)}" if parts else ""
 

@@ -42,6 +42,7 @@ START_OF_SCAN = 0xDA
 @cache
 def formats() -> tuple[str, ...]:
     """Returns the formats that the installed Pillow decodes by itself."""
+    Image.preinit()  # so that the usual formats are tried first
     Image.init()
     return tuple(name for name in Image.ID if name not in NOT_DECODED)
 

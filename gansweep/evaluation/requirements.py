@@ -4,7 +4,6 @@ Data sets and extractors are imported inside functions: the package is imported 
 """
 
 import math
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -43,6 +42,7 @@ def check_metrics(evaluation: Evaluation, dataset: "Dataset", conditional: bool)
 
 def _require_memory(evaluation: Evaluation, dataset: "Dataset") -> None:
     """Refuse more images than this machine, which measures the real ones, has memory for."""
+    from gansweep.data.base import machine_memory
     from gansweep.evaluation.extractors import resolve
 
     used = [resolve(dataset, each) for each in (evaluation, evaluation.second) if each]
@@ -76,11 +76,6 @@ def long_evaluation(evaluation: Evaluation, dataset: "Dataset") -> str | None:
                 f"best trial of each variant about {minutes:.0f} min"
             )
     return None
-
-
-def machine_memory() -> int:
-    """Returns the memory of this machine [bytes]."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _no_mixture(evaluation: Evaluation, dataset: "Dataset") -> str | None:

@@ -52,10 +52,10 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         extractor = resolve_extractor(dataset, study.evaluation)
         values = replace(study.evaluation, extractor=extractor).to_json()
         evaluation[key] = json.loads(json.dumps(values))
-        if sentence := long_evaluation(study.evaluation, dataset):
-            print(f"gansweep: {sentence}", file=sys.stderr, flush=True)
         _check_variants(study, dataset)
         _check_labels(study, architectures[key], dataset)
+        if sentence := long_evaluation(study.evaluation, dataset):
+            print(f"gansweep: {sentence}", file=sys.stderr, flush=True)
     return ResolvedStudy(
         name=name,
         question=question,

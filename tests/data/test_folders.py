@@ -10,6 +10,7 @@ from pictures import IMAGE, as_nobody, write_images
 from PIL import Image, features
 
 from gansweep import data
+from gansweep.cli import main
 from gansweep.data.picture import suffixes
 from gansweep.errors import UserError
 
@@ -300,3 +301,33 @@ def test_a_path_of_280_bytes_is_read_and_cached(tmp_path):
     first = data.load(f"folder:{path}", tmp_path)
     assert data.load(f"folder:{path}", tmp_path).sha256 == first.sha256
     assert len(os.listdir(tmp_path / "decoded")) == 1
+
+
+def test_the_command_line_says_what_was_read_or_what_is_wrong(tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("GANSWEEP_DATA", str(tmp_path))
+    write_images(tmp_path / "set" / "cat", 6)
+    (tmp_path / "set" / "notes.txt").touch()
+    assert main(["fetch", f"folder:{tmp_path}/set"]) == 0
+    out, err = capfd.readouterr()
+    assert out == f"data set folder:{tmp_path}/set: 6 samples of 3×32×32\n"
+    assert err == (
+        f"gansweep: data '{tmp_path}/set': 6 images in 1 class, 1 of them for testing; left out: "
+        "1 file that is no image (notes.txt)\n"
+    )
+    write_images(tmp_path / "set" / "test", 2)
+    assert main(["fetch", f"folder:{tmp_path}/set"]) == 2
+    assert said(capfd) == (
+        f"gansweep: {tmp_path}/set has the folder test, but no training set: name one 'train'\n"
+    )
+
+
+def test_a_data_root_without_permission_is_a_sentence():
+    with as_nobody() as folder:
+        (folder / "MNIST").mkdir(mode=0)
+        with pytest.raises(UserError, match="MNIST/raw cannot be read: Permission denied"):
+            data.load("mnist", folder)
+
+
+def test_a_folder_in_a_hidden_one_is_read(tmp_path):
+    write_images(tmp_path / ".cache" / "set" / "cat", 6)
+    assert data.load("folder:.cache/set", tmp_path).n_classes == 1

@@ -239,6 +239,16 @@ def test_more_than_eight_bits_of_grey_are_refused(tmp_path):
             pixels(tmp_path / f"{i}.tiff")
 
 
+@pytest.mark.parametrize(("kind", "n_channels"), [(2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_of_colour_and_of_transparent_grey_keep_the_upper_eight(tmp_path, kind, n_channels):
+    opaque = n_channels % 2 == 0
+    row = b"\0" + struct.pack(f">{n_channels}H", *[0x12F0] * (n_channels - opaque), *[0xFFFF] * opaque) * 32
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 32, 32, 16, kind, 0, 0, 0))
+    rows = chunk(b"IDAT", zlib.compress(row * 32))
+    (tmp_path / "a.png").write_bytes(PNG + header + rows + chunk(b"IEND", b""))
+    assert (pixels(tmp_path / "a.png") == 0x12).all()
+
+
 def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path):
     for i in range(7):
         (tmp_path / f"{i}.png").write_bytes(content(Image.fromarray(SQUARE), "PNG") if i == 3 else b"")
@@ -272,3 +282,13 @@ def test_images_decoded_by_other_rules_are_not_taken(tmp_path, monkeypatch):
         monkeypatch.setattr("gansweep.data.decode.RULES", rule)
         pixels(tmp_path / "a.png")
     assert len(os.listdir(tmp_path / "decoded")) == 2
+
+
+def test_more_images_than_memory_holds_are_refused(tmp_path, monkeypatch):
+    for i in range(3):
+        Image.fromarray(SQUARE).save(tmp_path / f"{i}.png")
+    monkeypatch.setattr("gansweep.data.decode.machine_memory", lambda: 2 * 32 * 32 * 3)
+    files = sorted(tmp_path.glob("*.png"))
+    assert len(decode(files[:2], 32, tmp_path)) == 2
+    with pytest.raises(UserError, match="3 images of 32×32 pixels do not fit into the memory"):
+        decode(files, 32, tmp_path)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gansweep import data
-from gansweep.data.base import make
+from gansweep.data.base import machine_memory, make
 from gansweep.errors import UserError
 from gansweep.evaluation import EXTRACTORS, Evaluation, check_metrics, requirements
 from gansweep.evaluation.extractors import CLASSIFIERS, features_by, weights_file
@@ -41,7 +41,7 @@ def test_published_extractors_have_the_features_of_their_layers():
 @pytest.mark.parametrize(("n_images", "fits"), [(400, True), (401, False), (1_000_000, False)])
 def test_more_images_than_memory_holds_are_refused(digits, monkeypatch, n_images, fits):
     # A digit: 64 float32 values, and 32 float64 features twice. 600 of the digits are real.
-    monkeypatch.setattr(requirements, "machine_memory", lambda: 1000 * (64 * 4 + 32 * 16))
+    monkeypatch.setattr("gansweep.data.base.machine_memory", lambda: 1000 * (64 * 4 + 32 * 16))
     if fits:
         check_metrics(Evaluation(n_images=n_images), digits, False)
         return
@@ -50,7 +50,7 @@ def test_more_images_than_memory_holds_are_refused(digits, monkeypatch, n_images
 
 
 def test_the_larger_of_two_extractors_counts(digits, monkeypatch):
-    monkeypatch.setattr(requirements, "machine_memory", lambda: 1000 * (64 * 4 + 64 * 16))
+    monkeypatch.setattr("gansweep.data.base.machine_memory", lambda: 1000 * (64 * 4 + 64 * 16))
     evaluation = Evaluation(n_images=401, second_extractor="pixels")
     with pytest.raises(UserError, match=r"n_images must be at most 400 .* for 64 features"):
         check_metrics(evaluation, digits, False)
@@ -58,7 +58,7 @@ def test_the_larger_of_two_extractors_counts(digits, monkeypatch):
 
 def test_this_machine_holds_a_usual_evaluation(digits):
     check_metrics(Evaluation(n_images=50_000), digits, False)
-    assert requirements.machine_memory() > 10**9
+    assert machine_memory() > 10**9
 
 
 @pytest.mark.parametrize(

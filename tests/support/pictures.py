@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from gansweep.data.picture import suffixes
+
 IMAGE = (np.arange(40 * 50 * 3).reshape(40, 50, 3) % 251).astype(np.uint8)  # 50 wide, 40 high
 NOBODY = 65534
 
@@ -24,6 +26,9 @@ def write_images(folder: Path, n: int, mode: str = "RGB", suffix: str = "png") -
 @contextmanager
 def as_nobody() -> Iterator[Path]:
     """An empty folder, in a block that has no more rights than any user; root may read everything."""
+    import torchvision.datasets  # noqa: F401  what is imported late may lie where only root can read
+
+    suffixes()
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o777)
     is_root = os.geteuid() == 0
