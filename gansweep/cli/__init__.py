@@ -41,7 +41,7 @@ def run_study_main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     try:
         return int(options.command(options))
-    except (UserError, PermissionError, NotADirectoryError, FileExistsError) as error:
+    except UserError as error:
         print(f"gansweep: {error}", file=sys.stderr)
         return 2
     except Stopped as error:
@@ -50,9 +50,11 @@ def _run(options: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports an error at exit
         return 130
     except OSError as error:
-        if error.errno not in STORAGE_ERRORS:
-            raise
-        return _stopped(f"{error.filename or 'a file'}: {error.strerror}")
+        reason = f"{error.filename or 'a file'}: {error.strerror or error}"
+        if error.errno in STORAGE_ERRORS:
+            return _stopped(reason)
+        print(f"gansweep: {reason}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted: run the same command to resume", file=sys.stderr)
         return 130
