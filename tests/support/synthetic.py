@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from msgspec import structs
 from PIL import Image
-from rows import as_rows
+from rows import as_rows, without_checks
 
 from gansweep.files import dump_json, write_atomically
 from gansweep.results import phases
@@ -128,6 +128,7 @@ def make_study(
                     _write_sample(folder / rows[-1]["files"]["sample"], generator, made.fids[-1])
             writer.append(_halved(as_rows(cell), plan) if halving else as_rows(cell))
     _write_phases(writer, generator, base, plan, metrics, samples)
+    without_checks(folder)
     if finalists:
         _write_finalists(folder, generator, samples)
     write_tables(folder, base["collapse_above"])

@@ -167,7 +167,7 @@ def budget_plot(comparison: Comparison) -> Plot:
         f"than any FID. Bands: exact 95 % intervals of the best {MAX_BANDS} (the others are in the plotted "
         "data), drawn up to k = N/5.3; beyond it the line is thin, "
         "because N trials cannot bound it from below. The default configuration is left out. The plotted "
-        "data also hold the unbiased mean, with failures counted as the FID of an untrained generator."
+        "data also hold the unbiased mean, with failures counted as the FID from which a trial has collapsed."
         f"{thinning(curves)}",
         alt=f"Line chart, one panel for each of {len(comparison.datasets)} data sets: median best FID "
         f"against the number of {comparison.unit}s tried, for {comparison.labels(comparison.variants)}.",

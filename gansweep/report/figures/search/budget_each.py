@@ -128,7 +128,7 @@ def budget_each_plot(comparison: Comparison, dataset: str) -> Plot:
         "more trials make it narrower. Dashed: these lines enclose the best FID of 8 of 10 searches of k "
         f"{comparison.unit}s, estimated from all trials; more trials do not bring them together, a "
         f"larger k does. Dotted: the unbiased mean, failures and FIDs above {metric_text('fid', cap)} "
-        "counting as that, the FID of an untrained generator. Each curve ends at its largest k with a "
+        "counting as that, from which a trial has collapsed. Each curve ends at its largest k with a "
         f"bounded interval, N/5.3 of {_sizes(curves)} {comparison.unit}s.{thinning(curves)}",
         alt=f"Line charts, one panel per variant: median, mean and spread of the best FID on {label} against "
         f"the number of {comparison.unit}s tried.",

@@ -177,7 +177,7 @@ def distribution_plot(comparison: Comparison) -> Plot:
         "evaluations. Bar and tick: quartiles and median over all trials, with failed ones counted as "
         "worst; an arrow into the grey lane means that the upper quartile is a failure. Star: the "
         "default configuration, not counted among the trials. Right: the share of trials that diverged, "
-        "collapsed (an FID above that of an untrained generator), crashed or ran out of time.",
+        "froze, collapsed (no FID below the limit), crashed or ran out of time.",
         alt="Strip plot, a row per variant: the FID of every trial with median and quartiles, and beside "
         "it a bar with the share of bad trials.",
         figure=figure,
