@@ -40,7 +40,7 @@ class Raised(Exception):
             message = str(error)
         except Exception:  # of a variant's own class
             message = ""
-        return cls(json.dumps({"kind": type(error).__name__, "message": message.strip()[:500]}))
+        return cls(json.dumps({"kind": type(error).__name__, "message": " ".join(message.split())[:500]}))
 
 
 def recovery_action(failure: PackFailure, n_members: int, n_times: int) -> Action:

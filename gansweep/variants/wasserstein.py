@@ -62,7 +62,7 @@ def clip_scale(params: dict[str, Tensor]) -> float:
     4.464
     """
     logs = [math.log(value.shape[0]) for value in params.values() if value.ndim > 1]
-    return math.sqrt(DCGAN_INPUTS / math.exp(sum(logs) / len(logs)))
+    return math.sqrt(DCGAN_INPUTS / math.exp(sum(logs) / len(logs))) if logs else 1.0
 
 
 WGAN = Published(

@@ -257,7 +257,7 @@ def test_phases_after_the_search_take_survivors_only(tmp_path):
 def test_what_cannot_be_halved_is_said(changes, message):
     with pytest.raises(UserError, match=message):
         replace(HALVED, **changes)
-    with pytest.raises(UserError, match="eta must be a whole number of at least 2, but got 1"):
+    with pytest.raises(UserError, match="eta must be a whole number from 2 to 1000, but got 1"):
         Halving(eta=1)
 
 
@@ -404,7 +404,7 @@ def test_a_damaged_manifest_is_named(reports, tmp_path):
     manifest["budget"]["halving"] = SETTINGS | {"eta": 1}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(
-        UserError, match=r"manifest.json is damaged: eta must be a whole number of at least 2"
+        UserError, match=r"manifest.json is damaged: eta must be a whole number from 2 to 1000"
     ):
         read_manifest(folder)
 

@@ -117,11 +117,11 @@ def test_a_cell_without_any_good_trial_has_nothing_to_confirm():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Confirm(top=0), "top must be a whole number of at least 1, but got 0"),
-        (lambda: Confirm(seeds=1.5), "seeds must be a whole number of at least 2, but got 1.5"),
+        (lambda: Confirm(top=0), "top must be a whole number from 1 to 1000, but got 0"),
+        (lambda: Confirm(seeds=1.5), "seeds must be a whole number from 2 to 1000, but got 1.5"),
         (
             lambda: Replicate(configurations=1),
-            "configurations must be a whole number of at least 2, but got 1",
+            "configurations must be a whole number from 2 to 1000, but got 1",
         ),
     ],
 )

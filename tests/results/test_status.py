@@ -10,7 +10,7 @@ import time
 
 import pytest
 from rows import json_rows
-from synthetic import make_study
+from synthetic import FIRST_EIGHT, make_study
 
 from gansweep.cli import main
 from gansweep.results.folder import StudyFolder
@@ -122,9 +122,9 @@ def test_a_study_that_has_just_begun(tmp_path, capsys):
     folder = tmp_path / "new"
     with driver_lock(folder):
         assert "new: being prepared on " in said(capsys, "status", "new", "--results", tmp_path)
-        make_study(folder, 2, 1, trials=0, samples=False)
+        make_study(folder, 2, 1, trials=1, samples=False, empty=FIRST_EIGHT)
         (folder / "rows.jsonl").unlink(missing_ok=True)
-        assert "0/0 trials" in said(capsys, "status", folder)
+        assert "0/2 trials" in said(capsys, "status", folder)
 
 
 def test_a_torn_row_is_read_when_it_is_whole(study):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import optuna
 import pytest
+from msgspec import structs
 from rows import row_of
 
 from gansweep import data
@@ -198,13 +199,28 @@ def test_a_guided_sampler_knows_most_results_before_it_asks_again(tmp_path):
 def test_rows_and_storage_of_different_searches_are_refused(tmp_path):
     search = search_in(tmp_path)
     (first, *_) = (trial for job in run_all(search) for trial in job.trials)
-    with pytest.raises(UserError, match="not of one search: only the first has digits-ns-0001"):
-        search_in(tmp_path, rows=[ending(search, trial) for trial in [first]])
+    with pytest.raises(UserError, match="has no rows, but by the search's storage 14 trials have ended"):
+        search_in(tmp_path)
+    other = structs.replace(ending(search, first), hp=first.hp | {"beta1": 0.123})
+    with pytest.raises(UserError, match="not of one search: they differ in digits-ns-0000"):
+        search_in(tmp_path, rows=[other])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="not of one search: only the first has digits-ns-0000"):
+    with pytest.raises(UserError, match="not of one search: they differ in digits-ns-0000"):
         search_in(tmp_path / "empty", rows=[ending(search, first)])
     with pytest.raises(UserError, match="holds a different study of the name 's/ns@digits'"):
         search_in(tmp_path, replace(STUDY, steps=99))
+
+
+def test_trials_whose_last_rows_are_missing_are_trained_again(tmp_path):
+    """By the storage they have ended: an older copy of the rows was restored, or their end was torn."""
+    search = search_in(tmp_path)
+    trials = [trial for job in run_all(search) for trial in job.trials]
+    again = search_in(tmp_path, rows=[ending(search, trial) for trial in trials[:-2]])
+    assert again.lost == {trial.trial_id for trial in trials[-2:]}
+    assert {t.trial_id: t for job in run_all(again) for t in job.trials} == {
+        t.trial_id: t for t in trials[-2:]
+    }
+    assert again.is_done
 
 
 def test_outcomes_in_optuna(tmp_path):

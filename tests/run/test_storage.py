@@ -60,7 +60,7 @@ def test_half_a_line_is_cut_off(tmp_path):
 def test_a_journal_that_was_broken_before_is_named(tmp_path):
     journal = tmp_path / "optuna.journal"
     journal.write_text(TORN + '{"op_code":0}\n{"op_code":0}\n')
-    with pytest.raises(UserError, match=r"optuna\.journal is damaged: restore it"):
+    with pytest.raises(UserError, match=r"optuna\.journal is damaged"):
         open_storage(tmp_path, None)
 
 
@@ -317,7 +317,7 @@ def test_a_missing_driver_is_named(tmp_path):
 
 
 def test_errors_of_the_disk_pass_through(tmp_path):
-    journal = Journal(tmp_path / "optuna.journal")
+    journal = Journal(tmp_path / "optuna.journal", tmp_path / "set-aside")
     (tmp_path / "optuna.journal").unlink()
     (tmp_path / "optuna.journal").mkdir()
     with pytest.raises(OSError) as refused:

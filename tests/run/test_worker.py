@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from ray import tune
 from rows import a_row, a_study, trial_values
 
-from gansweep.errors import UserError
 from gansweep.results.row_file import RowWriter
-from gansweep.run.failures import diagnose
+from gansweep.run.failures import Raised, diagnose
 from gansweep.run.ray import worker
 from gansweep.run.ray.worker import train_pack, versions
 
@@ -50,8 +50,8 @@ def test_a_cluster_that_was_asked_for_must_answer(tmp_path):
 
 
 def test_a_pack_whose_trials_have_all_ended_is_not_trained_again(tmp_path):
-    RowWriter(tmp_path).append([a_row(0, outcome="diverged")])
     (tmp_path / "study.json").write_text(json.dumps(a_study().to_json()))
+    RowWriter(tmp_path).append([a_row(0, outcome="diverged")])
     log = tmp_path / "logs" / "p.log"
     log.parent.mkdir()
     log.write_text("tried before\n")
@@ -60,7 +60,9 @@ def test_a_pack_whose_trials_have_all_ended_is_not_trained_again(tmp_path):
 
 
 def test_a_node_with_other_versions_says_so(tmp_path):
-    with pytest.raises(UserError, match=r"node .* has torch .*, but the driver 1.0: install the same"):
+    with pytest.raises(
+        Raised, match=r"UserError.*node .* has torch .*, but the driver 1.0: install the same"
+    ):
         train_pack(config_of(tmp_path) | {"versions": versions() | {"torch": "1.0"}})
 
 
@@ -106,6 +108,30 @@ def config_of(folder):
 )
 def test_what_a_pack_failed_of(text, expected, tmp_path):
     assert diagnose(text, tmp_path / "none.log") == expected
+
+
+class Peculiar(Exception):
+    """It cannot be copied, since its constructor takes two arguments."""
+
+    def __init__(self, what, where):
+        super().__init__(f"{what} at {where}\nand more")
+
+
+def test_what_training_raises_reaches_the_driver_under_its_own_name(local_ray, tmp_path):
+    """As Tune sends it: it copies an exception to cut its traceback."""
+
+    def train(config):
+        try:
+            raise Peculiar("a tensor of the wrong shape", "layer 3")
+        except Peculiar as error:
+            raise Raised.by(error) from None
+
+    run = tune.RunConfig(storage_path=str(tmp_path), verbose=0)
+    (result,) = tune.Tuner(train, run_config=run).fit()
+    (text,) = (file.read_text() for file in tmp_path.rglob("error.txt"))
+    assert result.error is not None
+    failure = diagnose(text, tmp_path / "none.log")
+    assert failure == ("Peculiar", "a tensor of the wrong shape at layer 3 and more")
 
 
 def test_a_worker_that_hangs_is_ended_and_leaves_where(tmp_path):

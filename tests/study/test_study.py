@@ -29,7 +29,7 @@ SMALL = Study(variants=("ns",), datasets=("digits",), trials=2, steps=10, evalua
         ({"datasets": ()}, "datasets must be a tuple of one or more different names, but got"),
         ({"variants": ("ns", "ns")}, "different names"),
         ({"trials": 0}, "trials must be a whole number from 1 to 100000, but got 0"),
-        ({"steps": 1.5}, "steps must be a whole number of at least 1, but got 1.5"),
+        ({"steps": 1.5}, "steps must be a whole number from 1 to 1000000000, but got 1.5"),
         ({"sampler": "rand"}, "unknown sampler 'rand'; did you mean 'random'"),
         ({"space": "wid"}, "unknown space 'wid'; did you mean 'wide'"),
         ({"space": {"larning_rate": 0.1}}, "unknown hyperparameter 'larning_rate'"),

@@ -152,7 +152,7 @@ def test_samples_that_are_not_finite_end_a_trial(tmp_path, digits):
     for player in run.pack.players.values():
         if "G" in player.views:
             player.views["G"]["body.last.bias"][0] = torch.nan
-    run.pack.rounds = 4  # as if it had come this far with finite losses
+    run.pack.rounds, run.before = 4, run.before + 1  # as if it had come this far with finite losses
     rest = [row for found in run._evaluate({}, final=False) for row in found]
     assert [row.outcome for row in rest] == ["diverged"] + [None] * (len(job.trials) - 1)
     assert rest[0].failure.kind == "nan_images"

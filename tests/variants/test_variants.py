@@ -150,6 +150,18 @@ def test_clipping_bounds_the_critic_and_leaves_the_generator():
     wgan = VARIANTS["wgan"].variant
     assert_close(wgan.project("discriminator", params)["w"], torch.tensor([-0.01, 0.001, 0.01]))
     assert_close(wgan.project("generator", params), params)
+    params["v"] = torch.full((64, 4), 9.0)  # a layer of 64 inputs: twenty times fewer than those of DCGAN
+    bound = 0.01 * ((48 * 1024 * 2048 * 4096 * 8192) ** 0.2 / 64) ** 0.5
+    assert_close(wgan.project("discriminator", params)["v"], torch.full((64, 4), bound))
+    assert 0.0445 < bound < 0.0447
+
+
+@pytest.mark.parametrize("side", [8, 28, 64])
+def test_a_margin_of_ebgan_means_the_same_at_any_size(side):
+    nets = SimpleNamespace(G=lambda z: z, D=lambda x: x + 0.25)  # off by a quarter everywhere
+    batch = SimpleNamespace(x=torch.zeros(2, 1, side, side), z=torch.zeros(2, 1, side, side))
+    terms = EBGAN(margin=10.0).discriminator_loss(nets, batch)
+    assert_close(terms, {"real": torch.tensor(7.0), "fake": torch.tensor(3.0)})
 
 
 def test_began_losses_and_controller():
@@ -180,9 +192,10 @@ def test_ebgan_pushes_fakes_up_to_the_margin_and_no_further():
     batch = SimpleNamespace(
         x=torch.tensor([[3.0, 4.0], [0.0, 12.0]]), z=torch.tensor([[1.0, -1.0], [5.0, 7.0]])
     )
-    terms = EBGAN(margin=4.0).discriminator_loss(nets, batch)
-    assert_close(terms, {"real": torch.tensor(4.25), "fake": torch.tensor(1.5)})
-    assert_close(EBGAN(margin=4.0).generator_loss(nets, batch), {"fake": torch.tensor(3.0)})
+    unit = (784 / 2) ** 0.5  # samples of two values are measured as images of 784
+    terms = EBGAN(margin=4.0 * unit).discriminator_loss(nets, batch)
+    assert_close(terms, {"real": torch.tensor(4.25 * unit), "fake": torch.tensor(1.5 * unit)})
+    assert_close(EBGAN(margin=4.0 * unit).generator_loss(nets, batch), {"fake": torch.tensor(3.0 * unit)})
 
 
 def test_the_energy_can_be_differentiated_where_it_is_zero():
