@@ -91,9 +91,9 @@ def prepare_reference(folder: Path, study: ResolvedStudy, dataset: Dataset) -> R
 def nothing_learned(study: ResolvedStudy, dataset: Dataset, reference: Reference) -> float:
     """Returns the FID of what has learned nothing: a trial that is not below it has collapsed.
 
-    Images: the FID of n images whose values are independent of each other, each drawn from those it has in the
-    training images, less a part 4 / sqrt(n), by which this FID differs between draws at most. Such images show
-    noise, though of the right brightness at every place. Vectors: half the median FID of `N_UNTRAINED`
+    Images: the FID of n images whose values are independent of each other, each drawn from those it has in
+    the training images, less a part 4 / sqrt(n), by which this FID differs between draws at most. Such images
+    show noise, though of the right brightness at every place. Vectors: half the median FID of `N_UNTRAINED`
     untrained generators, since coordinates may well be independent. Neither an objective nor the seed of the
     study has any part in it.
     """

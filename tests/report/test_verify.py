@@ -164,28 +164,27 @@ def test_an_edited_score_shows_in_every_table(study):
     assert any(s.startswith("report/data/summary.csv") and "the rows give 0.5" in s for s in sentences)
 
 
-def test_a_doubled_row(study):
-    edit_rows(study, lambda rows: [rows[0], *rows])
-    assert f"trial {TRIAL}: step 1000 is measured 2 times" in of_rows(study)
-
-
 def test_a_dropped_row(study):
     edit_rows(study, lambda rows: [*rows[:1], *rows[2:]])
     assert of_rows(study) == [f"trial {TRIAL}: it has 4 of 5 measurements"]
 
 
-def test_rows_out_of_order(study):
-    edit_rows(study, lambda rows: [rows[1], rows[0], *rows[2:]])
-    sentences = of_rows(study)
-    assert f"trial {TRIAL}: its steps decrease" in sentences
-    assert f"trial {TRIAL}: train_seconds decreases" in sentences
-
-
-def test_a_second_end_and_a_row_after_the_end(study):
-    edit_rows(study, lambda rows: [*rows, rows[-1]])
-    assert f"trial {TRIAL}: it ends 2 times" in of_rows(study)
-    edit_rows(study, lambda rows: [*rows[:-1], rows[0]])
-    assert f"trial {TRIAL}: it has rows after its end" in of_rows(study)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: [rows[0], *rows],
+        lambda rows: [rows[1], rows[0], *rows[2:]],
+        lambda rows: [*rows, rows[-1]],
+        lambda rows: [*rows[:-1], rows[0]],
+    ],
+    ids=["a doubled row", "rows out of order", "a second end", "a row after the end"],
+)
+def test_rows_that_contradict_others(study, change):
+    edit_rows(study, change)
+    (sentence,) = of_rows(study)
+    assert sentence.endswith(
+        f"damaged: it is a row of {TRIAL} that an earlier line contradicts; restore it from a copy"
+    )
 
 
 def test_a_missing_trial(study):

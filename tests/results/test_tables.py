@@ -1,7 +1,6 @@
 """The columns of the tables are described, and CSV, Parquet and `gansweep.load` give the same."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys

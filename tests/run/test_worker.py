@@ -110,17 +110,14 @@ def test_what_a_pack_failed_of(text, expected, tmp_path):
     assert diagnose(text, tmp_path / "none.log") == expected
 
 
-class Peculiar(Exception):
-    """It cannot be copied, since its constructor takes two arguments."""
-
-    def __init__(self, what, where):
-        super().__init__(f"{what} at {where}\nand more")
-
-
 def test_what_training_raises_reaches_the_driver_under_its_own_name(local_ray, tmp_path):
     """As Tune sends it: it copies an exception to cut its traceback."""
 
     def train(config):
+        class Peculiar(Exception):  # it cannot be copied, since its constructor takes two arguments
+            def __init__(self, what, where):
+                super().__init__(f"{what} at {where}\nand more")
+
         try:
             raise Peculiar("a tensor of the wrong shape", "layer 3")
         except Peculiar as error:
