@@ -63,14 +63,14 @@ class RowWriter:
             self._note(row)
             new.append(row)
         if new:
-            content = b"".join(map(self._line, new))
-            retry_io(lambda: self._write(content), f"{self.path} cannot be written")
+            lines, link = [], self._link or fingerprint_of(self._folder)
+            for row in new:
+                content = to_json(row).encode()
+                link = next_link(link, content)
+                lines.append(b'%s, "check": "%s"}\n' % (content[:-1], link.encode()))
+            retry_io(lambda: self._write(b"".join(lines)), f"{self.path} cannot be written")
+            self._link = link
         return new
-
-    def _line(self, row: Row) -> bytes:
-        content = to_json(row).encode()
-        self._link = next_link(self._link or fingerprint_of(self._folder), content)
-        return b'%s, "check": "%s"}\n' % (content[:-1], self._link.encode())
 
     def _write(self, content: bytes) -> None:
         """Append, replacing what an earlier attempt may have written in part.
