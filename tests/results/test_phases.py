@@ -128,3 +128,16 @@ def test_a_cell_without_any_good_trial_has_nothing_to_confirm():
 def test_counts_that_cannot_be_are_refused(make, message):
     with pytest.raises(UserError, match=message):
         make()
+
+
+def test_no_two_cells_share_a_fresh_seed():
+    """Cells whose chosen trials have the same number would begin with the same generator."""
+    plan = a_plan(("digits", "ring"), ("ns", "mm"), trials=8, confirm={"top": 1, "reruns": 1, "seeds": 30})
+    ended = [
+        finished_trial(
+            a_row(3, outcome="ok", dataset=d, variant=v, trial_id=f"{d}-{v}-0003").trial, Outcome.OK, 1.0
+        )
+        for d, v in plan.cells
+    ]
+    seeds = [trial.seed for trial in planned(Phase.CONFIRM, plan, ended)]
+    assert len(set(seeds)) == len(seeds) == 120
