@@ -44,6 +44,7 @@ class Status:
     incidents: list[Incident]
     lost_seconds: float  # worker time lost to failures of packs, as far as their logs record it
     disk: tuple[int, bool]  # bytes, and whether the sum is complete
+    set_aside: list[str]  # names of what was damaged, or of something else, and was moved out of the way
 
     def as_json(self) -> dict[str, object]:
         """Returns the status as JSON values."""
@@ -69,6 +70,7 @@ class Status:
             "costs": [cost._asdict() for cost in progress.costs()] if progress else [],
             "lost_seconds": self.lost_seconds,
             "disk": dict(zip(("bytes", "is_all"), self.disk, strict=True)),
+            "set_aside": self.set_aside,
         }
 
 
@@ -111,6 +113,7 @@ class StatusReader:
             incidents=incidents,
             lost_seconds=self.lost[1],
             disk=self.disk,
+            set_aside=sorted(entry.name for entry in _entries(StudyFolder(self.folder).aside)),
         )
 
     def _count(self, manifest: Manifest, driver: Driver | None) -> None:
