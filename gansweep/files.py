@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from gansweep.errors import Stopped, UserError
+from gansweep.errors import Stopped, UserError, complain
 
 
 @contextmanager
@@ -114,7 +113,7 @@ def retry_io(
             if left <= 0:
                 raise Stopped(reason) from error
         if not reported and pause > 1:
-            print(f"gansweep: {reason}; waiting for up to {left:.0f} s", file=sys.stderr, flush=True)
+            complain(f"{reason}; waiting for up to {left:.0f} s")
             reported = True
         time.sleep(min(pause, left))
         pause = min(2 * pause, LONGEST_PAUSE)

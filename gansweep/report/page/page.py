@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gansweep.errors import UserError, unknown
+from gansweep.errors import UserError, readable, unknown
 from gansweep.files import dump_json, write_atomically
 from gansweep.report import summary as tables
 from gansweep.report.comparison import Comparison, read_comparison
@@ -22,7 +22,6 @@ from gansweep.report.page import galleries, svg, trial_browser
 from gansweep.report.page.documents import FORMATS, text_columns, write_documents
 from gansweep.report.style import style
 from gansweep.report.text import origin, verdict
-from gansweep.report.text.escaping import readable
 from gansweep.report.text.numbers import fid_text
 from gansweep.results.row import slug
 
