@@ -1,6 +1,7 @@
 """Commands about studies: run, plan, report."""
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from threading import Thread
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.cli.options import SCALES, add_results, command, folder_of, names, positive
 from gansweep.errors import say
-from gansweep.run import signals
+from gansweep.run import address, signals
 
 if TYPE_CHECKING:  # a command imports what it needs: `gansweep report` needs no torch
     from gansweep.run.options import Options
@@ -80,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
         return plan(options)
     with signals.end_at_once():
         say(f"{options.study}: starting")
+        address.check(os.environ.get("RAY_ADDRESS", ""))
         how = _options(options)
         study = _load(options)
         if "gansweep.run.driver" not in sys.modules:

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from gansweep.data.base import save_tensors
+from gansweep.data.places import cache_root
 from gansweep.errors import UserError
 from gansweep.files import file_lock, require_writable
 
@@ -22,14 +23,14 @@ def decode(paths: Sequence[Path], size: int, root: Path, crop: int | None = None
     """Returns the images, centre-cropped and resized: uint8 [N, C, size, size]; C = 1 if all files are grey.
 
     crop: side of the crop [pixels]; None takes the shorter side of each image.
-    The result is cached in `root`/decoded, or under ~/.cache if `root` is not writable, until a file's name,
+    The result is cached in `root`/decoded, or in `cache_root()` if `root` is not writable, until a file's name,
     size or modification time changes. Concurrent processes wait for the first.
 
     Raises:
         UserError: a file is not an image of at most 8 bits per channel.
     """
     name = f"{_fingerprint(paths, size, crop)}.pt"
-    caches = [folder / "decoded" / name for folder in (root, Path.home() / ".cache" / "gansweep")]
+    caches = [folder / "decoded" / name for folder in (root, cache_root())]
     for cache in caches:
         if cache.exists():
             return _read(cache)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from gansweep.data import Dataset
 from gansweep.data.base import save_tensors, split
+from gansweep.data.places import cache_root
 from gansweep.errors import UserError
 from gansweep.evaluation.extractors import CLASSIFIERS, features_by, resolve
 from gansweep.evaluation.metrics import PRECOMPUTE
@@ -207,11 +207,6 @@ def build_reference(
         more["second_mu"], more["second_sigma"] = second = metrics.statistics(extract(dataset.test))
         floor["second_fid"] = metrics.frechet(metrics.statistics(extract(samples)), second)
     return Reference(description, real, *moments, floor, labels, **more).completed(evaluation)
-
-
-def cache_root() -> Path:
-    """Returns the folder shared by processes and studies: $GANSWEEP_CACHE, else ~/.cache/gansweep."""
-    return Path(os.environ.get("GANSWEEP_CACHE") or Path.home() / ".cache" / "gansweep")
 
 
 def shared_reference(

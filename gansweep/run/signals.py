@@ -30,9 +30,10 @@ def end_at_once() -> Iterator[None]:
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        _write(AGAIN)
+        _write(AGAIN, stderr)
         os._exit(INTERRUPTED)
 
+    stderr = os.dup(2)  # which joining a cluster silences for a while
     before = {number: signal.getsignal(number) for number in SIGNALS}
     _handle(end)
     try:
@@ -40,6 +41,7 @@ def end_at_once() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.close(stderr)
 
 
 def interrupt() -> None:
@@ -77,7 +79,7 @@ def _handle(handler: Handler) -> None:
             signal.signal(number, handler)
 
 
-def _write(text: str) -> None:
+def _write(text: str, stderr: int = 2) -> None:
     """Write a line, also while the interrupted code writes one, and where nobody reads it."""
     with suppress(OSError):
-        os.write(2, f"{text}\n".encode())
+        os.write(stderr, f"{text}\n".encode())

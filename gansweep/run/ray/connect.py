@@ -4,19 +4,21 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import ray
 
 from gansweep.errors import Stopped, UserError, complain
 from gansweep.results.records import Hardware
+from gansweep.run.address import answers, check, speaks
 from gansweep.run.ray import private
-from gansweep.run.ray.address import answers, check, speaks
 from gansweep.run.ray.hardware import describe
 
 KEEP_FREED_MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**30))
@@ -80,15 +82,33 @@ def _running() -> str | None:
 
 
 def _join(address: str) -> None:
+    with TemporaryFile() as said:
+        try:
+            with _own_signals(), _errors_to(said):
+                ray.init(address=address, **OPTIONS)
+            return
+        except Exception as error:  # Ray raises any kind: a version, no node of the cluster here
+            ray.shutdown()
+            reason = _reason(error)
+        said.seek(0)
+        reason = "it does not take this token" if b"AuthToken" in said.read() else reason
+    raise UserError(
+        f"the Ray cluster at {address} cannot be joined ({reason}): run this on a node of it, "
+        "with its Ray and its token, or set RAY_ADDRESS=local for a Ray of its own"
+    )
+
+
+@contextmanager
+def _errors_to(file: IO[bytes]) -> Iterator[None]:
+    """Let this process write its errors into a file: the native part of Ray writes a line a second."""
+    sys.stderr.flush()
+    ours = os.dup(2)
+    os.dup2(file.fileno(), 2)
     try:
-        with _own_signals():
-            ray.init(address=address, **OPTIONS)
-    except Exception as error:  # Ray raises any kind: a token, a version, no node of the cluster here
-        ray.shutdown()
-        raise UserError(
-            f"the Ray cluster at {address} cannot be joined ({_reason(error)}): run this on a node of it, "
-            "with its Ray and its token, or set RAY_ADDRESS=local for a Ray of its own"
-        ) from None
+        yield
+    finally:
+        os.dup2(ours, 2)
+        os.close(ours)
 
 
 def _start(n_cpus: int | None) -> None:
