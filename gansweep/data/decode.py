@@ -23,8 +23,8 @@ def decode(paths: Sequence[Path], size: int, root: Path, crop: int | None = None
     """Returns the images, centre-cropped and resized: uint8 [N, C, size, size]; C = 1 if all files are grey.
 
     crop: side of the crop [pixels]; None takes the shorter side of each image.
-    The result is cached in `root`/decoded, or in `cache_root()` if `root` is not writable, until a file's name,
-    size or modification time changes. Concurrent processes wait for the first.
+    The result is cached in `root`/decoded, or in `cache_root()` if `root` is not writable, until a file's
+    name, size or modification time changes. Concurrent processes wait for the first.
 
     Raises:
         UserError: a file is not an image of at most 8 bits per channel.

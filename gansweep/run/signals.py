@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import Thread
 from types import FrameType
 from typing import TypeAlias
 
@@ -26,22 +27,34 @@ Handler: TypeAlias = Callable[[int, FrameType | None], None]
 def end_at_once() -> Iterator[None]:
     """Until something is written, see `interrupt`: a signal ends the process with a line.
 
-    An exception would not do: modules that are being imported may catch it, and threads that import go on.
+    An exception would not do: modules that are being imported may catch it, and threads that import go on. A
+    handler in Python would not do either: it waits for seconds while the main thread is in Ray's native part.
     """
-
-    def end(number: int, frame: FrameType | None) -> None:
-        _write(AGAIN, stderr)
-        os._exit(INTERRUPTED)
-
     stderr = os.dup(2)  # which joining a cluster silences for a while
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    _handle(end)
+    waiting = Thread(target=_end_on_signal, args=(reading, stderr), daemon=True)
+    waiting.start()
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    _handle(lambda number, frame: None)
     try:
         yield
     finally:
+        signal.set_wakeup_fd(-1)
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.close(writing)
+        waiting.join()
         os.close(stderr)
+
+
+def _end_on_signal(reading: int, stderr: int) -> None:
+    """Wait for a signal, whose number the interpreter writes into the pipe, or for the end of the pipe."""
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        if pipe.read(1):
+            _write(AGAIN, stderr)
+            os._exit(INTERRUPTED)
 
 
 def interrupt() -> None:
@@ -61,6 +74,7 @@ def interrupt() -> None:
             raise KeyboardInterrupt
 
     _handle(interrupted)
+    signal.set_wakeup_fd(-1)
     atexit.register(_handle, lambda number, frame: os._exit(INTERRUPTED))
 
 

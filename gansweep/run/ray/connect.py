@@ -3,7 +3,6 @@
 import logging
 import os
 import secrets
-import signal
 import sys
 import threading
 import time
@@ -84,7 +83,7 @@ def _running() -> str | None:
 def _join(address: str) -> None:
     with TemporaryFile() as said:
         try:
-            with _own_signals(), _errors_to(said):
+            with private.sigterm_as_it_is(), _errors_to(said):
                 ray.init(address=address, **OPTIONS)
             return
         except Exception as error:  # Ray raises any kind: a version, no node of the cluster here
@@ -118,7 +117,7 @@ def _start(n_cpus: int | None) -> None:
     _provide_token()
     for is_last in (False, True):
         try:
-            with _own_signals():
+            with private.sigterm_as_it_is():
                 ray.init(
                     address="local", num_cpus=n_cpus, include_dashboard=False, _temp_dir=folder, **OPTIONS
                 )
@@ -136,19 +135,6 @@ def _start(n_cpus: int | None) -> None:
 
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keep our handler of SIGTERM, in whose place `ray.init` puts one that exits with code 15."""
-    ours = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    except SystemExit:
-        raise KeyboardInterrupt from None
-    finally:
-        if ours and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, ours)
 
 
 def _provide_token() -> None:
