@@ -1,5 +1,7 @@
 """The page: one self-contained HTML file that needs no network; equal results give equal files."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -96,8 +98,11 @@ def _render(comparison: Comparison, sections: Sequence[Section], summary: pd.Dat
     """The page as text."""
     trials = trial_browser.trial_browser(comparison)
     groups = _grouped(sections)
-    template = _environment().get_template("report.html.j2")
-    return template.render(
+    environment = _environment()
+    script = environment.get_template("report.js").render()
+    return environment.get_template("report.html.j2").render(
+        script=Markup(script),
+        script_hash=Markup(_policy_hash(script)),
         comparison=comparison,
         manifest=comparison.manifest,
         marks={v: Markup(svg.mark(look)) for v, look in style.looks(comparison.manifest).items()},
@@ -116,6 +121,11 @@ def _render(comparison: Comparison, sections: Sequence[Section], summary: pd.Dat
         origin=origin.origin(comparison.manifest),
         manifest_text=dump_json(comparison.manifest.to_json()),
     )
+
+
+def _policy_hash(script: str) -> str:
+    """The source of a Content-Security-Policy that lets this script run, and no other (W3C, CSP level 3)."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def _grouped(sections: Iterable[Section]) -> dict[str, list[Section]]:
