@@ -66,10 +66,7 @@ def join(n_cpus: int | None = None) -> None:
     elif named in ("", "local"):
         _start(n_cpus)
     else:
-        raise UserError(
-            f"no Ray cluster answers at {address or 'any address'} (RAY_ADDRESS={named}): "
-            "start it, or unset RAY_ADDRESS"
-        )
+        raise UserError(f"no Ray cluster answers at {address or named}: start it, or unset RAY_ADDRESS")
 
 
 def _running() -> str | None:
