@@ -43,7 +43,7 @@ def end_at_once() -> Iterator[None]:
     finally:
         signal.set_wakeup_fd(-1)
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)  # None: it was not set by Python
         os.close(writing)
         waiting.join()
         os.close(stderr)
