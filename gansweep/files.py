@@ -7,14 +7,13 @@ import json
 import os
 import secrets
 import stat
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from gansweep.errors import Damaged, Stopped, UserError
+from gansweep.errors import Damaged, Stopped, UserError, complain
 
 LARGEST = 2**31  # bytes of a file that is read as a whole
 
@@ -236,7 +235,7 @@ def retry_io(action: Callable[[], Result], what: str, but: tuple[type[OSError], 
             if left <= 0:
                 raise Stopped(reason) from error
         if not reported and pause > 1:
-            print(f"gansweep: {reason}; waiting for up to {left:.0f} s", file=sys.stderr, flush=True)
+            complain(f"{reason}; waiting for up to {left:.0f} s")
             reported = True
         time.sleep(min(pause, left))
         pause = min(2 * pause, LONGEST_PAUSE)

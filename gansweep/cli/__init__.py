@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 
 import gansweep
-from gansweep.cli import fetch, results, studies, variants, watching
-from gansweep.errors import Stopped, UserError
+from gansweep.cli import fetch, home, results, studies, variants, watching
+from gansweep.cli.options import Parser
+from gansweep.errors import Stopped, UserError, complain, say
+from gansweep.run import signals
 
 STORAGE_ERRORS = (
     errno.ENOSPC,
@@ -18,6 +20,14 @@ STORAGE_ERRORS = (
     errno.ESTALE,
     errno.ENOTCONN,
     errno.ETIMEDOUT,
+)
+CACHING = (
+    studies.run,
+    studies.plan,
+    results.reproduce,
+    results.sample,
+    variants.robustness,
+    fetch.fetch,
 )
 EPILOG = """exit codes: 0 done; 1 finished, but trials crashed or ran out of time, a contract is broken, or
 results are worse, unsound or not reproduced; 2 wrong usage, nothing changed; 3 stopped from outside (disk
@@ -31,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_study_main(arguments: Sequence[str] | None = None) -> int:
     """What `python run_study.py --study NAME` does: the same as `gansweep run NAME`."""
-    parser = argparse.ArgumentParser(prog="run_study.py", description=studies.run.__doc__, epilog=EPILOG)
+    parser = Parser(prog="run_study.py", description=studies.run.__doc__, epilog=EPILOG)
     parser.add_argument("--study", required=True, help="name of a study, or path of a .py file")
     studies.add_run_options(parser)
     parser.set_defaults(command=studies.run)
@@ -40,33 +50,37 @@ def run_study_main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
+        if (place := home.provide()) and options.command in CACHING:
+            complain(
+                f"the home folder cannot be written: caches go to {place}; set GANSWEEP_CACHE to keep them"
+            )
         return int(options.command(options))
     except UserError as error:
-        print(f"gansweep: {error}", file=sys.stderr)
+        complain(str(error))
         return 2
     except Stopped as error:
         return _stopped(str(error))
     except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports an error at exit
-        return 130
+        return signals.INTERRUPTED
     except OSError as error:
         reason = f"{error.filename or 'a file'}: {error.strerror or error}"
         if error.errno in STORAGE_ERRORS:
             return _stopped(reason)
-        print(f"gansweep: {reason}", file=sys.stderr)
+        complain(reason)
         return 2
     except KeyboardInterrupt:
-        print("interrupted: run the same command to resume", file=sys.stderr)
-        return 130
+        say(signals.AGAIN, stream=sys.stderr)
+        return signals.INTERRUPTED
 
 
 def _stopped(reason: str) -> int:
-    print(f"gansweep: {reason}: run the same command to resume", file=sys.stderr)
+    complain(f"{reason}: run the same command to resume")
     return 3
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gansweep", description=gansweep.__doc__, epilog=EPILOG)
+    parser = Parser(prog="gansweep", description=gansweep.__doc__, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"gansweep {gansweep.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (studies, watching, results, variants, fetch):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gansweep.cli.options import command
-from gansweep.errors import UserError, unknown
+from gansweep.errors import UserError, say
 
 if TYPE_CHECKING:
     from gansweep.data import Dataset
@@ -28,11 +28,11 @@ def fetch(options: argparse.Namespace) -> int:
     known = {*DATASETS, *EXTRACTORS, *library.available()}
     for name in options.names:
         if not (name in known or name.startswith("folder:") or name.endswith(".py")):
-            raise unknown("study, data set or extractor", name, known)
+            raise library.unknown_name("study, data set or extractor", name, known)
     printed = set()
     for line in (line for name in options.names for line in _fetched(name)):
         if line not in printed:
-            print(line, flush=True)
+            say(line)
         printed.add(line)
     return 0
 

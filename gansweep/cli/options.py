@@ -4,9 +4,18 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from gansweep.errors import UserError, unknown
+from gansweep.errors import UserError, readable, unknown
+
+SCALES = ("smoke", "small")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages, which quote what was typed, cannot act on a terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(readable(message))
 
 
 def command(
@@ -53,11 +62,33 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def folder_of(study: str, results: Path) -> Path:
-    """Returns the folder of results of a study, given by its name or as a folder.
+    """Returns the folder of results of a study, given by its name, its file or as a folder.
 
     Raises:
         UserError: the folder does not exist.
     """
+    return find_study(_folder_with_manifest, study, results)
+
+
+def find_study(find: Callable[[str, Path], Path], study: str, results: Path) -> Path:
+    """Returns what a function finds for the name of a study, which may be given as the study's .py file, too.
+
+    Raises:
+        UserError: of the function; where there is such a file, that it has no results yet.
+    """
+    is_named_by_file = study.endswith(".py") and not Path(study).is_dir()
+    file = Path(study if is_named_by_file else f"{study}.py")
+    try:
+        return find(file.stem if is_named_by_file else study, results)
+    except UserError:
+        if not file.is_file():
+            raise
+        scaled = [f"{file.stem}-{scale}" for scale in SCALES if (results / f"{file.stem}-{scale}").is_dir()]
+        hint = f"; did you mean {' or '.join(map(repr, scaled))}?" if scaled else f": gansweep run {file}"
+        raise UserError(f"{file} has no results in {results}{hint}") from None
+
+
+def _folder_with_manifest(study: str, results: Path) -> Path:
     for folder in (results / study, Path(study)):
         if (folder / "manifest.json").exists():
             return folder

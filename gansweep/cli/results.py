@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gansweep.cli.options import add_results, command, folder_of, positive, share, trial_of
+from gansweep.errors import say
 
 _OF_A_TRIAL = "STUDY/TRIAL, as quickstart/digits-ns-0003"
 
@@ -47,7 +48,7 @@ def compare(options: argparse.Namespace) -> int:
 
     folders = [folder_of(study, options.results) for study in (options.baseline, options.new)]
     lines, is_worse = compare_studies(folders[0], folders[1], options.worse_by)
-    print("\n".join(lines))
+    say(*lines)
     return int(is_worse)
 
 
@@ -56,11 +57,7 @@ def verify(options: argparse.Namespace) -> int:
     from gansweep.report.verify.verify import verify_study as differences
 
     found = differences(folder_of(options.study, options.results))
-    print(
-        "\n".join(
-            found or ["sound: the tables follow from the rows, and the rows are consistent with the study"]
-        )
-    )
+    say(*found or ["sound: the tables follow from the rows, and the rows are consistent with the study"])
     return int(bool(found))
 
 
@@ -69,7 +66,7 @@ def reproduce(options: argparse.Namespace) -> int:
     from gansweep.run.reproduce import SAME, repeat
 
     repetition = repeat(*trial_of(options.trial, options.results), options.alone)
-    print("\n".join(repetition.lines()))
+    say(*repetition.lines())
     return int(repetition.largest > SAME)
 
 
@@ -78,5 +75,5 @@ def sample(options: argparse.Namespace) -> int:
     from gansweep.run.reproduce import draw
 
     draw(*trial_of(options.trial, options.results), options.n, options.seed, options.out)
-    print(options.out)
+    say(str(options.out))
     return 0

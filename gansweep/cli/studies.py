@@ -1,12 +1,15 @@
 """Commands about studies: run, plan, report."""
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from gansweep.cli.options import add_results, command, folder_of, names, positive
+from gansweep.cli.options import SCALES, add_results, command, folder_of, names, positive
+from gansweep.errors import say
+from gansweep.run import address, signals
 
 if TYPE_CHECKING:  # a command imports what it needs: `gansweep report` needs no torch
     from gansweep.run.options import Options
@@ -34,7 +37,7 @@ def add(commands: Any) -> None:
 def add_run_options(parser: argparse.ArgumentParser, dry_run: bool = True) -> None:
     add_results(parser)
     parser.add_argument(
-        "--scale", choices=("smoke", "small"), help="the same study scaled down to minutes, or to an hour"
+        "--scale", choices=SCALES, help="the same study scaled down to minutes, or to an hour"
     )
     parser.add_argument(
         "--smoke", dest="scale", action="store_const", const="smoke", help="the same as --scale smoke"
@@ -76,16 +79,24 @@ def run(options: argparse.Namespace) -> int:
     """Run a study, or resume it, and write its report."""
     if options.dry_run:
         return plan(options)
-    if "torch" not in sys.modules:
-        _start_ray()
-    from gansweep.run.driver import run_study
+    with signals.end_at_once():
+        say(f"{options.study}: starting")
+        address.check(os.environ.get("RAY_ADDRESS", ""))
+        how = _options(options)
+        study = _load(options)
+        if "gansweep.run.driver" not in sys.modules:
+            _start_ray()
+        from gansweep.run.driver import run_study
 
-    return run_study(*_load(options), _options(options))
+        return run_study(*study, how)
 
 
 def _start_ray() -> None:
-    """Start Ray while the imports of a study run: each takes seconds, and Ray mostly waits."""
-    Thread(target=import_module, args=("gansweep.run",), daemon=True).start()
+    """Start Ray while the driver is imported: each takes seconds, and Ray mostly waits.
+
+    Not before options and study are checked: Ray's list of jobs shows the command to all users of a cluster.
+    """
+    Thread(target=import_module, args=("gansweep.run.driver",), daemon=True).start()
     from gansweep.run.ray import join
 
     join()
@@ -95,7 +106,8 @@ def plan(options: argparse.Namespace) -> int:
     """Estimate the trials, time and disk of a study; trains nothing except a short calibration."""
     from gansweep.run.forecast import plan as forecast
 
-    print(forecast(*_load(options), _options(options)))
+    how = _options(options)
+    say(*forecast(*_load(options), how).split("\n"))
     return 0
 
 
@@ -120,5 +132,5 @@ def report(options: argparse.Namespace) -> int:
 
     folder = folder_of(options.study, options.results)
     tables = write_tables(folder, read_manifest(folder).collapse_above)
-    print(write_report(folder, options.format, tables))
+    say(str(write_report(folder, options.format, tables)))
     return 0

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gansweep.cli.options import command, positive
-from gansweep.errors import unknown
+from gansweep.errors import say, unknown
 
 
 def add(commands: Any) -> None:
@@ -48,7 +48,7 @@ def list_(options: argparse.Namespace) -> int:
     }
     if options.kind not in kinds:
         raise unknown("list", options.kind, kinds)
-    print("\n".join(kinds[options.kind]()))
+    say(*kinds[options.kind]())
     return 0
 
 
@@ -65,7 +65,7 @@ def check(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)  # as in a worker
     is_broken = False
     for line, reports_breach in verdicts({name: VARIANTS[name] for name in options.names or VARIANTS}):
-        print(line, flush=True)
+        say(line)
         is_broken |= reports_breach
     return int(is_broken)
 
@@ -74,7 +74,7 @@ def new_variant(options: argparse.Namespace) -> int:
     """Write a new variant to edit: a file in a clone of gansweep, or a package of its own."""
     from gansweep.contracts import new_variant as scaffold
 
-    print(scaffold.new_variant(options.name, options.into), end="")
+    say(*scaffold.new_variant(options.name, options.into))
     return 0
 
 
@@ -89,8 +89,8 @@ def demo(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     training = demonstration.record_training(options.variant, options.target, options.steps)
     for path in demonstration.write_pictures(training, options.out):
-        print(path)
-    print("\n".join(demonstration.explanation(training)))
+        say(str(path))
+    say(*demonstration.explanation(training))
     return 0
 
 
@@ -104,5 +104,5 @@ def robustness(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     evaluation = Evaluation(extractor=options.extractor, second_extractor=options.second, metrics=("fid",))
     files = experiments.run(options.experiment, options.dataset, evaluation, options.repeats, options.out)
-    print("\n".join(map(str, files)))
+    say(*map(str, files))
     return 0

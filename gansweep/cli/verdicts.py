@@ -23,6 +23,7 @@ def verdicts(variants: Mapping[str, Published]) -> Iterator[tuple[str, bool]]:
             n_kept, seconds = n_kept + (not verdict.reason), seconds + verdict.seconds
         if n_kept < len(CONTRACTS):
             broken.append(name)
-        yield f"  {name} keeps {n_kept} of {len(CONTRACTS)} contracts ({seconds:.1f} s)\n", False
+        yield f"  {name} keeps {n_kept} of {len(CONTRACTS)} contracts ({seconds:.1f} s)", False
+        yield "", False
     kept = f"{len(variants) - len(broken)} of {len(variants)} variants keep every contract"
     yield kept + (f"; not {', '.join(broken)}" if broken else ""), bool(broken)

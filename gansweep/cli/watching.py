@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from gansweep.cli.options import add_results, command
+from gansweep.cli.options import add_results, command, find_study
+from gansweep.errors import one_line, say
 
 if TYPE_CHECKING:
     from gansweep.results.status.status import Status
@@ -42,17 +43,17 @@ def status(options: argparse.Namespace) -> int:
     """Print the status of a study, read from its folder alone; the study may run on another machine."""
     from gansweep.results.status.status import StatusReader, study_folder
 
-    reader = StatusReader(study_folder(options.study, options.results))
+    reader = StatusReader(find_study(study_folder, options.study, options.results))
     if options.watch:
         return _keep_watching(reader, options.json)
-    print(_shown(reader.read(), options.json))
+    say(*_shown(reader.read(), options.json))
     return 0
 
 
-def _shown(found: "Status", as_json: bool) -> str:
+def _shown(found: "Status", as_json: bool) -> list[str]:
     if as_json:
-        return json.dumps(found.as_json(), allow_nan=False)
-    return "\n".join(_lines(found, shutil.get_terminal_size().columns))
+        return [json.dumps(found.as_json(), allow_nan=False)]
+    return list(_lines(found, shutil.get_terminal_size().columns))
 
 
 def _keep_watching(reader: Any, as_json: bool) -> int:
@@ -64,9 +65,9 @@ def _keep_watching(reader: Any, as_json: bool) -> int:
         while True:
             found = reader.read()
             if sys.stdout.isatty() and not as_json:
-                screen.draw(list(_lines(found, shutil.get_terminal_size().columns)))
+                screen.draw(_shown(found, as_json))
             else:
-                print(_shown(found, as_json), flush=True)
+                say(*_shown(found, as_json))
             if found.state in ("done", "stopped"):
                 return 0
             time.sleep(_REFRESH_SECONDS)
@@ -172,7 +173,7 @@ def _size(n_bytes: float) -> str:
 
 def _wrapped(text: str, width: int) -> list[str]:
     """Returns wrapped text without control characters."""
-    shown = "".join(c if c.isprintable() else "?" for c in text)
+    shown = one_line(text)
     indent = " " * (len(shown) - len(shown.lstrip()) + 2)
     return textwrap.wrap(shown, width - 1, subsequent_indent=indent, break_on_hyphens=False)
 
@@ -182,14 +183,14 @@ def stop(options: argparse.Namespace) -> int:
     from gansweep.results.lock import is_stop_requested, read_driver, request_stop
     from gansweep.results.status.status import StatusReader, study_folder
 
-    folder = study_folder(options.study, options.results)
+    folder = find_study(study_folder, options.study, options.results)
     driver = read_driver(folder)
     if not driver or not driver.is_running:
         found = StatusReader(folder).read()
-        print(f"no driver is running: {found.state}, {_ended(found)}")
+        say(f"no driver is running: {found.state}, {_ended(found)}")
         return 0
     request_stop(folder)
-    print(f"requested the driver on {driver} to stop", flush=True)
+    say(f"requested the driver on {driver} to stop")
     deadline = time.monotonic() + _STOP_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         time.sleep(0.5)
@@ -197,11 +198,11 @@ def stop(options: argparse.Namespace) -> int:
         if not now or not now.is_running:
             found = StatusReader(folder).read()
             again = "" if found.state == "done" else f"; run {_to_resume(found)} to resume"
-            print(f"{found.state}: {_ended(found)}{again}")
+            say(f"{found.state}: {_ended(found)}{again}")
             return 0
     doing = "has not read the request yet" if is_stop_requested(folder) else "is still finishing its work"
     waited = f"after {_STOP_TIMEOUT_SECONDS:.0f} s the driver {doing}"
-    print(f"{waited}; check with `gansweep status {options.study}`")
+    say(f"{waited}; check with `gansweep status {options.study}`")
     return 1
 
 
@@ -217,12 +218,12 @@ def log(options: argparse.Namespace) -> int:
     from gansweep.results.status.status import logs, study_folder
 
     study, trial = split_trial(options.trial)
-    paths = logs(study_folder(study, options.results), trial)
+    paths = logs(find_study(study_folder, study, options.results), trial)
     for path in paths:
         if options.path:
-            print(path)
+            say(str(path))
             continue
         if len(paths) > 1:
-            print(f"==> {path} <==")
-        print(read_log(path), end="")
+            say(f"==> {path} <==")
+        say(*read_log(path).splitlines())
     return 0

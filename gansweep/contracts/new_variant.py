@@ -2,6 +2,7 @@
 
 import keyword
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from itertools import product
@@ -16,19 +17,20 @@ from gansweep.variants.published import HUES, MARKERS, Published
 TEMPLATES = Path(__file__).with_name("templates")
 CLONE = {"gansweep/variants/$name.py": "variant.py", "tests/variants/test_$name.py": "test.py"}
 PACKAGE = {
-    "gansweep_$name/gansweep_$name.py": "variant.py",
-    "gansweep_$name/tests/test_$name.py": "test.py",
-    "gansweep_$name/tests/test_${name}_contracts.py": "test_contracts.py",
-    "gansweep_$name/pyproject.toml": "pyproject.toml",
-    "gansweep_$name/README.md": "README.md",
+    "gansweep-$name/gansweep_$name.py": "variant.py",
+    "gansweep-$name/tests/test_$name.py": "test.py",
+    "gansweep-$name/tests/test_${name}_contracts.py": "test_contracts.py",
+    "gansweep-$name/pyproject.toml": "pyproject.toml",
+    "gansweep-$name/README.md": "README.md",
 }
-"""Paths of the new files, and the templates they are made from."""
+"""Paths of the new files, and the templates they are made from. A folder named as the module would hide the
+module, installed in place, from a Python that runs beside it, which imports the folder as a package."""
 
 
-def new_variant(name: str, into: Path) -> str:
-    """Write a working variant to be edited. Returns what was written and the next steps.
+def new_variant(name: str, into: Path) -> list[str]:
+    """Write a working variant to be edited. Returns what was written and the next steps, as lines.
 
-    into: a clone of gansweep, or any other folder, which then gets a package `gansweep_<name>`.
+    into: a clone of gansweep, or any other folder, which then gets a project `gansweep-<name>`.
 
     Raises:
         UserError: the name is not an identifier in lower case, or is taken; a file exists already or cannot
@@ -48,7 +50,9 @@ def new_variant(name: str, into: Path) -> str:
     for file, text in texts.items():
         write_atomically(file, text)
     steps = Template(_read("clone_steps" if in_clone else "package_steps"))
-    return "\n".join([*(f"wrote {file}" for file in texts), "", steps.substitute(values, into=into)])
+    place = shlex.quote(str(into))
+    said = steps.substitute(values, into=place, there="" if into == Path() else f"cd {place} && ")
+    return [*(f"wrote {file}" for file in texts), "", *said.splitlines()]
 
 
 def free_look(variants: Mapping[str, Published] = VARIANTS) -> tuple[str, str]:

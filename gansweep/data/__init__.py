@@ -1,6 +1,5 @@
 """Data sets by name, as tensors in memory."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from gansweep.data.base import Dataset
 from gansweep.data.folder import load_folder
 from gansweep.data.images import load_celeba, load_cifar10, load_digits, load_mnist
 from gansweep.data.mixtures import MIXTURES, Mixture, load_mixture
+from gansweep.data.places import data_root
 from gansweep.data.polygons import POLYGONS, Polygons, load_polygons
 from gansweep.errors import unknown
 
@@ -56,11 +56,6 @@ DATASETS = {
     "gaussian_1d": Source("one standard Gaussian, 1-D", load_mixture),
     "mixture_1d": Source("2 Gaussians, 1-D, for fitting a single one to them", load_mixture),
 }
-
-
-def data_root() -> Path:
-    """Returns the folder of data sets: $GANSWEEP_DATA, else ~/.cache/gansweep/data."""
-    return Path(os.environ.get("GANSWEEP_DATA") or Path.home() / ".cache" / "gansweep" / "data")
 
 
 def load(name: str, root: Path | None = None, validation: bool = False) -> Dataset:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gansweep.data.base import machine_memory
 from gansweep.data.picture import RULES, read_square
+from gansweep.data.places import cache_root
 from gansweep.data.reading import readable, shown
 from gansweep.data.tensors import load_tensors, save_tensors
 from gansweep.errors import Damaged, UserError
@@ -30,15 +31,15 @@ def decode(paths: Sequence[Path], size: int, root: Path, crop: int | None = None
     What becomes of transparency, orientation and animations: `read_square`.
 
     crop: side of the crop [pixels]; None takes the shorter side of each image.
-    The result is cached in `root`/decoded, or under ~/.cache if `root` is not writable, until a file's name,
-    size or modification time changes. Concurrent processes wait for the first.
+    The result is cached in `root`/decoded, or in `cache_root()` if `root` is not writable, until a file's
+    name, size or modification time changes. Concurrent processes wait for the first.
 
     Raises:
         UserError: a file may not be read, or is not an image of at most 8 bits per channel; the images do
             not fit into memory.
     """
     name = f"{_fingerprint(paths, size, crop)}.pt"
-    caches = [folder / "decoded" / name for folder in (root, Path.home() / ".cache" / "gansweep")]
+    caches = [folder / "decoded" / name for folder in (root, cache_root())]
     for cache in caches:
         if (images := _cached(cache)) is not None:
             return images

@@ -1,6 +1,5 @@
 """Any folder of images as a data set: `folder:PATH` or `folder:PATH@64`."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from gansweep.data.layout import find_sets
 from gansweep.data.listing import LeftOut
 from gansweep.data.picture import RULES
 from gansweep.data.reading import readable, shown
-from gansweep.errors import UserError
+from gansweep.errors import UserError, complain
 
 SIZES = (32, 64)
 
@@ -35,8 +34,8 @@ def load_folder(name: str, root: Path) -> Dataset:
     train, test, how = find_sets(folder, left_out)
     files, classes = train.files + test.files, train.classes + test.classes
     counts = f"{len(files):,} images {_classes(files, classes)}, {len(test):,} of them for testing"
-    text = f"gansweep: data '{name.removeprefix('folder:')}': {counts}{left_out}"
-    print(text, file=sys.stderr, flush=True)
+    text = f"data '{name.removeprefix('folder:')}': {counts}{left_out}"
+    complain(text)
     images, labels, n = decode(files, size, root), _labels(classes), len(train)
     return make(
         name,

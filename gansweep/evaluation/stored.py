@@ -5,23 +5,18 @@ again.
 """
 
 import logging
-import os
 from pathlib import Path
 
 import torch
 
 from gansweep.data import Dataset
+from gansweep.data.places import cache_root
 from gansweep.errors import Damaged
 from gansweep.evaluation.reference import Reference, build_reference, describe, metric_id
 from gansweep.evaluation.settings import Evaluation
 from gansweep.files import file_lock
 
 _log = logging.getLogger(__name__)
-
-
-def cache_root() -> Path:
-    """Returns the folder shared by processes and studies: $GANSWEEP_CACHE, else ~/.cache/gansweep."""
-    return Path(os.environ.get("GANSWEEP_CACHE") or Path.home() / ".cache" / "gansweep")
 
 
 def shared_reference(

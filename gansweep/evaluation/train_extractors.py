@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from gansweep.data import Dataset, load
+from gansweep.errors import say
 from gansweep.evaluation.extractors import CLASSIFIERS, Classifier
 from gansweep.evaluation.weights import BUNDLED, file_hash
 
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     for name in arguments.names:
-        print(name, release(name, arguments.seed))
+        say(f"{name} {release(name, arguments.seed)}")
 
 
 if __name__ == "__main__":

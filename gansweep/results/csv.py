@@ -1,7 +1,9 @@
 """CSV files of the tables that no spreadsheet executes, and the `datapackage.json` that describes them.
 
-Sources: OWASP, "CSV Injection": an apostrophe before a text that a spreadsheet would run as a formula makes
-it a text, and can be removed again. Frictionless Data, "Tabular Data Package", version 1.
+Sources: OWASP, "CSV Injection": what a formula begins with, full-width signs included; an apostrophe before
+it makes it a text, and can be removed again; what follows a separator begins a cell, too. Commas and line
+ends are in quotes, but spreadsheets of many countries take semicolons for separators, whatever a file means.
+Frictionless Data, "Tabular Data Package", version 1.
 """
 
 import json
@@ -14,10 +16,11 @@ import pandas as pd
 from gansweep.results.columns import KEYS, Column, cast, columns
 
 DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-BEGINS = ("=", "+", "-", "@", "\t", "\r")
+BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 RULE = (
-    "In the CSV files an apostrophe stands before a text that begins with =, +, -, @ or a tab, so that no "
-    "spreadsheet runs it as a formula, and before one that begins with apostrophes and then one of these. "
+    "In the CSV files an apostrophe stands before a text or a name of a column that begins with =, +, -, @, "
+    "one of their full-width forms, a tab or a line end, also after a semicolon, so that no spreadsheet runs "
+    "it as a formula, and before one that begins with apostrophes and then one of these. "
     "gansweep.results.read_csv removes it; the Parquet files have none."
 )
 
@@ -25,15 +28,21 @@ RULE = (
 def guarded(text: str) -> str:
     """The text as a CSV file holds it.
 
-    >>> guarded("=1+1"), guarded("'=1+1"), guarded("1+1")
-    ("'=1+1", "''=1+1", '1+1')
+    >>> guarded("=1+1"), guarded("'=1+1"), guarded("1+1"), guarded("1;=1+1")
+    ("'=1+1", "''=1+1", '1+1', "1;'=1+1")
     """
-    return f"'{text}" if text.lstrip("'").startswith(BEGINS) else text
+    return ";".join(f"'{cell}" if _is_formula(cell) else cell for cell in text.split(";"))
 
 
 def unguarded(text: str) -> str:
     """The inverse of `guarded`."""
-    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(BEGINS) else text
+    cells = text.split(";")
+    return ";".join(cell[1:] if cell.startswith("'") and _is_formula(cell) else cell for cell in cells)
+
+
+def _is_formula(cell: str) -> bool:
+    """Whether a spreadsheet may run a cell, without the apostrophes before it."""
+    return cell.lstrip("'").startswith(BEGINS)
 
 
 def each_text(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
@@ -47,8 +56,9 @@ def each_text(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """A table as CSV: null is nothing between two commas, times are ISO 8601, no text is a formula."""
-    return each_text(table, guarded).to_csv(index=False, date_format=DATE_FORMAT)
+    """A table as CSV: null is nothing between two commas, times are ISO 8601, nothing is a formula."""
+    names = [guarded(str(name)) for name in table.columns]
+    return each_text(table, guarded).set_axis(names, axis=1).to_csv(index=False, date_format=DATE_FORMAT)
 
 
 def read_csv(file: str | Path) -> pd.DataFrame:
@@ -60,11 +70,9 @@ def read_csv(file: str | Path) -> pd.DataFrame:
         f["name"]: Column(f["type"], "", f.get("constraints", {}).get("required", False)) for f in fields
     }
     times = [name for name, column in described.items() if column.type == "datetime"]
-    dtypes = {name: column.dtype for name, column in described.items() if name not in times}
-    table = pd.read_csv(
-        file, dtype=dtypes | dict.fromkeys(times, "str"), keep_default_na=False, na_values=[""]
-    )
-    table = each_text(table, unguarded)
+    dtypes = {guarded(name): "str" if name in times else column.dtype for name, column in described.items()}
+    table = pd.read_csv(file, dtype=dtypes, keep_default_na=False, na_values=[""])
+    table = each_text(table.rename(columns=unguarded), unguarded)
     for name in times:
         table[name] = cast(table[name], described[name])
     return table

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from gansweep.errors import Damaged, UserError
+from gansweep.errors import Damaged, UserError, say
 from gansweep.files import open_file, read_bytes, require_writable, retry_io, write_atomically
 from gansweep.results.folder import StudyFolder
 from gansweep.results.row import now, require_time
@@ -84,7 +84,7 @@ def _require_no_heartbeat(folder: Path) -> None:
         return
     # The clocks of two machines may differ by any time: only a touch that comes says that a driver lives.
     wait = 2.5 * BEAT_SECONDS
-    print(f"the last driver ran on {signature}: watching for {wait:g} s whether it still does", flush=True)
+    say(f"the last driver ran on {signature}: watching for {wait:g} s whether it still does")
     deadline = time.monotonic() + wait
     while time.monotonic() < deadline:
         time.sleep(0.5)

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+from gansweep.errors import say
 from gansweep.results import phases
 from gansweep.results.records import read_manifest
 from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.results.tables import write_tables
+from gansweep.run import signals
 
-DONE, FAILED_TRIALS, INTERRUPTED = 0, 1, 130  # exit codes
+DONE, FAILED_TRIALS = 0, 1  # exit codes
 N_SHOWN = 3  # crashed trials that are named
 
 
@@ -16,7 +18,7 @@ def conclude(folder: Path, study: ResolvedStudy, rows: RowWriter) -> int:
     """Write tables and report, print a summary, return the exit code."""
     if not (rows.latest or rows.ended):
         say("interrupted before the first measurement: run the same command to resume")
-        return INTERRUPTED
+        return signals.INTERRUPTED
     page = report(folder)
     crashed = rows.crashed
     for row in crashed[:N_SHOWN]:
@@ -25,7 +27,7 @@ def conclude(folder: Path, study: ResolvedStudy, rows: RowWriter) -> int:
         say(f"... and {len(crashed) - N_SHOWN} more trials crashed or ran out of time")
     if phases.n_left(study, phases.finished_trials(read_rows(folder))):
         say(f"interrupted: run the same command to resume. Report so far: {page}")
-        return INTERRUPTED
+        return signals.INTERRUPTED
     say(f"report: {page}")
     return FAILED_TRIALS if crashed else DONE
 
@@ -40,8 +42,3 @@ def report(folder: Path) -> Path:
 
     tables = write_tables(folder, read_manifest(folder).collapse_above)
     return write_report(folder, tables=tables)
-
-
-def say(text: str) -> None:
-    """Print a line, at once even through a pipe."""
-    print(text, flush=True)

@@ -1,7 +1,5 @@
 """The driver: runs a study from its value to its report, or resumes it."""
 
-import os
-import signal
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
@@ -12,7 +10,7 @@ from msgspec import structs
 
 from gansweep import data
 from gansweep.data import Dataset
-from gansweep.errors import Damaged, UserError
+from gansweep.errors import Damaged, UserError, say
 from gansweep.files import retry_io, set_aside, write_atomically
 from gansweep.results import phases
 from gansweep.results.decoding import sealed_json
@@ -21,8 +19,8 @@ from gansweep.results.lock import driver_lock
 from gansweep.results.row import Phase, Trial, now
 from gansweep.results.row_file import RowWriter, read_rows
 from gansweep.results.study_file import ResolvedStudy, read_study
-from gansweep.run import finalists
-from gansweep.run.conclude import conclude, say
+from gansweep.run import finalists, signals
+from gansweep.run.conclude import conclude
 from gansweep.run.ledger import Ledger
 from gansweep.run.options import Options
 from gansweep.run.packing import Packing, choose_packing, require_room, to_json
@@ -45,7 +43,7 @@ def run_study(name: str, question: str, study: Study, options: Options) -> int:
         Stopped: storage or cluster are gone; nothing that was measured is lost.
     """
     started = time.monotonic()
-    handle_signals()
+    signals.interrupt()
     validates = study.evaluation.validates
     datasets = {key: data.load(key, validation=validates) for key in study.datasets}
     resolved = resolve(name, question, study, datasets)
@@ -103,12 +101,14 @@ def execute(ledger: Ledger, search: Search, packing: Mapping[str, Packing]) -> N
         )
     ledger.record([])  # ends the trials that were pruned when an earlier driver was killed
     room = tune.make_room(packing)
-    tune.run(search, ledger, room, packing)
+    with signals.gently():
+        tune.run(search, ledger, room, packing)
     for stage in phases.stages(resolved):
         if not ledger.queue.is_done:  # interrupted
             break
         ledger.queue = Queue(resolved, folder, search.pack_size, rerun(stage, resolved, folder))
-        tune.run(ledger.queue, ledger, room, packing)
+        with signals.gently():
+            tune.run(ledger.queue, ledger, room, packing)
     ledger.progress.draw(force=True)
 
 
@@ -134,13 +134,6 @@ def rerun(stage: Iterable[Phase], resolved: ResolvedStudy, folder: Path) -> list
 def n_left(resolved: ResolvedStudy, folder: Path) -> int:
     """Returns how many trials are still to run."""
     return phases.n_left(resolved, phases.finished_trials(read_rows(folder)))
-
-
-def handle_signals() -> None:
-    """End on SIGTERM and SIGHUP as on Ctrl-C, unless they are ignored, as under nohup."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(ending) != signal.SIG_IGN:
-            signal.signal(ending, lambda *_: os.kill(os.getpid(), signal.SIGINT))
 
 
 def check_same_study(folder: Path, resolved: ResolvedStudy) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gansweep.data import Dataset
 from gansweep.data.base import split
-from gansweep.errors import Damaged
+from gansweep.errors import Damaged, say
 from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.metrics import features as metrics
 from gansweep.evaluation.metrics.fid_infinity import at_infinity, fid_by_size, sizes_for
@@ -53,7 +53,7 @@ def usable(folder: Path) -> list[Finalist]:
         return read_finalists(folder)
     except Damaged as error:
         place = set_aside(files.finalists, files.aside, files.finalists.name)
-        print(f"{error}: it was moved to {place}, and the best trials are measured again", flush=True)
+        say(f"{error}: it was moved to {place}, and the best trials are measured again")
         return []
 
 

@@ -1,14 +1,13 @@
 """Handles the rows that workers send: writes, reports and shows them."""
 
 import math
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from gansweep.errors import Stopped, UserError
+from gansweep.errors import Stopped, UserError, complain
 from gansweep.files import retry_io
 from gansweep.results.folder import StudyFolder
 from gansweep.results.incidents import append_incident
@@ -79,7 +78,7 @@ class Ledger:
             action()
         except Exception as error:  # whatever a tracker and its server may raise
             self.trackers.remove(tracker)
-            print(f"tracker {tracker.name} is switched off: {type(error).__name__}: {error}", file=sys.stderr)
+            complain(f"tracker {tracker.name} is switched off: {type(error).__name__}: {error}")
 
     def failed(self, job: Job, failure: PackFailure) -> None:
         """Queue a failed pack once more, as a whole or in halves, or end its only trial.

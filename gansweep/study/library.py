@@ -1,6 +1,7 @@
 """Studies by name: the files that hold them, loaded and listed."""
 
 import runpy
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
@@ -33,13 +34,15 @@ def load(name: str) -> tuple[str, str, Study]:
     else:
         found = {path.stem: path for folder in reversed(folders) for path in sorted(folder.glob("[!_]*.py"))}
         if name not in found:
-            raise unknown("study", name, found)
+            raise unknown_name("study", name, found)
         file = found[name]
     try:
         values = runpy.run_path(str(file))
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
-    except (Exception, SystemExit) as error:  # whatever a user's file may raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a user's file may raise, sys.exit() included
         raise UserError(
             f"{file} is not a study: {type(error).__name__}: {error}{_field_hint(error)}"
         ) from None
@@ -47,6 +50,14 @@ def load(name: str) -> tuple[str, str, Study]:
     if not isinstance(study, Study):
         raise UserError(f"{file} must hold one value STUDY = Study(...), but it has {type(study).__name__}")
     return file.stem, str(values.get("__doc__") or "").strip(), study
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """`name` is not a `kind`, one of which is a study: say which is nearest, a file beside us before all."""
+    file = f"{name}.py"
+    if not name.endswith(".py") and Path(file).is_file():
+        return UserError(f"unknown {kind} {name!r}; did you mean the file {file!r}?")
+    return unknown(kind, name, known)
 
 
 def _field_hint(error: BaseException) -> str:

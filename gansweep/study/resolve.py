@@ -1,14 +1,13 @@
 """From a study to its resolved form, which `study.json` holds, and what differs between two of them."""
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
 
 from gansweep.data import Dataset
-from gansweep.errors import UserError
+from gansweep.errors import UserError, complain
 from gansweep.evaluation import check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
 from gansweep.evaluation.requirements import long_evaluation
@@ -55,7 +54,7 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         _check_variants(study, dataset)
         _check_labels(study, architectures[key], dataset)
         if sentence := long_evaluation(study.evaluation, dataset):
-            print(f"gansweep: {sentence}", file=sys.stderr, flush=True)
+            complain(sentence)
     return ResolvedStudy(
         name=name,
         question=question,

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 
+from gansweep.errors import one_line
 from gansweep.variants.published import Published
 
 GROUP = "gansweep.variants"
@@ -29,9 +30,8 @@ def offered(known: Mapping[str, Published]) -> dict[str, Published]:
             if isinstance(loaded, Published):
                 found[point.name] = loaded
         if problem:
-            warnings.warn(
-                f"variant {point.name!r} of package {_package(point)!r} is left out: {problem}", stacklevel=2
-            )
+            said = f"variant {point.name!r} of package {_package(point)!r} is left out: {problem}"
+            warnings.warn(one_line(said), stacklevel=2)
     return found
 
 
@@ -39,7 +39,7 @@ def _load(point: EntryPoint) -> tuple[object, str]:
     """Returns the object of an entry point, and what is wrong with it ("" if nothing is)."""
     try:
         loaded = point.load()
-    except Exception as error:  # another package may raise anything at import
+    except BaseException as error:  # another package may raise anything at import, sys.exit() included
         return None, f"{type(error).__name__}: {error}"
     if not isinstance(loaded, Published):
         return loaded, f"{point.value} is of type {type(loaded).__name__}, not Published"
@@ -47,4 +47,4 @@ def _load(point: EntryPoint) -> tuple[object, str]:
 
 
 def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "?"
+    return str(point.dist.name) if point.dist else "?"

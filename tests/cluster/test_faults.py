@@ -106,12 +106,24 @@ def test_an_interrupted_driver_says_how_to_go_on(drive, tiny):
     driver = drive(tiny.study).start()
     driver.until_rows(3)
     driver.process.send_signal(signal.SIGINT)
-    assert "interrupted: run the same command to resume" in driver.finish(130)
+    said = driver.finish(130)
+    assert "stopping; " in said and "interrupted: run the same command to resume" in said
     again = driver.run()
     n_trials = len({row["trial_id"] for row in tiny.rows()})
     assert f"{n_trials}/{n_trials}" in again and "report: " in again
     require_sound("driver interrupted", 1, driver.folder, tiny.folder)
     assert "trials to run" not in driver.run()
+
+
+def test_a_driver_in_the_background_of_a_script_ends_on_sigterm_alone(drive, tiny):
+    ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
+    driver = drive(tiny.study, prefix=ignoring).start()
+    driver.until_rows(3)
+    driver.process.send_signal(signal.SIGINT)
+    driver.until_rows(5)
+    driver.process.send_signal(signal.SIGTERM)
+    said = driver.finish(130)
+    assert "stopping; " in said and "interrupted: run the same command to resume" in said
 
 
 def test_a_node_killed_in_the_middle_of_a_pack(drive, tiny):

@@ -68,7 +68,7 @@ def load(file: Path) -> ModuleType:
 
 def test_a_new_variant_keeps_every_contract_but_for_its_source(tmp_path):
     assert main(["new-variant", "own_gan", "--into", str(tmp_path)]) == 0
-    file = tmp_path / "gansweep_own_gan" / "gansweep_own_gan.py"
+    file = tmp_path / "gansweep-own_gan" / "gansweep_own_gan.py"
     specimen = Specimen("own_gan", load(file).PUBLISHED)
     for contract in set(CONTRACTS) - {"source"}:
         CONTRACTS[contract](specimen)
@@ -106,7 +106,7 @@ def test_the_three_steps_of_contributing(tmp_path):
 @pytest.mark.slow  # pip, and a process for each command
 def test_an_installed_package_is_listed_checked_and_tested(tmp_path, capsys):
     assert main(["new-variant", "own_gan", "--into", str(tmp_path)]) == 0
-    project, site = tmp_path / "gansweep_own_gan", tmp_path / "site"
+    project, site = tmp_path / "gansweep-own_gan", tmp_path / "site"
     assert f"pip install -e {project}" in capsys.readouterr().out
     fill_in(project / "gansweep_own_gan.py")
     flags = "--quiet --no-deps --no-build-isolation --no-index --disable-pip-version-check"
@@ -119,6 +119,53 @@ def test_an_installed_package_is_listed_checked_and_tested(tmp_path, capsys):
     assert checked.returncode == 0, checked.stdout + checked.stderr
     tested = run(f"python -m pytest -q {project}/tests", tmp_path, **path)
     assert tested.returncode == 0 and f"{2 + len(CONTRACTS)} passed" in tested.stdout, tested.stdout
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """The environment of an activated venv of its own that has this gansweep and all it needs."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "beside.pth").write_text(
+        "\n".join([str(ROOT), *(p for p in sys.path if p.endswith("site-packages"))])
+    )
+    program = folder / "bin" / "gansweep"
+    program.write_text(
+        f"#!{folder}/bin/python\nimport sys\nfrom gansweep.cli import main\nsys.exit(main())\n"
+    )
+    program.chmod(0o755)
+    without = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}  # 0 is yes
+    plain = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    return plain | without | {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.slow  # pip, and a process for each command
+def test_the_printed_steps_work_as_they_are_printed_in_the_same_folder(tmp_path):
+    environment, place = environment_of(tmp_path / "venv"), tmp_path / "my work"
+    place.mkdir()
+
+    def typed(command: str) -> str:
+        done = subprocess.run(command, shell=True, cwd=place, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    steps = typed("gansweep new-variant le_cam").splitlines()
+    fill_in(place / "gansweep-le_cam" / "gansweep_le_cam.py")
+    install, check, test = (line.strip() for line in steps if line.startswith("       "))
+    typed(install)
+    assert "le_cam keeps" in typed(check)
+    assert f"{2 + len(CONTRACTS)} passed" in typed(test)
+    assert "le_cam" in typed("python -m gansweep list variants")  # with this folder before all others
+
+
+@pytest.mark.parametrize("into", ["", "--into=here & there"])
+def test_printed_paths_can_be_typed(into, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here & there").mkdir()
+    assert main(["new-variant", "le_cam", *([into] if into else [])]) == 0
+    (command,) = (line.strip() for line in capsys.readouterr().out.splitlines() if "pip install -e" in line)
+    project = Path(shlex.split(command)[-1])
+    assert (project / "pyproject.toml").is_file()
+    assert not any(path.name.isidentifier() for path in project.parent.glob("gansweep*"))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +187,7 @@ def test_a_name_that_cannot_be_taken(name, sentence, capsys, tmp_path):
 
 
 def test_nothing_is_overwritten(capsys, tmp_path):
-    mine = tmp_path / "gansweep_my_gan" / "README.md"
+    mine = tmp_path / "gansweep-my_gan" / "README.md"
     mine.parent.mkdir()
     mine.write_text("mine")
     assert main(["new-variant", "my_gan", "--into", str(tmp_path)]) == 2

@@ -1,6 +1,8 @@
 """The page: what it says, where its numbers lead, and that nothing in it can break out or call out."""
 
+import base64
 import dataclasses
+import hashlib
 import html
 import io
 import json
@@ -145,6 +147,14 @@ def test_the_page_forbids_all_network_access(page):
     assert rules["default-src"] == "'none'"
     assert not any("http" in sources or "*" in sources for sources in rules.values())
     assert not re.search(r"@import|url\((?!#)", page)
+
+
+def test_the_page_runs_its_own_script_alone(page):
+    (allowed,) = re.findall(r"script-src ([^;\"]+)", page)
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert allowed == f"'sha256-{digest}'"
+    assert not re.search(r"<[^>]*\son\w+=", page), "a handler in the markup would not run"
 
 
 def test_the_same_results_give_the_same_bytes(study):

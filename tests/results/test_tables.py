@@ -59,7 +59,17 @@ def test_csv_and_parquet_give_the_same_table(study, name):
     assert_frame_equal(getattr(gansweep.load(study), name), parquet, check_exact=True)
 
 
+BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # OWASP, "CSV Injection"
 FORMULAS = ["=cmd|' /C calc'!A0", "+1", "-1.5", "@SUM(A1)", "\t=1", "'=1", "''@a", "'", "'plain", "a=1"]
+FORMULAS += ["\n=1", "＝1+1", "＠a", "a;=1", "a;'=1;＋1", "a; b;;", "'＝1"]
+
+
+@pytest.mark.parametrize("sign", BEGINNINGS)
+def test_no_cell_is_a_formula_where_a_semicolon_begins_one_either(sign):
+    for text in (f"{sign}1", f"a;{sign}1", f"'{sign}1", f"a;'{sign}1;{sign}", f"'';{sign};'"):
+        held = csv.guarded(text)
+        assert not [cell for cell in held.split(";") if cell.startswith(BEGINNINGS)]
+        assert csv.unguarded(held) == text
 
 
 def test_no_text_of_a_csv_file_is_a_formula_and_all_come_back(study, tmp_path):
@@ -70,8 +80,9 @@ def test_no_text_of_a_csv_file_is_a_formula_and_all_come_back(study, tmp_path):
     texts, last = iter(FORMULAS * 9), {row["trial_id"]: row for row in rows}
     for row in last.values():
         row["failure"] = {"kind": next(texts), "message": next(texts), "step": 3}
-        row["metrics"] |= {"kid": -1.5}
+        row["metrics"] |= {"kid": -1.5, "=1+1": 0.5, "a;＝1": 0.5}
     for row in rows:
+        row["hp"] |= {"a;@b": 1.0}
         row["variant"] = {"ns": "=1+1", "wgan_gp": "'-2"}[row["variant"]]
     RowWriter(folder).append(as_rows(rows))
     tables = write_tables(folder, json_manifest(folder)["collapse_above"])
@@ -79,9 +90,12 @@ def test_no_text_of_a_csv_file_is_a_formula_and_all_come_back(study, tmp_path):
         written = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
         assert set(written["variant"]) == {"'=1+1", "''-2"} and "-1.5" in set(written["kid"])
         for column in written.columns.difference(table.select_dtypes("number").columns):
-            assert not written[column].str.match(r"[=+\-@\t\r]").any(), column
+            assert not written[column].str.match(r"(?s)(.*;)?[=+\-@\t\r\n＝＋－＠]").any(), column
+        assert not [n for n in written.columns for cell in n.split(";") if cell.startswith(BEGINNINGS)]
+        assert {"'=1+1", "a;'＝1"} <= set(written.columns)
         assert_frame_equal(csv.read_csv(folder / f"{name}.csv"), table, check_exact=True)
     assert set(tables["trials"]["failure_message"]) | set(tables["trials"]["failure_kind"]) == set(FORMULAS)
+    assert {"=1+1", "a;＝1", "hp_a;@b"} <= set(tables["trials"])
     assert "apostrophe" in json.loads((folder / "datapackage.json").read_text())["description"]
 
 

@@ -55,3 +55,21 @@ print(private.node_groups(), private.autoscaling_config())
 def test_a_ray_without_an_autoscaler_adds_nothing():
     done = subprocess.run([sys.executable, "-c", GROUPS], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "None None"
+
+
+SIGTERM = """
+import signal, ray
+from contextlib import nullcontext
+from gansweep.run.ray import private
+for context in (private.sigterm_as_it_is(), nullcontext()):
+    with context:
+        ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    print(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
+    ray.shutdown()
+"""
+
+
+@pytest.mark.slow
+def test_ray_puts_a_handler_of_its_own_in_place_of_ours():
+    done = subprocess.run([sys.executable, "-c", SIGTERM], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"], "this Ray does without private.sigterm_as_it_is"

@@ -5,6 +5,8 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from ray import tune
@@ -16,36 +18,36 @@ from gansweep.run.ray import worker
 from gansweep.run.ray.worker import train_pack, versions
 
 CONNECT = """
-import sys
-from pathlib import Path
 from gansweep.run.ray import connect
-connect.CLUSTER_FILE = Path(sys.argv[1])
-found = connect.connect(n_cpus=1)
+found = connect(n_cpus=1)
 print(found.nodes, found.cpus, found.gpus, found.gpu_kinds)
 """
 
 
-def connect(cluster_file, **environment) -> subprocess.CompletedProcess:
+def connect(folder, **environment) -> subprocess.CompletedProcess:
+    """What is found with this folder for temporary files."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     return subprocess.run(
-        [sys.executable, "-c", CONNECT, str(cluster_file)],
+        [sys.executable, "-c", CONNECT],
         capture_output=True,
         text=True,
-        env=inherited | environment,
+        env=inherited | {"TMPDIR": str(folder)} | environment,
     )
 
 
 @pytest.mark.slow
-def test_a_cluster_that_is_gone_does_not_hang_the_start(tmp_path):
-    (tmp_path / "remembered").write_text("127.0.0.1:1")
-    done = connect(tmp_path / "remembered")
+def test_a_cluster_that_is_gone_does_not_hang_the_start():
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:  # short, for sockets
+        (Path(folder) / "ray").mkdir()
+        (Path(folder) / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+        done = connect(folder)
     assert done.stdout.strip() == "1 1 0 []", done.stderr
     assert done.stderr == ""
 
 
 @pytest.mark.slow
 def test_a_cluster_that_was_asked_for_must_answer(tmp_path):
-    done = connect(tmp_path / "none", RAY_ADDRESS="127.0.0.1:1")
+    done = connect(tmp_path, RAY_ADDRESS="127.0.0.1:1")
     assert "UserError: no Ray cluster answers at 127.0.0.1:1: start it, or unset RAY_ADDRESS" in done.stderr
 
 

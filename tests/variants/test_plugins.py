@@ -75,13 +75,21 @@ def test_a_broken_one_is_left_out_with_one_warning_and_the_others_stay(install, 
     assert len(complaints(TABLE)[1]) == 1
 
 
-def test_a_package_that_fails_when_imported_is_left_out(install):
-    install("plugin_bad", "1 / 0", "bad = plugin_bad:MY_GAN")
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit('no licence')", "SystemExit: no licence"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt: "),
+        ("class Mine(BaseException): pass\nraise Mine('a\\x1b[2J\\nb')", "Mine: a�[2J b"),
+    ],
+)
+def test_a_package_that_fails_when_imported_is_left_out(install, source, reason):
+    install("plugin_bad", source, "bad = plugin_bad:MY_GAN")
+    install("plugin_good", GOOD, "my_gan = plugin_good:MY_GAN")
     found, messages = complaints(TABLE)
-    assert not found
-    assert messages == [
-        "variant 'bad' of package 'plugin_bad' is left out: ZeroDivisionError: division by zero"
-    ]
+    assert list(found) == ["my_gan"]
+    assert messages == [f"variant 'bad' of package 'plugin_bad' is left out: {reason}"]
 
 
 def test_of_two_packages_with_one_name_the_first_in_the_alphabet_has_it(install):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from gansweep import data
 from gansweep.data import Dataset
 from gansweep.demos.fid import agreement, bias, disturbance, modes
-from gansweep.errors import UserError, unknown
+from gansweep.errors import UserError, say, unknown
 from gansweep.evaluation import Evaluation
 from gansweep.files import require_writable
 from gansweep.report.style import style
@@ -71,6 +71,6 @@ def run(experiment: str, dataset: str, evaluation: Evaluation, n_repeats: int, o
     with style.house_style():
         figure = chosen.draw(table)
     style.save(figure, out, name, table)
-    print("\n".join(chosen.findings(table)))
+    say(*chosen.findings(table))
     files = [out / "figures" / f"{name}.{kind}" for kind in ("png", "pdf", "svg")]
     return [*files, out / "data" / f"{name}.csv"]

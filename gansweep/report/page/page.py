@@ -1,5 +1,7 @@
 """The page: one self-contained HTML file that needs no network; equal results give equal files."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +13,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gansweep.errors import UserError, unknown
+from gansweep.errors import UserError, readable, unknown
 from gansweep.files import dump_json, write_atomically
 from gansweep.report import summary as tables
 from gansweep.report.comparison import Comparison, read_comparison
@@ -22,7 +24,6 @@ from gansweep.report.page import galleries, svg, trial_browser
 from gansweep.report.page.documents import FORMATS, text_columns, write_documents
 from gansweep.report.style import style
 from gansweep.report.text import origin, verdict
-from gansweep.report.text.escaping import readable
 from gansweep.report.text.numbers import fid_text
 from gansweep.results.folder import StudyFolder
 from gansweep.results.row import slug
@@ -99,8 +100,11 @@ def _render(comparison: Comparison, sections: Sequence[Section], summary: pd.Dat
     """The page as text."""
     trials = trial_browser.trial_browser(comparison)
     groups = _grouped(sections)
-    template = _environment().get_template("report.html.j2")
-    return template.render(
+    environment = _environment()
+    script = environment.get_template("report.js").render()
+    return environment.get_template("report.html.j2").render(
+        script=Markup(script),
+        script_hash=Markup(_policy_hash(script)),
         comparison=comparison,
         manifest=comparison.manifest,
         marks={v: Markup(svg.mark(look)) for v, look in style.looks(comparison.manifest).items()},
@@ -119,6 +123,11 @@ def _render(comparison: Comparison, sections: Sequence[Section], summary: pd.Dat
         origin=origin.origin(comparison.manifest),
         manifest_text=dump_json(comparison.manifest.to_json()),
     )
+
+
+def _policy_hash(script: str) -> str:
+    """The source of a Content-Security-Policy that lets this script run, and no other (W3C, CSP level 3)."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def _grouped(sections: Iterable[Section]) -> dict[str, list[Section]]:

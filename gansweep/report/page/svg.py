@@ -8,9 +8,9 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path as Outline
 from matplotlib.transforms import Affine2D
 
+from gansweep.errors import readable
 from gansweep.report.style import style
 from gansweep.report.style.style import SHAPES, Look
-from gansweep.report.text.escaping import readable
 
 # The colours that follow the page's theme: light, dark or print.
 _THEMED = {

@@ -6,10 +6,10 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 
+from gansweep.errors import readable
 from gansweep.report.comparison import Comparison
 from gansweep.report.samples import own_file
 from gansweep.report.summary import MAX_MESSAGE, all_trials
-from gansweep.report.text.escaping import readable
 from gansweep.results.row import FAILED, Phase
 from gansweep.results.status.words import first_line
 

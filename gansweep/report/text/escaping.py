@@ -9,12 +9,9 @@ import unicodedata
 
 import pandas as pd
 
-from gansweep.results.csv import each_text, guarded, to_csv
+from gansweep.errors import readable
+from gansweep.results.csv import each_text, to_csv
 
-# Controls but tab and newlines; embedding, override and isolation of direction; surrogates; noncharacters.
-_UNREADABLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
-)
 _ACCENTS = set("\u0300\u0301\u0302\u0303\u0308\u030c")  # grave, acute, hat, tilde, diaeresis, caron
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -61,15 +58,6 @@ _LATEX = {
 }
 
 
-def readable(text: str) -> str:
-    """The text with � for every character that has no place on a page.
-
-    >>> readable("a\\x00b\\u202ec")
-    'a�b�c'
-    """
-    return _UNREADABLE.sub("�", text)
-
-
 def markdown(text: str) -> str:
     """One line of GitHub's Markdown that shows the text: no markup, no HTML, no link, no column of a table.
 
@@ -105,4 +93,4 @@ def _is_latin(character: str) -> bool:
 def readable_csv(table: pd.DataFrame) -> str:
     """The table as CSV of readable text, of which a spreadsheet takes none for a formula, also no name."""
     shown = each_text(table, readable)
-    return to_csv(shown.rename(columns=lambda name: guarded(readable(str(name)))))
+    return to_csv(shown.rename(columns=lambda name: readable(str(name))))

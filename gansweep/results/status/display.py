@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TextIO
 
+from gansweep.errors import one_line, say
 from gansweep.results.plan import Plan
 from gansweep.results.records import Incident
 from gansweep.results.row import Outcome, Row
@@ -32,7 +33,8 @@ class LiveLines:
             hidden = len(lines) - height + 2
             lines = [*lines[: height - 3], f"... and {hidden} more", lines[-1]]
         up = f"\033[{self.n_lines}A\033[J" if self.n_lines else ""
-        print(up + "\n".join(line[: width - 1] for line in lines), file=self.stream, flush=True)
+        self.stream.write(up)
+        say(*(one_line(line)[: width - 1] for line in lines), stream=self.stream)
         self.n_lines = len(lines)
 
 
@@ -98,7 +100,7 @@ class ProgressDisplay:
         return f", {self.left}"
 
     def _say(self, text: str) -> None:
-        print(text, file=self.stream, flush=True)
+        say(text, stream=self.stream)
 
 
 def cell_lines(progress: StudyProgress, labels: Mapping[str, str], width: int) -> list[str]:

@@ -3,13 +3,16 @@
 A test for each fails as soon as a newer Ray does without it.
 """
 
+import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import ray
 import yaml
+from ray._common.utils import get_default_ray_temp_dir
+from ray._private import services, utils
 from ray.air.execution._internal import actor_manager
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.execution import tune_controller
@@ -62,3 +65,47 @@ def _autoscaler_commands() -> Iterator[list[str]]:
             words = file.read_text(errors="replace").split("\0")
             if any(word.endswith("monitor.py") for word in words):
                 yield words
+
+
+@contextmanager
+def sigterm_as_it_is() -> Iterator[None]:
+    """Within it `ray.init` leaves the handler of SIGTERM alone.
+
+    Ray 2.60: it sets one that raises SystemExit(15), which is lost where it is raised in the destructor of an
+    object, and which ends a run without a word. No option of `ray.init` prevents it.
+    """
+    sets = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda handler: None
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = sets
+
+
+def running_cluster() -> str | None:
+    """Returns host:port of the cluster that Ray finds by itself; None if it would start one.
+
+    Ray 2.60: `ray.init` and `ray start` agree on it by RAY_ADDRESS, by processes on this machine, and by a
+    file below RAY_TMPDIR, TMPDIR or /tmp; no public function says what they find, and joining without asking
+    would wait for minutes for a cluster that no longer runs. RAY_ADDRESS must be "auto", or not set.
+
+    Raises:
+        ConnectionError: RAY_ADDRESS is "auto", and there is none.
+    """
+    services.find_gcs_addresses.cache_clear()
+    address: str | None = services.canonicalize_bootstrap_address(None)
+    return address
+
+
+LONGEST_SOCKET = 107  # bytes of the path of a Unix socket on Linux; 103 on macOS
+SOCKET = "session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
+
+
+def short_folder() -> str | None:
+    """Returns a folder for the files of a local Ray where the name of its usual one is too long, else None.
+
+    Ray 2.60: its sockets lie below RAY_TMPDIR, TMPDIR or /tmp, as they are named here, and `ray.init` fails
+    where their paths are longer than the system takes. Batch systems set such a TMPDIR.
+    """
+    usual = get_default_ray_temp_dir()
+    return "/tmp/ray" if len(os.fsencode(f"{usual}/{SOCKET}")) > LONGEST_SOCKET else None
