@@ -77,5 +77,5 @@ def say(*lines: str, stream: TextIO | None = None) -> None:
 
 
 def complain(text: str) -> None:
-    """Print a sentence on the standard error stream: what is wrong, or what a user is to know beside results."""
+    """Print a sentence on the standard error stream, beside the results."""
     say(f"gansweep: {text}", stream=sys.stderr)
