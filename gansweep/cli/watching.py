@@ -157,6 +157,8 @@ def _costs(found: "Status") -> Iterator[str]:
     for cost in found.progress.costs() if found.progress else ():
         shared = f" on {duration(3600 * cost.gpu_hours)} of GPUs" if cost.gpu_hours else ""
         spent.append(f"{duration(3600 * (cost.worker_hours or 0.0))} of workers{shared} ({cost.device})")
+    if found.set_aside:
+        yield f"set aside, as damaged or of something else: {len(found.set_aside)} files in set-aside/"
     used, is_all = found.disk
     yield f"spent: {', '.join(spent) or 'nothing yet'}; disk: {'' if is_all else 'over '}{_size(used)}"
 

@@ -25,7 +25,7 @@ from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.stored import study_reference
-from gansweep.files import VARIABLE, retry_io
+from gansweep.files import VARIABLE, append_line, retry_io
 from gansweep.results.folder import StudyFolder
 from gansweep.results.row import Trial, now
 from gansweep.results.row_file import read_rows
@@ -143,13 +143,7 @@ def prepared(name: str, folder: Path, data_root: str, device: torch.device) -> t
 
 
 def _log(log: Path, text: str) -> None:
-    retry_io(lambda: _append(log, f"{now()} {text}\n"), f"{log} cannot be written")
-
-
-def _append(log: Path, text: str) -> None:
-    log.parent.mkdir(exist_ok=True)
-    with log.open("a", encoding="utf-8") as file:
-        file.write(text)
+    retry_io(lambda: append_line(log, f"{now()} {text}"), f"{log} cannot be written")
 
 
 def gpus_granted() -> float:

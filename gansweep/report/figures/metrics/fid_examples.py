@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from gansweep.report.comparison import Comparison
+from gansweep.report.samples import own_file
 
 _N_EXAMPLES = 6
 
@@ -27,7 +28,7 @@ def _with_samples(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """The finished trials, defaults too, whose file of samples is there, by the FID of these samples."""
     finished = pd.concat([comparison.finished, comparison.defaults])
     here = finished[(finished["dataset"] == dataset) & finished["sample_path"].notna()]
-    exists = [(comparison.folder / str(path)).is_file() for path in here["sample_path"]]
+    exists = [own_file(comparison.folder, path) is not None for path in here["sample_path"]]
     measured = comparison.evaluations.dropna(subset=["fid"]).groupby("trial_id")["fid"].last()
     here = here[np.array(exists, bool)].assign(last_fid=lambda t: t["trial_id"].map(measured).astype(float))
     return here[here["last_fid"] > 0].sort_values(["last_fid", "trial_id"])
