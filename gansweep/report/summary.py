@@ -73,7 +73,9 @@ def _summary_line(
 
 
 def _outcomes(comparison: Comparison) -> tuple[str, ...]:
-    return (*OUTCOMES, Outcome.PRUNED) if comparison.is_halved else OUTCOMES
+    pruned = (Outcome.PRUNED,) if comparison.is_halved else ()
+    frozen = (Outcome.FROZEN,) if (comparison.finished["outcome"] == Outcome.FROZEN).any() else ()
+    return (*OUTCOMES, *frozen, *pruned)
 
 
 def _of(table: pd.DataFrame, dataset: str, variant: str) -> pd.DataFrame:

@@ -60,7 +60,8 @@ def _seconds(description: str) -> Column:
     return Column("number", description, required=True, minimum=0)
 
 
-OUTCOMES = tuple(outcome for outcome in Outcome if outcome != Outcome.PRUNED)  # pruned: only with halving
+SELDOM = (Outcome.FROZEN, Outcome.PRUNED)  # described where they occur, so that other tables need not know
+OUTCOMES = tuple(outcome for outcome in Outcome if outcome not in SELDOM)
 SHARED = {
     "study": _text("name of the study"),
     "phase": _text("part of the study that the trial belongs to", *Phase),
@@ -123,8 +124,9 @@ def columns(name: str, table: pd.DataFrame) -> dict[str, Column]:
 
 
 def _column(name: str, column: str, values: pd.Series) -> Column:
-    if column in ("status", "outcome") and (values == Outcome.PRUNED).any():  # others need not know of it
-        return replace(KNOWN[name][column], values=(*KNOWN[name][column].values, Outcome.PRUNED))
+    if column in ("status", "outcome"):
+        seldom = [outcome for outcome in SELDOM if (values == outcome).any()]
+        return replace(KNOWN[name][column], values=(*KNOWN[name][column].values, *seldom))
     if column in KNOWN[name]:
         return KNOWN[name][column]
     if column.startswith("hp_"):

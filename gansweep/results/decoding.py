@@ -19,6 +19,7 @@ from gansweep.files import dump_json, read_bytes
 Record = TypeVar("Record")
 SEAL = "sha256"
 LARGEST = 2**27  # bytes of a JSON file
+SURROGATE = re.compile("[\ud800-\udfff]")
 PLACE = re.compile(r"^(.*?)(?: - at `\$?(.*)`)?$", re.DOTALL)
 
 
@@ -46,8 +47,18 @@ def _decode(content: bytes, decoder: msgspec.json.Decoder[Record]) -> Record:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:  # msgspec refuses lone surrogates, which texts of the system may contain
-        record: Record = msgspec.convert(json.loads(content, parse_constant=_refuse), decoder.type)
+        value = _without_surrogates(json.loads(content, parse_constant=_refuse))
+        record: Record = msgspec.convert(value, decoder.type)
         return record
+
+
+def _without_surrogates(value: object) -> object:
+    """Returns a JSON value with � for every lone surrogate, which no table, figure or terminal takes."""
+    if isinstance(value, str):
+        return SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_without_surrogates(name): _without_surrogates(each) for name, each in value.items()}
+    return [_without_surrogates(each) for each in value] if isinstance(value, list) else value
 
 
 def _refuse(constant: str) -> None:

@@ -112,3 +112,43 @@ def test_a_damaged_picture_is_left_out(study):
     assert not {"test set", "nearest training images"} & {grid.title for grid in grids(study)}
     (gallery,) = galleries(read_comparison(study), {"digits": []})
     assert gallery.note == "No samples were saved for NS GAN."
+
+
+def test_half_characters_in_names_and_texts_are_read_as_signs_of_replacement(study, original, capsys):
+    """Texts of the system may hold them; no table, figure or terminal takes them."""
+    manifest = json.loads((study / "manifest.json").read_text())
+    manifest["datasets"]["digits"]["label"] = "Digits\ud800"
+    (study / "manifest.json").write_text(json.dumps(manifest))
+    rows = [json.loads(line) for line in (study / "rows.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["terms"] = {"generator_\udcff": 1.0}
+        if row["failure"]:
+            row["failure"]["message"] = "no file \udc80.txt"
+    (study / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for arguments in (["status", str(study)], ["verify", str(study)], ["compare", str(original), str(study)]):
+        assert main(arguments) in (0, 1)
+    assert "loss_generator_\ufffd" in gansweep.load(study).evaluations
+    assert gansweep.load(study).manifest.datasets["digits"].label == "Digits\ufffd"
+    assert not {c for c in capsys.readouterr().out if 0xD800 <= ord(c) <= 0xDFFF}
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        {"trials": 10**12},
+        {"trials": 0},
+        {"steps": 10**12},
+        {"evaluations": 10**9},
+        {"confirm": {"top": 1, "reruns": 10**9, "seeds": 2}},
+        {"confirm": {"top": 1, "reruns": 1, "seeds": 10**9}},
+        {"replicate": {"configurations": 10**9, "seeds": 2}},
+    ],
+    ids=str,
+)
+def test_sizes_that_cannot_be_are_damage(study, budget, capsys):
+    manifest = json.loads((study / "manifest.json").read_text())
+    manifest["budget"] |= budget
+    (study / "manifest.json").write_text(json.dumps(manifest))
+    for command in ("status", "verify", "report"):
+        assert main([command, str(study)]) == 2
+        assert "manifest.json is damaged: " in capsys.readouterr().err

@@ -121,7 +121,7 @@ def test_types(study):
     assert trials["started_at"].dropna().unique().tolist() == [pd.Timestamp("2026-01-01T00:00:00Z")]
     messages = set(trials["failure_message"].dropna())
     assert (
-        messages >= {'say "no", twice', "two\nlines", "carriage\nreturn", "NA", "half a ?"}
+        messages >= {'say "no", twice', "two\nlines", "carriage\nreturn", "NA", "half a \ufffd"}
         and "" not in messages
     )
 
