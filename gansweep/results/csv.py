@@ -6,14 +6,16 @@ ends are in quotes, but spreadsheets of many countries take semicolons for separ
 Frictionless Data, "Tabular Data Package", version 1.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from gansweep.errors import Damaged
+from gansweep.files import open_file
 from gansweep.results.columns import KEYS, Column, cast, columns
+from gansweep.results.decoding import read_record
 
 DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -62,16 +64,31 @@ def to_csv(table: pd.DataFrame) -> str:
 
 
 def read_csv(file: str | Path) -> pd.DataFrame:
-    """A table from its CSV file and the `datapackage.json` beside it, the same as from its Parquet file."""
+    """A table from its CSV file and the `datapackage.json` beside it, the same as from its Parquet file.
+
+    Raises:
+        Damaged: one of the two is damaged, or the other does not describe it.
+        OSError: one of the two is missing.
+    """
     file = Path(file)
-    package = json.loads((file.parent / "datapackage.json").read_text())
+    try:
+        return _read(file, _described(file))
+    except (ValueError, TypeError, KeyError, StopIteration) as error:
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise Damaged(f"{file} and datapackage.json beside it do not fit together ({what})") from None
+
+
+def _described(file: Path) -> dict[str, Column]:
+    package = read_record(file.parent / "datapackage.json", dict)
     fields = next(r["schema"]["fields"] for r in package["resources"] if r["path"] == file.name)
-    described = {
-        f["name"]: Column(f["type"], "", f.get("constraints", {}).get("required", False)) for f in fields
-    }
+    return {f["name"]: Column(f["type"], "", f.get("constraints", {}).get("required", False)) for f in fields}
+
+
+def _read(file: Path, described: dict[str, Column]) -> pd.DataFrame:
     times = [name for name, column in described.items() if column.type == "datetime"]
     dtypes = {guarded(name): "str" if name in times else column.dtype for name, column in described.items()}
-    table = pd.read_csv(file, dtype=dtypes, keep_default_na=False, na_values=[""])
+    with open_file(file) as content:
+        table = pd.read_csv(content, dtype=dtypes, keep_default_na=False, na_values=[""])
     table = each_text(table.rename(columns=unguarded), unguarded)
     for name in times:
         table[name] = cast(table[name], described[name])

@@ -13,13 +13,14 @@ from rows import as_rows, json_manifest, json_rows
 from synthetic import make_study
 
 import gansweep
-from gansweep.errors import UserError
+from gansweep.errors import Damaged, UserError
 from gansweep.evaluation.metrics import COMPUTE
 from gansweep.results import columns, csv
+from gansweep.results.csv import read_csv
 from gansweep.results.metrics import METRICS
 from gansweep.results.row import Outcome, Phase
 from gansweep.results.row_file import RowWriter
-from gansweep.results.tables import write_tables
+from gansweep.results.tables import read_tables, write_tables
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ def test_every_column_is_described(study):
 
 
 def test_the_words_of_the_schema_are_those_of_the_project():
-    assert set(columns.OUTCOMES) == set(Outcome) - {Outcome.PRUNED}
+    assert set(columns.OUTCOMES) == set(Outcome) - {Outcome.PRUNED, Outcome.FROZEN}
     assert columns.SHARED["phase"].values == tuple(Phase)
     assert COMPUTE.keys() == METRICS.keys()
 
@@ -201,3 +202,19 @@ def test_reading_results_is_light(study):
         f"gansweep.load({str(study)!r}).trials; assert not {heavy} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_table_that_its_description_does_not_fit_is_damaged(study, tmp_path):
+    folder = shutil.copytree(study, tmp_path / "copy")
+    write_tables(folder, {"digits": 100.0})
+    assert len(read_csv(folder / "trials.csv")) == len(read_tables(folder)["trials"])
+    whole = (folder / "trials.csv").read_bytes()
+    for damaged in (whole[:100], whole.replace(b"2026-01", b"yester"), b"\xff\xfe" + whole):
+        (folder / "trials.csv").write_bytes(damaged)
+        with pytest.raises(Damaged, match=r"trials\.csv and datapackage\.json beside it do not fit together"):
+            read_csv(folder / "trials.csv")
+    (folder / "trials.csv").write_bytes(whole)
+    for text in ("{}", "[]", '{"resources": [3]}', "nothing"):
+        (folder / "datapackage.json").write_text(text)
+        with pytest.raises(Damaged):
+            read_csv(folder / "trials.csv")
