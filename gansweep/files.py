@@ -65,9 +65,10 @@ class _Recorded(io.FileIO):
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path`, durably, when the block ends well.
+    """A file to write that takes the place of `path` when the block ends well.
 
-    Its mode follows the umask.
+    Its mode follows the umask. Its content is on the disk before it has the name; that it has the name, a
+    machine that loses its power may forget, unless `sync_folder` follows: then the file before it is there.
 
     Raises:
         OSError: it cannot be written, whatever the block raises then.
@@ -86,7 +87,6 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if raw.failure and raw.failure is not error:
             raise raw.failure from None
         raise
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -116,6 +116,7 @@ class RowWriter:
             )
         place = free_name(StudyFolder(folder).aside, "rows.jsonl.torn")
         retry_io(lambda: write_atomically(place, rest), f"{place} cannot be written")
+        sync_folder(place.parent)
         retry_io(lambda: os.truncate(self.path, self._size), f"{self.path} cannot be written")
         return place
 

@@ -14,7 +14,7 @@ from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator
 from gansweep.evaluation.reference import Reference, describe, metric_id
 from gansweep.evaluation.stored import shared_reference, stored_reference
-from gansweep.files import retry_io, write_atomically
+from gansweep.files import retry_io, sync_folder, write_atomically
 from gansweep.results.decoding import sealed_json
 from gansweep.results.folder import StudyFolder
 from gansweep.results.records import Hardware, Manifest, read_manifest
@@ -62,6 +62,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write manifest.json."""
     file = StudyFolder(folder).manifest
     retry_io(lambda: write_atomically(file, sealed_json(manifest.to_json())), f"{file} cannot be written")
+    sync_folder(folder)
 
 
 def prepare_reference(folder: Path, study: ResolvedStudy, dataset: Dataset) -> Reference:

@@ -19,7 +19,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from gansweep.errors import Damaged
-from gansweep.files import free_name, retry_io, write_atomically
+from gansweep.files import free_name, retry_io, sync_folder, write_atomically
 
 LIVING_SECONDS = 1.0  # a living program holds the file's lock for milliseconds
 
@@ -186,4 +186,5 @@ def _move_torn_line(file: FileIO, aside: Path) -> None:
     end = content.rfind(b"\n") + 1
     place = free_name(aside, "optuna.journal.torn")
     retry_io(lambda: write_atomically(place, content[end:]), f"{place} cannot be written")
+    sync_folder(place.parent)
     file.truncate(end)
