@@ -4,7 +4,7 @@ from pathlib import Path
 
 import audit
 import pytest
-from drivers import PHASES, SMALL, TINY, Driver, local
+from drivers import PHASES, SMALL, TINY, Driver, local, undisturbed
 from nodes import cluster
 
 
@@ -20,18 +20,6 @@ def drive(tmp_path):
     yield drive
     for driver in made:
         driver.close()
-
-
-def undisturbed(name: str, text: str, folder: Path, environment: dict[str, str]) -> Driver:
-    """A study that ran to its end."""
-    study = folder / f"{name}.py"
-    study.write_text(text)
-    driver = Driver(study, folder / "results", environment)
-    try:
-        driver.run()
-    finally:
-        driver.close()
-    return driver
 
 
 @pytest.fixture(scope="session")

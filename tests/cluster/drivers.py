@@ -131,3 +131,15 @@ def local(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     ray = {"RAY_ADDRESS": "local", "RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0"}
     return plain | ray | dict(variables or {})
+
+
+def undisturbed(name: str, text: str, folder: Path, environment: dict[str, str]) -> Driver:
+    """A study that ran to its end."""
+    study = folder / f"{name}.py"
+    study.write_text(text)
+    driver = Driver(study, folder / "results", environment)
+    try:
+        driver.run()
+    finally:
+        driver.close()
+    return driver
