@@ -224,12 +224,12 @@ def test_decoded_images_are_cached_until_a_file_changes(tmp_path):
     assert data.load("folder:set", tmp_path).sha256 != first.sha256
 
 
-def test_a_cache_that_cannot_be_written_beside_the_data_is_kept_at_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+def test_a_cache_that_cannot_be_written_beside_the_data_is_kept_with_the_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANSWEEP_CACHE", str(tmp_path / "cache"))
     write_images(tmp_path / "set", 6)
     (tmp_path / "decoded").write_text("a file where the folder should be")
     first = data.load("folder:set", tmp_path)
-    assert len(os.listdir(tmp_path / "home" / ".cache" / "gansweep" / "decoded")) == 1
+    assert len(os.listdir(tmp_path / "cache" / "decoded")) == 1
     assert data.load("folder:set", tmp_path).sha256 == first.sha256
 
 

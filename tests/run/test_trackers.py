@@ -219,7 +219,7 @@ def test_a_tracker_that_fails_is_switched_off_and_stops_nothing(folder, capsys):
     ledger.record(SECOND)
     ledger.close()
     assert len(broken.rows) == 2 and len(json_rows(folder)) == 5
-    assert capsys.readouterr().err == "tracker broken is switched off: ConnectionError: no answer\n"
+    assert capsys.readouterr().err == "gansweep: tracker broken is switched off: ConnectionError: no answer\n"
     assert len(list((folder / "tensorboard").glob("*/*/*"))) == 3
 
 
