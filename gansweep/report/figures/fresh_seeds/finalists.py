@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, linked, where
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.style import Look
 from gansweep.results.records import Finalist
 from gansweep.results.row import slug
@@ -64,8 +65,7 @@ def plot_finalists(
     """Draw FID at N images (marker) and at infinitely many (tick), a row per variant; the floor is dashed."""
     ax = ax or style.new_figure(0.8 + 0.26 * len(data), 5.0).subplots()
     drawn = [*data["fid"], *data["fid_infinity"], *([floor] if floor else [])]
-    positive = [value for value in drawn if value > 0]  # an extrapolation may be negative
-    style.log_axis(ax.xaxis, 0.88 * min(positive), 1.14 * max(positive), most=7)
+    log_axis(ax.xaxis, *log_limits(drawn, 0.88, 1.14), most=7)  # an extrapolation may be negative
     if floor:
         ax.axvline(floor, color=style.MUTE, linewidth=1, linestyle=(0, (3, 2)), zorder=1)
     for row, line in enumerate(data.to_dict("records")):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.hyperparameters.failure_regions import most_predictive, shared
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis
 from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option
 
 MAX_DOTS = 600  # dots of a panel
@@ -87,7 +88,7 @@ def _set_y_axis(ax: Axes, scale: Scale) -> None:
         ax.set_ylim(-0.6, len(scale.values) - 0.4)
         ax.set_yticks(range(len(scale.values)), [option(value) for value in scale.values])
     elif scale.kind == "loguniform":
-        style.log_axis(ax.yaxis, scale.values[0], scale.values[1], most=5)
+        log_axis(ax.yaxis, scale.values[0], scale.values[1], most=5)
     else:
         low, high = scale.values
         ax.set_ylim(low - 0.03 * (high - low), high + 0.03 * (high - low))

@@ -17,6 +17,7 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import DEFAULT_MARKER, Plot
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis
 from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option, searched
 from gansweep.report.style.style import Look
 from gansweep.results.row import Outcome, slug
@@ -140,7 +141,7 @@ def _hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.Data
     for row, variant in enumerate(order):
         for column, (name, users) in enumerate(scales.items()):
             ax = figure.add_subplot(grid[row, column])
-            style.log_axis(ax.yaxis, *limits, most=5)
+            log_axis(ax.yaxis, *limits, most=5)
             ax.tick_params(labelleft=column == 0)
             ax.tick_params(axis="x", labelsize=6)  # neighbours' would touch
             mine = points[(points["variant"] == variant) & (points["parameter"] == name)]

@@ -13,6 +13,7 @@ from gansweep.report.figures.base import Cell, Plot, Table, draws, linked, where
 from gansweep.report.metrics import median, metric_interval, metric_text, per_trial
 from gansweep.report.statistics import quantile
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.style import Look
 from gansweep.results.metrics import METRICS, Metric, Strips, in_strips
 from gansweep.results.row import FAILED, slug
@@ -92,8 +93,8 @@ def _set_axis(ax: Axes, metric: Metric, values: np.ndarray) -> None:
     if metric.share:
         ax.set_xlim(-0.02, 1.02)
         ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    elif metric.log and len(values):
-        style.log_axis(ax.xaxis, 0.85 * float(values.min()), 1.15 * float(values.max()), most=4)
+    elif metric.log:
+        log_axis(ax.xaxis, *log_limits(values, 0.85, 1.15), most=4)
     else:
         ax.locator_params(axis="x", nbins=4)
 

@@ -18,6 +18,7 @@ from gansweep.report.figures.search.budget import highlighted
 from gansweep.report.figures.search.distribution import overall_order
 from gansweep.report.metrics import metric_text
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
@@ -94,10 +95,9 @@ def plot_transfer(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | None =
 
 def _set_axis(axis: Any, scores: pd.Series) -> tuple[float, float]:
     """A logarithmic axis for the scores; the ends of its lane for failures."""
-    finite = scores[np.isfinite(scores)]
-    low, high = (0.9 * float(finite.min()), 1.08 * float(finite.max())) if len(finite) else (1.0, 10.0)
+    low, high = log_limits(scores, 0.9, 1.08)
     edge = high * (high / low) ** 0.1
-    style.log_axis(axis, low, edge, most=6, last=high)
+    log_axis(axis, low, edge, most=6, last=high)
     return high, edge
 
 

@@ -32,6 +32,7 @@ _VARIANCE_COLUMNS = [
     "high",
     "sd_seed",
     "sd_configuration",
+    "is_log",
 ]
 
 
@@ -39,11 +40,14 @@ def variance_data(comparison: Comparison) -> pd.DataFrame:
     """A line per data set and variant with replicates: numbers of configurations, of runs and of failed
     runs, the share of the variance of log FID that the configuration explains with its 95 % interval, and
     the standard deviations of log FID between seeds (sd_seed) and configurations (sd_configuration); NaN
-    where the runs that did not fail are too few."""
+    where the runs that did not fail are too few, the share also where all are equal. is_log: False on a data
+    set with an FID that is not above 0; there the variances are of FID itself."""
     lines = []
+    scores = comparison.replicates.groupby("dataset")["score"]
+    is_log = {name: statistics.all_positive(mine.to_numpy(float)) for name, mine in scores}
     for (dataset, variant), runs in comparison.replicates.groupby(["dataset", "variant"]):
         groups = [mine["score"].to_numpy(float) for _, mine in runs.groupby("config_id")]
-        split = statistics.variance_split(groups)
+        split = statistics.variance_split(groups, log=is_log[dataset])
         known = {
             "share": split.share.value if split else math.nan,
             "low": split.share.low if split else math.nan,
@@ -53,7 +57,7 @@ def variance_data(comparison: Comparison) -> pd.DataFrame:
         }
         failed = int(runs["outcome"].isin(FAILED).sum())
         count = {"configurations": len(groups), "runs": len(runs), "failed": failed}
-        lines.append({"dataset": dataset, "variant": variant} | count | known)
+        lines.append({"dataset": dataset, "variant": variant} | count | known | {"is_log": is_log[dataset]})
     return pd.DataFrame(lines, columns=_VARIANCE_COLUMNS)
 
 
