@@ -48,7 +48,7 @@ class Pairs:
 
     @cached_property
     def leading(self) -> tuple[str, ...]:
-        """The leader, and the variants that it does not beat, by their medians; empty where all runs failed."""
+        """The leader, and the variants that it does not beat, in this order; empty where all runs failed."""
         if all(np.isinf(scores[0]) for scores in self.scores.values()):
             return ()
         return tuple(name for name in self.names if not self.beats(self.leader, name))

@@ -38,9 +38,9 @@ def variance_split(groups: list[Scores], log: bool = True, alpha: float = ALPHA)
     """One-way random effects of the log score; each group is the runs of one configuration.
 
     Between seeds the variance is MSW, between configurations (MSB - MSW) / n0, at least 0, with
-    n0 = (N - sum of n_i^2 / N) / (a - 1) for a groups of n_i runs, N in all. A failed run has no log score: it
-    is left out and counted. Without `log`, and where a score is not above 0, the variances are of the score
-    itself. None unless two configurations have two scores each. The interval of the share is that of
+    n0 = (N - sum of n_i^2 / N) / (a - 1) for a groups of n_i runs, N in all. A failed run has no log score:
+    it is left out and counted. Without `log`, and where a score is not above 0, the variances are of the
+    score itself. None unless two configurations have two scores each. The interval of the share is that of
     `_share_interval`.
 
     Source: Searle, Casella, McCulloch, "Variance Components", 1992, chapter 3.
@@ -76,9 +76,9 @@ def _share(
 ) -> Estimate:
     """The share of the configuration. Where all runs are equal it is undefined, NaN throughout.
 
-    Where the seeds of no configuration differ the normal model would be certain of 1. The low end is then the
-    lowest correlation of two seeds that leaves a chance of alpha / 2 to see no difference, if each seed either
-    changes nothing or gives a draw as from another configuration.
+    Where the seeds of no configuration differ the normal model would be certain of 1. The low end is then
+    the lowest correlation of two seeds that leaves a chance of alpha / 2 to see no difference, if each seed
+    either changes nothing or gives a draw as from another configuration.
     """
     if seed == 0 and configuration == 0:
         return Estimate(np.nan, np.nan, np.nan)

@@ -66,7 +66,7 @@ def _ahead(comparison: Comparison, pairs: Pairs, run: str) -> str:
         return ""
     return (
         f" In most pairs of {run}s {comparison.labels(pairs.ahead)} nevertheless "
-        f"{'is' if len(pairs.ahead) == 1 else 'are'} better, and separable from it: a median is not the whole."
+        f"{'is' if len(pairs.ahead) == 1 else 'are'} better, and separable from it."
     )
 
 

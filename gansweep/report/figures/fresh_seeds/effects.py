@@ -136,8 +136,8 @@ def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
         "of all ratios of a seed to a seed (Hodges-Lehmann) with its 95 % interval, failed seeds being worse "
         "than any; an arrow means that the seeds give no bound. “Better in” is the share of pairs in which "
         "the variant’s seed has the lower FID. Separable is what the rank-sum tests of "
-        f"{_family(len(effects))} say, here as in the verdict; the intervals are each of one comparison alone, "
-        f"so one may exclude 1 where the pair is not separable. {range_text(sizes)} seeds a variant.",
+        f"{_family(len(effects))} say, here as in the verdict; each interval is of one comparison alone, so "
+        f"one may exclude 1 where the pair is not separable. {range_text(sizes)} seeds a variant.",
         alt=f"Forest plot, a row per variant: ratio of FID to that of {leader} on {label} with its interval.",
         figure=figure,
         data=effects,

@@ -88,8 +88,8 @@ def improvement_plot(comparison: Comparison, dataset: str) -> Plot | None:
         name=f"improvement-{slug(dataset)}",
         question=f"Which differences are real on {label}?",
         takeaway=_takeaway(comparison, pairs, what),
-        caption=f"Probability, in %, that {one} of the variant of the row has "
-        "a lower FID than that of the variant of the column; ties, such as two failures, count half. Blue: separable, with p < "
+        caption=f"Probability, in %, that {one} of the variant of the row has a lower FID than that of the "
+        "variant of the column; ties, such as two failures, count half. Blue: separable, with p < "
         f"{statistics.ALPHA} after Holm’s adjustment for all {len(pairs) // 2} pairs; grey italics: the runs "
         "cannot separate the two. The verdict and the leading group rest on the same tests. "
         f"{range_text(sizes)} runs a variant; the lowest median comes first.",
