@@ -19,7 +19,7 @@ from gansweep.report.statistics.pairs import Pairs, compare_pairs
 from gansweep.report.statistics.profiles import mean_of_shares, pareto, profile
 from gansweep.report.statistics.ranks import MeanRanks, critical_difference
 from gansweep.report.statistics.ratio import hodges_lehmann
-from gansweep.report.statistics.scores import ALPHA, RESAMPLES, Estimate, Scores, quantile, wilson
+from gansweep.report.statistics.scores import ALPHA, RESAMPLES, Estimate, Scores, quantile, times, wilson
 from gansweep.report.statistics.variance import VarianceSplit, all_positive, variance_split
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "profile",
     "quantile",
     "rank_correlation",
+    "times",
     "variance_split",
     "wilson",
 ]

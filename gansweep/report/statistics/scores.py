@@ -42,6 +42,17 @@ def quantile(scores: Scores, p: float) -> float:
     return a + share * (b - a)
 
 
+def times(score: float, base: float) -> float:
+    """How many times `base` a score is. Below 0 counts as 0, which is +inf times less than all above it.
+
+    >>> times(3.0, 2.0), times(1.0, -0.5), times(-0.1, 2.0), times(-0.1, 0.0)
+    (1.5, inf, 0.0, 1.0)
+    """
+    if base > 0:
+        return max(score, 0.0) / base
+    return math.inf if score > 0 else 1.0
+
+
 def wilson(count: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     """The 95 % interval of a share, count of n > 0 (Wilson, 1927).
 

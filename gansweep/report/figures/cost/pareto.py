@@ -182,7 +182,7 @@ def _sentence(comparison: Comparison, dataset: str, points: pd.DataFrame) -> str
     if len(names) == 1:
         return f"{label}: {comparison.label(names[0])} is both the cheapest and the best of {len(points)}."
     dearer = front["hours"].iloc[-1] / front["hours"].iloc[0] - 1
-    lower = 1 - front["median"].iloc[-1] / front["median"].iloc[0]
+    lower = 1 - statistics.times(front["median"].iloc[-1], front["median"].iloc[0])
     return (
         f"{label}: none is both cheaper and better than {comparison.labels(names)}; from "
         f"{comparison.label(names[0])} to {comparison.label(names[-1])} a search costs {100 * dearer:.0f} % "

@@ -59,7 +59,7 @@ def plot_effects(effects: pd.DataFrame, looks: dict[str, Look], ax: Axes | None 
             "ha": "center",
         }
         ax.axvspan(high, edge, color=style.BAND, linewidth=0, zorder=0)
-        ax.text(gutter, 1.005, "fail", **lane)
+        ax.text(gutter, 1.005, "∞", **lane)
     ax.axvline(1, color=style.AXIS, linewidth=0.9, zorder=1)
     for row, (_, effect) in enumerate(effects.iterrows()):
         look = looks[effect["variant"]]
@@ -131,10 +131,11 @@ def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
     return Plot(
         name=f"effects-{slug(dataset)}",
         question=f"How far behind the leader are the others on {label}?",
-        takeaway=_takeaway(comparison, effects),
+        takeaway=_takeaway(comparison, dataset, effects),
         caption=f"Ratio of FID on fresh seeds to that of {leader}, the variant of lowest median: the median "
         "of all ratios of a seed to a seed (Hodges-Lehmann) with its 95 % interval, failed seeds being worse "
-        "than any; an arrow means that the seeds give no bound. “Better in” is the share of pairs in which "
+        "than any, and an FID above 0 infinitely worse than one that is not; an arrow means that the seeds "
+        "give no bound. “Better in” is the share of pairs in which "
         "the variant’s seed has the lower FID. Separable is what the rank-sum tests of "
         f"{_family(len(effects))} say, here as in the verdict; each interval is of one comparison alone, so "
         f"one may exclude 1 where the pair is not separable. {range_text(sizes)} seeds a variant.",
@@ -182,7 +183,7 @@ def _family(n_variants: int) -> str:
 
 
 def _ratio(value: float) -> str:
-    return "fail" if math.isinf(value) else f"{value:.2f}" if value < 10 else f"{value:.3g}"
+    return "∞" if math.isinf(value) else f"{value:.2f}" if value < 10 else f"{value:.3g}"
 
 
 def _interval(effect: pd.Series) -> str:
@@ -199,7 +200,7 @@ def _shares(effect: pd.Series) -> str:
     return f"[{low:.0f}, {high:.0f}]"
 
 
-def _takeaway(comparison: Comparison, effects: pd.DataFrame) -> str:
+def _takeaway(comparison: Comparison, dataset: str, effects: pd.DataFrame) -> str:
     """The nearest and the farthest variant, and how many the seeds separate from the leader."""
     leader, others = comparison.label(effects["variant"].iloc[0]), effects.iloc[1:]
     apart = others[others["separable"].astype(bool)]
@@ -211,7 +212,9 @@ def _takeaway(comparison: Comparison, effects: pd.DataFrame) -> str:
         rival = comparison.label(others["variant"].iloc[0])
         text = f"{rival} is {'' if len(apart) else 'not '}separable from {leader}"
     if finite.empty:
-        return f"{text}; most seeds of the others fail."
+        pairs = comparison.seed_pairs[dataset]
+        is_zero = statistics.quantile(pairs.scores[pairs.leader], 0.5) <= 0
+        return f"{text}; {'its median FID is not above 0' if is_zero else 'most seeds of the others fail'}."
     near, far = finite.iloc[0], finite.iloc[-1]
     first = f"{comparison.label(near['variant'])} has {_ratio(near['ratio'])} {_interval(near)} times its FID"
     if len(finite) == 1:

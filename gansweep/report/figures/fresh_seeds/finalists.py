@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, linked, where
+from gansweep.report.statistics import times
 from gansweep.report.style import style
 from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.style import Look
@@ -47,7 +48,7 @@ def noise(data: pd.DataFrame) -> float:
 
     That of log FID is, for small ones, the sd divided by the mean.
     """
-    relative = (data["sd"] / data["fid"]).dropna()
+    relative = (data["sd"] / data["fid"])[data["fid"] > 0].dropna()
     weights = data.loc[relative.index, "draws"] - 1
     return math.sqrt(float((weights * relative**2).sum() / weights.sum())) if len(relative) else math.nan
 
@@ -56,7 +57,7 @@ def _indistinct(data: pd.DataFrame) -> list[tuple[str, str]]:
     """Neighbours in the ranking by FID whose ratio two evaluations of one generator may have by chance."""
     limit = math.exp(_REPEATABILITY * noise(data))
     rows = data.to_dict("records")
-    return [(a["variant"], b["variant"]) for a, b in pairwise(rows) if b["fid"] / a["fid"] <= limit]
+    return [(a["variant"], b["variant"]) for a, b in pairwise(rows) if times(b["fid"], a["fid"]) <= limit]
 
 
 def plot_finalists(
@@ -142,7 +143,7 @@ def _sentences(comparison: Comparison, data: pd.DataFrame, floor: float | None) 
     if len(data) > 1:
         found += [_ranking(comparison, data), _noise(comparison, data)]
     best = data.iloc[0]
-    if floor:
+    if floor and best["fid"] > 0:
         found.append(
             f"The lowest FID, {best['fid']:.3g} of {comparison.label(best['variant'])}, is "
             f"{best['fid'] / floor:.2g} times that of real training images, {floor:.3g}."

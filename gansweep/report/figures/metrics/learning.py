@@ -155,7 +155,8 @@ def _stopping_table(comparison: Comparison, dataset: str) -> Table:
         ].dropna(subset=["fid", "fid_best"])
         if len(mine):
             last, lowest = mine["fid"].to_numpy(float), mine["fid_best"].to_numpy(float)
-            ratio, best_is_last = float(np.median(last / lowest)), float((last == lowest).mean())
+            ratio = float(np.median([statistics.times(*pair) for pair in zip(last, lowest, strict=True)]))
+            best_is_last = float((last == lowest).mean())
             cells = [
                 Cell(fid_text(float(np.median(last))), value=float(np.median(last))),
                 Cell(fid_text(float(np.median(lowest))), value=float(np.median(lowest))),

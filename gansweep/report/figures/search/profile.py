@@ -132,19 +132,26 @@ def profile_plot(comparison: Comparison) -> Plot:
         name="profile",
         question="What is the chance that a run is good enough?",
         takeaway=_takeaway(comparison, curves) if len(curves) else _refusal(comparison),
-        caption="Share of runs whose FID is at most τ times the best FID known on their data set, of "
-        f"{_sizes(curves)}; averaged over {len(comparison.datasets)} data set"
-        f"{'s' if len(comparison.datasets) > 1 else ''}. A failed run never reaches it, so a curve ends at "
-        "or below its share of runs that did not fail, which the table holds. Bands: 95 % intervals of each "
-        "share alone (Clopper-Pearson on each data set, combined by the square-and-add method) of the "
-        f"{MAX_BANDS} highest; the plotted data have all. They are of one share at one τ over all data sets; "
-        "whether two variants differ on a data set is decided by the tests of the verdict."
-        f"{_zero_best(comparison)}",
+        caption=_caption(comparison, curves),
         alt="Line charts: share of runs within a factor of the best FID, against that factor, for "
         f"{comparison.labels(comparison.variants)}.",
         figure=figure,
         data=curves,
         table=_table(comparison, curves) if len(curves) else None,
+    )
+
+
+def _caption(comparison: Comparison, curves: pd.DataFrame) -> str:
+    of = f", of {_sizes(curves)}" if len(curves) else ""
+    return (
+        "Share of runs whose FID is at most τ times the best FID known on their data set"
+        f"{of}; averaged over {len(comparison.datasets)} data set{'s' * (len(comparison.datasets) > 1)}. A "
+        "failed run never reaches it, so a curve ends at "
+        "or below its share of runs that did not fail, which the table holds. Bands: 95 % intervals of each "
+        "share alone (Clopper-Pearson on each data set, combined by the square-and-add method) of the "
+        f"{MAX_BANDS} highest; the plotted data have all. They are of one share at one τ over all data sets; "
+        "whether two variants differ on a data set is decided by the tests of the verdict."
+        f"{_zero_best(comparison)}"
     )
 
 

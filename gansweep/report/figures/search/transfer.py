@@ -43,7 +43,8 @@ def transfer_data(comparison: Comparison) -> pd.DataFrame:
 def _transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
     """A line per pair of data sets and variant: n, Spearman's correlation with its 95 % interval, and the
     regrets: FID on the other data set of the best configuration of the first, divided by the best there
-    (`regret_there`), and the reverse (`regret_here`). NaN where all configurations fail on either.
+    (`regret_there`), and the reverse (`regret_here`). NaN where all configurations fail on either, the
+    multiples also where the best is not above 0.
     `best_here` and `best_there` are the configurations."""
     lines = []
     for (other, variant), mine in pairs.groupby(["other", "variant"], sort=False):
@@ -62,11 +63,12 @@ def _transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _moved(tuned: np.ndarray, used: np.ndarray) -> tuple[float, float]:
-    """What the best configuration of one data set scores on another, and that as a multiple of the best."""
+    """What the best configuration of one data set scores on another, and that as a multiple of the best; NaN
+    where that is not above 0."""
     if math.isinf(tuned.min()) or math.isinf(used.min()):
         return math.nan, math.nan
     moved = float(used[tuned.argmin()])
-    return moved, moved / float(used.min())
+    return moved, moved / float(used.min()) if used.min() > 0 else math.nan
 
 
 def plot_transfer(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
@@ -196,7 +198,7 @@ def _sentence(comparison: Comparison, other: str, lines: pd.DataFrame) -> str:
     known = lines.dropna(subset=["correlation"]).sort_values("correlation", kind="stable")
     moved = lines.dropna(subset=["regret_there"]).sort_values("regret_there", kind="stable")
     if moved.empty:
-        return f"{here} and {there}: no variant succeeds on both."
+        return f"{here} and {there}: no variant succeeds on both with FIDs above 0."
     ends = [
         f"{line['correlation']:.2f} ({comparison.label(line['variant'])})" for _, line in known.iterrows()
     ]
