@@ -91,13 +91,13 @@ def _leaders(comparison: Comparison, dataset: str) -> str:
     k = pairs.k
     budget = f"with a budget of {k} {name}s" if k > 1 else f"with a single random {name}"
     test = f"permutation tests of the best of {k}, {_family(pairs)}"
-    found = f"{comparison.label(pairs.leader)} has the lowest median {budget}"
+    leader = comparison.label(pairs.leader)
     if len(pairs.leading) == 1:
-        return f"{found} and is separable from every other variant ({test})."
+        return f"{leader} is best {budget} and separable from every other variant ({test})."
     tied = [name for name in pairs.leading[1:] if name not in pairs.ahead]
     from_it = "any other variant" if len(tied) == len(pairs.names) - 1 > 1 else comparison.labels(tied)
     end = f"; the data cannot separate it from {from_it} ({test})" if tied else ""
-    return f"{found}{end}.{_ahead(comparison, pairs, name)}"
+    return f"{leader} has the lowest median {budget}{end}.{_ahead(comparison, pairs, comparison.unit)}"
 
 
 def _across(comparison: Comparison) -> list[tuple[str, str]]:

@@ -124,7 +124,8 @@ def finalists_plot(comparison: Comparison, dataset: str) -> Plot | None:
         f"latents. Marker: mean FID of N = {data['n_images'].max():,} images; tick: the FID that a straight "
         "line in 1 / n gives for infinitely many (Chong and Forsyth, 2020); bar: two standard deviations of "
         "the draws to either side. Slope: what FID gains with 1 / n. This is noise of the evaluation alone; "
-        "another training seed moves FID more." + (" Dashed: the FID of training images." if floor else ""),
+        "another training seed moves FID more."
+        + (f" Dashed: the FID of training images{_to(comparison, data)}." if floor else ""),
         alt=f"Dumbbell plot, a row per variant: FID on {label} of N images and of infinitely many.",
         figure=figure,
         data=data,
@@ -138,6 +139,16 @@ def _floor(comparison: Comparison, data: pd.DataFrame) -> float | None:
     return floor.get("test_fid", floor.get("fid")) if floor else None
 
 
+def _to(comparison: Comparison, data: pd.DataFrame) -> str:
+    """To which images the floor is, where there are two floors."""
+    floor = comparison.manifest.metrics[data["metric_id"].iloc[0]].floor
+    return (
+        " to the test images (that to the validation images is another)"
+        if "test_fid" in (floor or {})
+        else ""
+    )
+
+
 def _sentences(comparison: Comparison, data: pd.DataFrame, floor: float | None) -> list[str]:
     found = []
     if len(data) > 1:
@@ -146,7 +157,8 @@ def _sentences(comparison: Comparison, data: pd.DataFrame, floor: float | None) 
     if floor and best["fid"] > 0:
         found.append(
             f"The lowest FID, {best['fid']:.3g} of {comparison.label(best['variant'])}, is "
-            f"{best['fid'] / floor:.2g} times that of real training images, {floor:.3g}."
+            f"{best['fid'] / floor:.2g} times that of real training images"
+            f"{_to(comparison, data)}, {floor:.3g}."
         )
     return found or [f"{comparison.label(best['variant'])} has an FID of {best['fid']:.3g}."]
 
