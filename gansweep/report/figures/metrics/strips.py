@@ -76,7 +76,8 @@ def plot_strip(
         heights = row + _ABOVE + 0.34 * style.scatter_offsets(len(dots))
         ax.plot(dots, heights, "o", color=look.color, markersize=2.2, alpha=0.6, markeredgewidth=0)
         best = mine.loc[mine["is_best"] & ~mine["failed"], name]
-        ax.plot(best, [row + _ABOVE] * len(best), linestyle="", zorder=7, clip_on=False, **look.marker(5))
+        if len(best):  # what is empty and not clipped has a place outside of the axes
+            ax.plot(best, [row + _ABOVE], linestyle="", zorder=7, clip_on=False, **look.marker(5))
         if len(mine):
             _draw_quartiles(ax, row + _BELOW, mine[name].to_numpy(float))
     ax.set_yticks(range(len(order)), [looks[variant].label for variant in order])
