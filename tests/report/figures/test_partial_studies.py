@@ -132,6 +132,9 @@ PARTIAL: dict[str, Callable[[Comparison], Comparison]] = {
     "all below zero": lambda s: lowered(s, 1e4),
 }
 
+QUICK = ("one trial", "one trial each", "one shared has trials", "disjoint groups", "some below zero")
+SOME = [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in PARTIAL]
+
 
 def drawn(study: Comparison, kind: FigureKind) -> list[Plot]:
     if not kind.is_shown(study):
@@ -140,7 +143,7 @@ def drawn(study: Comparison, kind: FigureKind) -> list[Plot]:
     return [plot for place in places if (plot := kind.draw(study, *place))]
 
 
-@pytest.mark.parametrize("case", PARTIAL)
+@pytest.mark.parametrize("case", SOME)
 def test_every_figure_of_a_partial_study(whole_study, case):
     study = PARTIAL[case](whole_study)
     for kind in FIGURES:
@@ -161,7 +164,7 @@ def test_every_figure_of_a_partial_study_is_laid_out(whole_study, case):
             plot.figure.draw_without_rendering()
 
 
-@pytest.mark.parametrize("case", PARTIAL)
+@pytest.mark.parametrize("case", SOME)
 def test_every_text_and_table_of_a_partial_study(whole_study, case):
     study = PARTIAL[case](whole_study)
     table = summary.summary_table(study)
