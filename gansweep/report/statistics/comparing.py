@@ -54,10 +54,8 @@ def improvement(
     reach = min(len(ties), math.ceil(_NEGLIGIBLE_EXPONENT * len(ties) / k))
     reach += int(np.argmax(ties[reach - 1 :]))  # to the end of a run of equal scores
     from_x, ties = from_x[:reach], ties[:reach]
-    labellings = _labellings(len(x), len(x) + len(y), reach, n_permutations)
-    blocks = np.array_split(labellings, _n_blocks(labellings.size))
     value = float(_improvement(from_x[None], ties, len(x), len(y), k)[0])
-    null = np.concatenate([_improvement(block, ties, len(x), len(y), k) for block in blocks])
+    null = _null(len(x), len(y), k, n_permutations, ties.tobytes())
     slack = 1e-12  # so that equal shares compare as equal
     above = (np.count_nonzero(null >= value - slack) + 1) / (n_permutations + 1)
     below = (np.count_nonzero(null <= value + slack) + 1) / (n_permutations + 1)
@@ -145,6 +143,16 @@ def _survival(chosen: _Labels, ties: _Labels, n: int, k: int) -> Scores:
     below = np.cumsum(chosen, axis=1, dtype=np.int32)[:, ties]
     above = (1 - np.arange(n + 1) / n) ** k  # by how many are below: far fewer powers than places
     return np.concatenate([np.ones((len(chosen), 1)), above[below]], axis=1)
+
+
+@lru_cache(maxsize=64)
+def _null(n_x: int, n_y: int, k: int, n_permutations: int, ties: bytes) -> Scores:
+    """The probability of improvement in each permutation: [n_permutations]. It depends on the sizes and on
+    where scores are equal, so that most pairs of variants share it."""
+    ends = np.frombuffer(ties, dtype=np.bool_)
+    labellings = _labellings(n_x, n_x + n_y, len(ends), n_permutations)
+    blocks = np.array_split(labellings, _n_blocks(labellings.size))
+    return np.concatenate([_improvement(block, ends, n_x, n_y, k) for block in blocks])
 
 
 @lru_cache(maxsize=2)

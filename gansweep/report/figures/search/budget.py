@@ -168,7 +168,8 @@ def budget_plot(comparison: Comparison) -> Plot:
         caption=f"Median of the lowest FID among k random {comparison.unit}s; a failed one counts as worse "
         f"than any FID. Bands: exact 95 % intervals of the best {MAX_BANDS} (the others are in the plotted "
         "data), drawn up to k = N/5.3; beyond it the line is thin, "
-        "because N trials cannot bound it from below. The default configuration is left out. The plotted "
+        "because N trials cannot bound it from below. A band is of one curve alone; whether variants are "
+        "separable is said by the tests of the verdict. The default configuration is left out. The plotted "
         "data also hold the unbiased mean, with failures counted as the FID of an untrained generator."
         f"{thinning(curves)}",
         alt=f"Line chart, one panel for each of {len(comparison.datasets)} data sets: median best FID "
