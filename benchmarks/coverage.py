@@ -183,7 +183,9 @@ def tabulate_variance(repeats: int, generator: np.random.Generator) -> None:
     print(f"{'true share':<28}" + "".join(f"{f'{n}x{r}':>8}" for n, r in settings))
     for kind, draw in (("normal", generator.standard_normal), ("skewed", exponential(generator))):
         for share in (0.0, 0.02, 0.5, 0.9, 1.0):
-            line = "".join(f"{variance_coverage(repeats, generator, draw, *s, share):>8.3f}" for s in settings)
+            line = "".join(
+                f"{variance_coverage(repeats, generator, draw, *s, share):>8.3f}" for s in settings
+            )
             print(f"{f'{share:g} ({kind})':<28}{line}", flush=True)
 
 
