@@ -129,7 +129,9 @@ def test_finalists_stand_beside_training_images_measured_as_they_are(study):
     known = study.manifest.metrics[metric_id]
     metrics = {metric_id: structs.replace(known, floor={"fid": 2.0, "test_fid": 5.0})}
     manifest = structs.replace(study.manifest, metrics=study.manifest.metrics | metrics)
-    assert finalists_plot(replace(study, manifest=manifest), "mnist").takeaway.endswith("training images, 5.")
+    assert finalists_plot(replace(study, manifest=manifest), "mnist").takeaway.endswith(
+        "against the test images, 5."
+    )
 
 
 def test_finalists_are_ranked_with_their_noise(study):
@@ -274,7 +276,12 @@ def test_two_floors_of_one_data_set_are_told_apart(study):
     metric = structs.replace(study.manifest.metrics["fid-mnist"], floor={"fid": 0.2, "test_fid": 0.243})
     manifest = structs.replace(study.manifest, metrics={"fid-mnist": metric})
     plot = finalists_plot(replace(study, manifest=manifest), "mnist")
-    assert "to the test images (that to the validation images is another), 0.243." in plot.takeaway
+    assert plot.takeaway.endswith("times that of real training images against the test images, 0.243.")
+    assert (
+        "against the validation images, which are others and of another number, it differs." in plot.caption
+    )
+    one = finalists_plot(study, "mnist")
+    assert "against" not in one.takeaway and "validation" not in one.caption
 
 
 def test_the_table_states_every_seed_and_the_search_beside_them(confirmed_study):

@@ -124,8 +124,7 @@ def finalists_plot(comparison: Comparison, dataset: str) -> Plot | None:
         f"latents. Marker: mean FID of N = {data['n_images'].max():,} images; tick: the FID that a straight "
         "line in 1 / n gives for infinitely many (Chong and Forsyth, 2020); bar: two standard deviations of "
         "the draws to either side. Slope: what FID gains with 1 / n. This is noise of the evaluation alone; "
-        "another training seed moves FID more."
-        + (f" Dashed: the FID of training images{_to(comparison, data)}." if floor else ""),
+        "another training seed moves FID more." + _dashed(comparison, data, floor),
         alt=f"Dumbbell plot, a row per variant: FID on {label} of N images and of infinitely many.",
         figure=figure,
         data=data,
@@ -139,14 +138,21 @@ def _floor(comparison: Comparison, data: pd.DataFrame) -> float | None:
     return floor.get("test_fid", floor.get("fid")) if floor else None
 
 
-def _to(comparison: Comparison, data: pd.DataFrame) -> str:
-    """To which images the floor is, where there are two floors."""
-    floor = comparison.manifest.metrics[data["metric_id"].iloc[0]].floor
+def _dashed(comparison: Comparison, data: pd.DataFrame, floor: float | None) -> str:
+    """What the dashed line is, for the caption."""
+    if not floor:
+        return ""
+    if not _has_two_floors(comparison, data):
+        return " Dashed: the FID of training images."
     return (
-        " to the test images (that to the validation images is another)"
-        if "test_fid" in (floor or {})
-        else ""
+        " Dashed: the FID of training images against the test images; against the validation images, which "
+        "are others and of another number, it differs."
     )
+
+
+def _has_two_floors(comparison: Comparison, data: pd.DataFrame) -> bool:
+    """Whether the FID of training images is known against the validation images, too."""
+    return "test_fid" in (comparison.manifest.metrics[data["metric_id"].iloc[0]].floor or {})
 
 
 def _sentences(comparison: Comparison, data: pd.DataFrame, floor: float | None) -> list[str]:
@@ -158,7 +164,7 @@ def _sentences(comparison: Comparison, data: pd.DataFrame, floor: float | None) 
         found.append(
             f"The lowest FID, {best['fid']:.3g} of {comparison.label(best['variant'])}, is "
             f"{best['fid'] / floor:.2g} times that of real training images"
-            f"{_to(comparison, data)}, {floor:.3g}."
+            f"{' against the test images' * _has_two_floors(comparison, data)}, {floor:.3g}."
         )
     return found or [f"{comparison.label(best['variant'])} has an FID of {best['fid']:.3g}."]
 
