@@ -262,6 +262,16 @@ def test_without_confirmation_pairs_are_of_searches_at_the_budget(tmp_path):
     assert "random configuration" in plot.takeaway and "the best of 5 random configurations" in plot.caption
 
 
+def test_an_interval_that_excludes_one_beside_a_pair_that_is_not_separable_is_explained(tmp_path):
+    """With eight variants and few seeds the tests of 28 pairs separate none."""
+    confirm = {"top": 1, "reruns": 1, "seeds": 5}
+    study = read_comparison(make_study(tmp_path, 8, 1, 6, samples=False, confirm=confirm))
+    plot = effects_plot(study, "digits")
+    others = plot.data.iloc[1:]
+    assert (others["low"] > 1).any() and not others["separable"].any()
+    assert plot.takeaway.endswith("(each interval is of one comparison alone, the tests are of all pairs).")
+
+
 def test_a_leader_that_scores_nothing_has_no_ratios(whole):
     leader = whole.seed_pairs["digits"].leader
     mine = (whole.reruns["dataset"] == "digits") & (whole.reruns["variant"] == leader)

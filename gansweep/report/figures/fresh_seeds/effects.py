@@ -217,7 +217,11 @@ def _takeaway(comparison: Comparison, dataset: str, effects: pd.DataFrame) -> st
         return f"{text}; {'its median FID is not above 0' if is_zero else 'most seeds of the others fail'}."
     near, far = finite.iloc[0], finite.iloc[-1]
     first = f"{comparison.label(near['variant'])} has {_ratio(near['ratio'])} {_interval(near)} times its FID"
+    excluding = ((others["low"] > 1) | (others["high"] < 1)) & ~others["separable"].astype(bool)
+    alone = (
+        " (each interval is of one comparison alone, the tests are of all pairs)" if excluding.any() else ""
+    )
     if len(finite) == 1:
-        return f"{text}; {first}."
+        return f"{text}; {first}{alone}."
     last = f"{comparison.label(far['variant'])} {_ratio(far['ratio'])} {_interval(far)} times"
-    return f"{text}; {first}, {last}."
+    return f"{text}; {first}, {last}{alone}."
