@@ -147,6 +147,70 @@ def check_profile(repeats: int, generator: np.random.Generator) -> None:
     show("performance profile", "2 data sets, 20 runs each", hits, "Wilson, pooled")
 
 
+# True shares of runs within a ratio, on 1, 2 and 4 data sets; the last ones of each differ between them.
+SHARES: tuple[tuple[float, ...], ...] = ((0.0,), (0.02,), (0.5,), (0.9,), (1.0,))
+SHARES += ((0.0,) * 2, (0.02,) * 2, (0.5,) * 2, (0.9,) * 2, (1.0,) * 2, (1.0, 0.0), (1.0, 0.8), (0.04, 0.0))
+SHARES += ((0.0,) * 4, (0.02,) * 4, (0.5,) * 4, (0.9,) * 4, (1.0,) * 4, (1.0, 1.0, 0.0, 0.0))
+SHARES += ((1.0, 1.0, 1.0, 0.6), (0.08, 0.0, 0.0, 0.0))
+RUNS = (5, 10, 30)  # on each data set; also numbers of configurations
+
+
+def tabulate_profile(repeats: int, generator: np.random.Generator) -> None:
+    """The exact chance that the interval of a performance profile holds the mean of the true shares.
+
+    Of all numbers of runs that may arrive; nothing is simulated.
+    """
+    print("\nperformance profile: exact coverage for n runs on each data set")
+    print(f"{'true shares':<28}" + "".join(f"{f'n={n}':>8}" for n in RUNS))
+    for shares in SHARES:
+        line = "".join(f"{profile_coverage(n, shares):>8.3f}" for n in RUNS)
+        print(f"{', '.join(f'{share:g}' for share in shares):<28}{line}", flush=True)
+
+
+def profile_coverage(n: int, shares: tuple[float, ...]) -> float:
+    """The chance that the interval of n runs on each data set holds the mean of the shares."""
+    counts = np.stack(np.meshgrid(*[np.arange(n + 1)] * len(shares), indexing="ij"), axis=-1)
+    chances = [stats.binom.pmf(counts[..., i], n, share) for i, share in enumerate(shares)]
+    _, low, high = statistics.mean_of_shares(counts, np.full(len(shares), n))
+    holds = (low <= np.mean(shares) + 1e-12) & (np.mean(shares) - 1e-12 <= high)
+    return float((np.prod(chances, axis=0) * holds).sum())
+
+
+def tabulate_variance(repeats: int, generator: np.random.Generator) -> None:
+    """How often the interval of the share of variance holds it, for normal and for skewed configurations."""
+    print("\nshare of variance: coverage for n configurations x seeds of each")
+    settings = [(n, r) for n in RUNS for r in (2, 3, 5)]
+    print(f"{'true share':<28}" + "".join(f"{f'{n}x{r}':>8}" for n, r in settings))
+    for kind, draw in (("normal", generator.standard_normal), ("skewed", exponential(generator))):
+        for share in (0.0, 0.02, 0.5, 0.9, 1.0):
+            line = "".join(
+                f"{variance_coverage(repeats, generator, draw, *s, share):>8.3f}" for s in settings
+            )
+            print(f"{f'{share:g} ({kind})':<28}{line}", flush=True)
+
+
+def exponential(generator: np.random.Generator) -> Callable[[tuple[int, int]], Values]:
+    """Draws of mean 0 and variance 1 with an excess kurtosis of 6."""
+    return lambda size: generator.exponential(size=size) - 1
+
+
+def variance_coverage(
+    repeats: int,
+    generator: np.random.Generator,
+    draw: Callable[[tuple[int, int]], Values],
+    n: int,
+    r: int,
+    share: float,
+) -> float:
+    hits = []
+    for _ in range(repeats):
+        logs = math.sqrt(share) * draw((n, 1)) + math.sqrt(1 - share) * generator.standard_normal((n, r))
+        split = statistics.variance_split(list(np.exp(3 + logs)))
+        assert split is not None
+        hits.append(held(split.share, share))
+    return float(np.mean(hits))
+
+
 def check_variance(repeats: int, generator: np.random.Generator) -> None:
     """The share of configurations in the variance of log FID."""
     for n, r, share in ((8, 3, 0.8), (20, 3, 0.8), (20, 3, 0.95), (50, 3, 0.8)):
@@ -192,8 +256,8 @@ def check_group(repeats: int, generator: np.random.Generator) -> None:
     scales = {"a": 1.0, "b": 1.02, "c": 1.05, "d": 1.1, "e": 1.3}
     hits = []
     for _ in range(repeats):
-        group = statistics.leading_group({v: seeds(generator, 20, s, FAIL) for v, s in scales.items()}, 1)
-        hits.append(("a" in group, group[0] == "a"))
+        pairs = statistics.compare_pairs({v: seeds(generator, 20, s, FAIL) for v, s in scales.items()})
+        hits.append(("a" in pairs.leading, pairs.leader == "a"))
     show("leading group", "5 variants, 20 seeds", hits, "the lowest median is the best")
 
 
@@ -210,6 +274,8 @@ def main(arguments: list[str] | None = None) -> None:
         check_variance,
         check_correlation,
         check_group,
+        tabulate_profile,
+        tabulate_variance,
     )
     for seed, check in enumerate(checks):
         check(repeats, np.random.default_rng(seed))

@@ -81,7 +81,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except OSError as error:  # which would name the temporary file
+            raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if raw.failure and raw.failure is not error:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from gansweep.errors import UserError
 from gansweep.report import pruned, statistics
-from gansweep.report.statistics import Estimate, Scores
+from gansweep.report.statistics import Estimate, Pairs, Scores
 from gansweep.results import phases, row_file
 from gansweep.results.records import Finalist, Manifest, read_finalists, read_manifest
 from gansweep.results.row import FAILED, Cell, Outcome, Phase
@@ -148,15 +148,24 @@ class Comparison:
         }
 
     @cached_property
-    def leading(self) -> dict[str, tuple[str, ...]]:
-        """The leading group of each data set; empty where no trial succeeded or the search was not random."""
-        return {dataset: self._leading(dataset) for dataset in self.datasets}
+    def search_pairs(self) -> dict[str, Pairs]:
+        """All pairs of variants by the draws of a random search, at the budget of each data set; of the data
+        sets where a trial has finished, none if the search was not random."""
+        return {
+            dataset: statistics.compare_pairs(started, self.budget(dataset))
+            for dataset in self.datasets
+            if self.is_random_search and (started := self.started(dataset))
+        }
 
-    def _leading(self, dataset: str) -> tuple[str, ...]:
-        started = self.started(dataset)
-        if not self.is_random_search or not any(np.isfinite(scores[0]) for scores in started.values()):
-            return ()
-        return statistics.leading_group(started, self.budget(dataset))
+    @cached_property
+    def seed_pairs(self) -> dict[str, Pairs]:
+        """All pairs of variants by their fresh seeds, of the data sets that have them."""
+        scores = {dataset: self.confirmed_scores(dataset) for dataset in self.datasets}
+        return {dataset: statistics.compare_pairs(found) for dataset, found in scores.items() if found}
+
+    def leading(self, dataset: str) -> tuple[str, ...]:
+        """The leading group of the search; empty where no trial succeeded or the search was not random."""
+        return self.search_pairs[dataset].leading if dataset in self.search_pairs else ()
 
     def ranked(self, dataset: str) -> list[str]:
         """All variants, the lowest median best FID at the budget first, those without trials last."""

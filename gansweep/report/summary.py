@@ -28,8 +28,8 @@ def summary_table(comparison: Comparison) -> pd.DataFrame:
 
     Columns: n (finished trials without the default), n_<outcome>, n_running, default_fid, best_fid, k,
     median_best_k with low and high (95 %), median_fid (of all trials), failed (share of trials that
-    diverged, crashed or timed out) with low and high (Wilson, 95 %), leading (whether the data cannot
-    separate the variant from the best one at budget k), hours (training and evaluation); and of the
+    diverged, crashed or timed out) with low and high (Wilson, 95 %), leading (whether the leader does not
+    beat the variant at budget k, by the tests of all pairs), hours (training and evaluation); and of the
     fresh seeds seeds, seeds_median with low and high (95 %), seeds_bad and seeds_leading. A value is null
     where it is a failure, where it has no bound, or where the search was not random. Of a search that prunes
     trials there are n_pruned and n_brackets or n_groups, which k counts, and no median_fid.
@@ -57,6 +57,7 @@ def _summary_line(
     scores = comparison.scores[dataset, variant]
     seconds = cell["train_seconds"].sum() + cell["eval_seconds"].sum()
     known = not comparison.is_halved  # what all trials would have scored
+    seeds_leading = comparison.seed_pairs[dataset].leading if confirmed else ()
     return (
         {"dataset": dataset, "variant": variant, "n": len(finished)}
         | {f"n_{outcome}": int((finished["outcome"] == outcome).sum()) for outcome in _outcomes(comparison)}
@@ -67,8 +68,8 @@ def _summary_line(
         | _at_budget(comparison, dataset, variant)
         | {"median_fid": finite(statistics.quantile(scores, 0.5)) if known and len(scores) else None}
         | _failed_share(finished)
-        | {"leading": variant in comparison.leading[dataset], "hours": float(seconds) / 3600}
-        | _fresh_seeds(_of(comparison.confirmed, dataset, variant), variant, confirmed)
+        | {"leading": variant in comparison.leading(dataset), "hours": float(seconds) / 3600}
+        | _fresh_seeds(_of(comparison.confirmed, dataset, variant), variant, confirmed, seeds_leading)
     )
 
 
@@ -99,9 +100,10 @@ def _failed_share(finished: pd.DataFrame) -> dict[str, float | None]:
     return {"failed": failed / n if n else None, "failed_low": low, "failed_high": high}
 
 
-def _fresh_seeds(seeds: pd.DataFrame, variant: str, confirmed: dict[str, Scores]) -> dict[str, object]:
+def _fresh_seeds(
+    seeds: pd.DataFrame, variant: str, confirmed: dict[str, Scores], leading: tuple[str, ...]
+) -> dict[str, object]:
     estimate = statistics.median_best(confirmed[variant], 1) if variant in confirmed else None
-    leading = statistics.leading_group(confirmed, 1) if estimate else ()
     return {
         "seeds": len(seeds),
         "seeds_median": finite(estimate.value) if estimate else None,

@@ -124,7 +124,7 @@ DRAGAN = Published(
 
 
 def _with_penalty(penalty: str, label: str, marker: str) -> Published:
-    """Returns NS with R1 or R2 and the authors' settings.
+    """Returns NS with R1 or R2 and the settings of the paper, whose gamma of 10 is the weight.
 
     The authors' RMSProp with decay 0.99 is Adam with beta1 = 0, beta2 = 0.99 and without bias correction.
     """

@@ -76,7 +76,7 @@ def r1(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor) -> Tensor:
 
     Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?", 2018, arXiv:1801.04406,
         section 4.1, R1.
-    Deviations: none.
+    Deviations: none. (The authors' released code has no half: its reg_param of 10 is a weight of 20 here.)
     """
     return 0.5 * squared_slope(D, x).mean()
 
@@ -86,7 +86,7 @@ def r2(D: Callable[[Tensor], Tensor], x: Tensor, fake: Tensor) -> Tensor:
 
     Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?", 2018, arXiv:1801.04406,
         section 4.1, R2.
-    Deviations: none.
+    Deviations: none. (The authors' released code has no half, as for `r1`.)
     """
     return 0.5 * squared_slope(D, fake).mean()
 

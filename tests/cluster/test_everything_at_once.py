@@ -26,14 +26,19 @@ def leave(disk, n_bytes: int) -> None:
     filler.write_bytes(bytes(max(0, free - n_bytes)))
 
 
+def states(folder):
+    """The training states; of a trial the newest last."""
+    return sorted(folder.glob("checkpoints/*/round-*.pt"))
+
+
 def damage(folder, chance: random.Random) -> bool:
-    """Change a bit of the newest training state; False where there is none."""
-    states = sorted(folder.glob("checkpoints/*/round-*.pt"), key=lambda file: file.stat().st_mtime_ns)
-    if not states:
+    """Change a bit of the last training state; False where there is none."""
+    found = states(folder)
+    if not found:
         return False
-    content = bytearray(states[-1].read_bytes())
+    content = bytearray(found[-1].read_bytes())
     content[chance.randrange(len(content))] ^= 16
-    states[-1].write_bytes(content)
+    found[-1].write_bytes(content)
     return True
 
 
@@ -58,7 +63,9 @@ def test_kills_on_a_nearly_full_disk_with_a_damaged_checkpoint(drive, long, tmp_
             driver.start()
             while not (driver.ended or driver.trainers()):
                 time.sleep(0.05)
-            deadline = time.monotonic() + chance.uniform(0, 6)
+            while n >= N_ON_A_FULL_DISK and not (damaged or driver.ended or states(driver.folder)):
+                time.sleep(0.05)
+            deadline = time.monotonic() + chance.uniform(0, 6 if damaged or n < N_ON_A_FULL_DISK else 0.5)
             while time.monotonic() < deadline and not driver.ended:
                 time.sleep(0.05)
             if driver.ended:

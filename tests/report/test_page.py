@@ -17,6 +17,7 @@ import html5lib
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 from synthetic import make_study
 
 from gansweep.errors import UserError
@@ -407,6 +408,15 @@ def test_a_study_whose_trials_all_still_run_has_a_report(tmp_path):
     page = page_of(read_comparison(folder))
     assert "no trial has finished yet" in text_of(page)
     check_markup(page)
+
+
+def test_two_floors_of_one_data_set_are_told_apart(tmp_path):
+    study = read_comparison(make_study(tmp_path, variants=("ns",), datasets=1, trials=3, samples=False))
+    floors = {"fid": 0.2, "test_fid": 0.243}
+    metrics = {name: structs.replace(m, floor=floors) for name, m in study.manifest.metrics.items()}
+    both = dataclasses.replace(study, manifest=structs.replace(study.manifest, metrics=metrics))
+    said = "score 0.20 against the validation images and 0.24 against the test images, which are others"
+    assert said in text_of(page_of(both)) and "against the validation images" not in text_of(page_of(study))
 
 
 def test_mixed_metrics_are_named(tmp_path):

@@ -8,14 +8,15 @@ import pytest
 from scipy import stats
 
 from gansweep.report.statistics import (
+    compare_pairs,
     holm,
     improvement,
     largest_budget,
-    leading_group,
     luck_band,
     mean_best,
     median_best,
     quantile,
+    times,
     wilson,
 )
 
@@ -198,7 +199,7 @@ def test_holm_adjusts_step_down():
 
 def test_the_leading_group_holds_what_cannot_be_told_apart():
     same, worse = scores(40, seed=4), scores(40, seed=5) * 3
-    group = leading_group({"worse": worse, "a": same, "b": scores(40, seed=6)}, k=3)
+    group = compare_pairs({"worse": worse, "a": same, "b": scores(40, seed=6)}, k=3).leading
     assert set(group) == {"a", "b"}
     assert median_best({"a": same, "b": scores(40, seed=6)}[group[0]], 3).value == min(
         median_best(same, 3).value, median_best(scores(40, seed=6), 3).value
@@ -209,9 +210,19 @@ def test_the_leading_group_asks_for_the_budget_not_for_the_average():
     """Fragile but excellent beats safe but mediocre, given tries."""
     fragile = np.sort(np.concatenate([np.full(20, 5.0) + np.arange(20) / 100, np.full(20, INF)]))
     safe = 10 + np.arange(40) / 100
-    assert leading_group({"safe": safe, "fragile": fragile}, k=7) == ("fragile",)
-    assert leading_group({"safe": safe, "fragile": fragile[12:]}, k=1)[0] == "safe"
+    assert compare_pairs({"safe": safe, "fragile": fragile}, k=7).leading == ("fragile",)
+    assert compare_pairs({"safe": safe, "fragile": fragile[12:]}, k=1).leader == "safe"
 
 
 def test_a_lone_variant_leads():
-    assert leading_group({"only": np.array([INF])}, k=1) == ("only",)
+    alone = compare_pairs({"only": np.array([1.0, INF])})
+    assert alone.leading == ("only",) and alone.effects == {} and alone.ahead == ()
+
+
+def test_nobody_leads_where_all_runs_fail():
+    assert compare_pairs({"a": np.full(6, INF), "b": np.full(6, INF)}).leading == ()
+
+
+def test_how_many_times_a_score_is_another():
+    assert (times(3.0, 2.0), times(0.0, 2.0), times(-1.0, 2.0)) == (1.5, 0.0, 0.0)
+    assert (times(1.0, 0.0), times(1.0, -1.0), times(0.0, -1.0)) == (INF, INF, 1.0)

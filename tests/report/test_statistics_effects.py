@@ -9,14 +9,12 @@ from scipy import stats
 
 from gansweep.report.statistics import (
     MeanRanks,
+    compare_pairs,
     critical_difference,
-    effects,
     hodges_lehmann,
-    holm,
     improvement,
     improvement_interval,
-    improvement_matrix,
-    leading_group,
+    mean_of_shares,
     pareto,
     profile,
 )
@@ -88,31 +86,6 @@ def test_the_interval_of_the_ratio_covers_the_true_ratio(fail):
     assert 0.925 <= np.mean(held) <= 0.995
 
 
-def test_effects_are_against_the_reference_and_adjusted_for_each_other():
-    generator = np.random.default_rng(2)
-    scores = {"a": draws(generator, 20), "b": draws(generator, 20, 1.3), "c": draws(generator, 20, 2.0, 0.1)}
-    found = effects(scores, "b", k=2)
-    assert list(found) == ["a", "c"]
-    tests = [improvement(scores[name], scores["b"], 2) for name in found]
-    assert [(e.improvement, e.p) for e in found.values()] == tests
-    assert [e.adjusted for e in found.values()] == holm([p for _, p in tests])
-    assert found["a"].ratio == hodges_lehmann(scores["a"], scores["b"])
-    assert found["a"].ratio.value < 1 < found["c"].ratio.value
-    assert effects({"alone": scores["a"]}, "alone") == {}
-
-
-def test_the_matrix_holds_every_pair_once_and_is_adjusted_over_all():
-    generator = np.random.default_rng(3)
-    scores = {"a": draws(generator, 12), "b": draws(generator, 15, 1.5), "c": draws(generator, 12, 3, 0.2)}
-    names, share, adjusted = improvement_matrix(scores)
-    assert names == ["a", "b", "c"]
-    np.testing.assert_allclose(share + share.T, 1)
-    np.testing.assert_array_equal(adjusted, adjusted.T)
-    tests = [improvement(scores[i], scores[j]) for i, j in ("ab", "ac", "bc")]
-    assert [share[0, 1], share[0, 2], share[1, 2]] == [value for value, _ in tests]
-    assert [adjusted[0, 1], adjusted[0, 2], adjusted[1, 2]] == holm([p for _, p in tests])
-
-
 @pytest.mark.parametrize("shift", [0.0, 1.0, 2.5])
 def test_the_interval_of_the_improvement_covers_it(shift):
     """400 simulations of 12 against 10 normal scores; their standard error is 1.1 %."""
@@ -132,7 +105,7 @@ def test_better_and_worse_are_one_test(n, m, k):
     x, y = draws(generator, n, 0.6, 0.1), draws(generator, m, 1.0, 0.1)
     (share, p), (reverse, q) = improvement(x, y, k), improvement(y, x, k)
     assert p == q < 1 and share + reverse == pytest.approx(1)
-    assert leading_group({"x": x, "y": y}, k) == (("x",) if p < 0.05 else ("x", "y"))
+    assert compare_pairs({"x": x, "y": y}, k).leading == (("x",) if p < 0.05 else ("x", "y"))
 
 
 def test_the_interval_of_the_improvement_solves_its_equation():
@@ -197,18 +170,66 @@ def test_the_profile_is_the_share_of_runs_near_the_best_averaged_over_data_sets(
     assert low[2] < value[2] < high[2]
 
 
-def test_the_profile_resamples_within_each_data_set():
-    """Against a loop over resamples; strata drawn together would give wider intervals."""
-    generator = np.random.default_rng(7)
-    scores = {"a": draws(generator, 15), "b": draws(generator, 15, 20.0)}
-    best, ratios = {"a": 15.0, "b": 300.0}, np.array([1.3])
-    loop = [
-        np.mean([np.mean(generator.choice(s, len(s)) <= 1.3 * best[d]) for d, s in scores.items()])
-        for _ in range(2000)
-    ]
-    _, low, high = profile(scores, best, ratios)
-    tail = stats.norm.cdf(-math.sqrt(15 / 14) * stats.t.ppf(0.975, 14))  # levels expanded as Hesterberg does
-    np.testing.assert_allclose((low[0], high[0]), np.quantile(loop, [tail, 1 - tail]), atol=0.035)
+def test_data_sets_that_disagree_completely_leave_the_profile_uncertain():
+    """All of ten runs and none of ten: by hand 0.5 -+ (1 - 0.025^(1/10)) / 2, from Clopper and Pearson."""
+    scores = {"a": np.full(10, 1.0), "b": np.full(10, INF)}
+    value, low, high = profile(scores, {"a": 1.0, "b": 1.0}, np.array([2.0]))
+    half = (1 - 0.025 ** (1 / 10)) / 2
+    assert (value[0], low[0], high[0]) == pytest.approx((0.5, 0.5 - half, 0.5 + half), abs=1e-12)
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 5), (3, 10), (10, 10), (29, 30)])
+def test_on_one_data_set_the_interval_is_that_of_clopper_and_pearson(count, n):
+    expected = stats.binomtest(count, n).proportion_ci(method="exact")
+    value, low, high = mean_of_shares(np.array([count]), np.array([n]))
+    assert (value, low, high) == pytest.approx((count / n, expected.low, expected.high), abs=1e-10)
+
+
+def test_distances_of_ends_are_added_as_variances_are():
+    """By hand for 3 of 5 and 8 of 20: each end is the root of the sum of squares of halved distances away."""
+    ends = [stats.binomtest(x, n).proportion_ci(method="exact") for x, n in ((3, 5), (8, 20))]
+    value, low, high = mean_of_shares(np.array([3, 8]), np.array([5, 20]))
+    assert value == pytest.approx(0.5)
+    assert value - low == pytest.approx(math.hypot(0.6 - ends[0].low, 0.4 - ends[1].low) / 2, abs=1e-10)
+    assert high - value == pytest.approx(math.hypot(ends[0].high - 0.6, ends[1].high - 0.4) / 2, abs=1e-10)
+
+
+def test_a_profile_to_a_best_score_that_is_not_above_zero():
+    """Of -1, 0, 1, 2 and a failure two count as 0, the best; four did not fail."""
+    scores = {"a": np.array([-1.0, 0.0, 1.0, 2.0, INF])}
+    for best in (-1.0, 0.0):
+        value, low, high = profile(scores, {"a": best}, np.array([1.0, 100.0, INF]))
+        assert value.tolist() == [0.4, 0.4, 0.8]
+        assert np.all(low < value) and np.all(value < high)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "expected"),
+    [
+        ([0.0, 1.0], [1.0, 2.0], 0.0),  # ratios 0, 0, 1/2, 1: the root of 0 times 1/2
+        ([-1e-9, 1.0], [1.0, 2.0], 0.0),
+        ([1.0, 2.0], [0.0, 1.0], INF),  # inf, inf, 1, 2
+        ([0.0, 4.0, 6.0], [2.0], 2.0),  # 0, 2, 3
+        ([0.0, 0.0], [0.0, -0.5], 1.0),  # ties alone
+        ([0.0, INF], [3.0, 3.0], 1.0),  # as many at 0 as at infinity
+        ([0.0, INF], [INF, INF], 0.0),  # two pairs of 0, the others tie
+    ],
+)
+def test_the_ratio_of_scores_that_are_not_above_zero(x, y, expected):
+    assert hodges_lehmann(np.array(x), np.array(y)).value == expected
+
+
+def test_zeros_keep_the_interval_of_the_ratio_where_the_rank_sum_test_puts_it():
+    """Just inside its ends scipy's exact test accepts x = r y, just outside not; the zeros are x's own."""
+    generator = np.random.default_rng(11)
+    x, y = np.sort(np.append(draws(generator, 9, 0.7), 0.0)), draws(generator, 12)
+    estimate = hodges_lehmann(x, y)
+    for end, outward in ((estimate.low, -1), (estimate.high, 1)):
+        inside, outside = (
+            stats.mannwhitneyu(x, end * (1 + side * outward * 1e-9) * y, method="exact").pvalue
+            for side in (-1, 1)
+        )
+        assert outside <= 0.05 < inside
 
 
 def test_the_front_holds_what_no_other_point_beats():

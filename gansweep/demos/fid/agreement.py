@@ -19,6 +19,7 @@ from gansweep.evaluation import Evaluation
 from gansweep.evaluation.metrics.features import frechet, statistics
 from gansweep.report import statistics as study_statistics
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis
 
 _PAPER_CORRELATION = 0.9  # Spearman's, of Inception's and VGG's FIDs of the paper's generators of faces
 
@@ -120,7 +121,7 @@ def plot_agreement(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
             label=kind.label,
         )
     for axis, column in ((ax.xaxis, "fid"), (ax.yaxis, "second_fid")):
-        style.log_axis(axis, table[column].min() / 1.2, table[column].max() * 1.2)
+        log_axis(axis, table[column].min() / 1.2, table[column].max() * 1.2)
     ax.set_xlabel(f"FID of {table['extractor'].iloc[0]} features")
     ax.set_ylabel(f"FID of {table['second_extractor'].iloc[0]} features")
     rho = _rank_correlation(*_fids(table))

@@ -16,6 +16,7 @@ from gansweep.evaluation import Evaluation
 from gansweep.evaluation.metrics.features import statistics
 from gansweep.evaluation.metrics.fid_infinity import fid_by_size
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis
 
 _DISTURBANCES = ("noise", "blur")
 _N_LEVELS, _MAX_IMAGES = 8, 10_000
@@ -90,7 +91,7 @@ def plot_disturbance(table: pd.DataFrame, kind: str, ax: Axes | None = None) -> 
     ax.fill_between(mean.index, mean - sd, mean + sd, color=hue, alpha=0.25, linewidth=0)
     ax.plot(mean.index, mean, color=hue, marker=KINDS[kind].marker, markersize=3.5)
     positive = table["fid"][table["fid"] > 0]
-    style.log_axis(ax.yaxis, positive.min() / 1.3, positive.max() * 1.3)
+    log_axis(ax.yaxis, positive.min() / 1.3, positive.max() * 1.3)
     ax.set_xlabel(KINDS[kind].level)
     ax.set_title(KINDS[kind].label)
     return ax

@@ -15,6 +15,7 @@ from gansweep.evaluation import Evaluation
 from gansweep.evaluation.metrics.features import statistics
 from gansweep.evaluation.metrics.fid_infinity import fid_by_size
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis
 
 _SUBSAMPLE_SHARE = 0.75  # of the images of one class are in a subsample, so that subsamples differ
 
@@ -85,7 +86,7 @@ def plot_modes(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.fill_between(mean.index, low, high, color=hue, alpha=0.25, linewidth=0)
     ax.plot(mean.index, mean, color=hue, marker="o", markersize=3.5)
     ax.axhline(mean.iloc[-1], color=style.MUTE, linewidth=0.8, linestyle="--", zorder=0)
-    style.log_axis(ax.yaxis, low.min() / 1.2, high.max() * 1.2)
+    log_axis(ax.yaxis, low.min() / 1.2, high.max() * 1.2)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
     ax.set_xlabel(f"classes that are there, of {mean.index.max()} ({table['n'].iloc[0]:,} images)")
     ax.set_ylabel("FID of real images")

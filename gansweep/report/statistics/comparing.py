@@ -1,17 +1,14 @@
-"""Which variant is better: probability of improvement, its test, effects and the leading group."""
+"""Which of two variants is better: probability of improvement, its interval and its test."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gansweep.report.statistics.budget import median_best
-from gansweep.report.statistics.ratio import hodges_lehmann
 from gansweep.report.statistics.scores import ALPHA, BLOCK, Estimate, Scores, mid_ranks
 
 N_PERMUTATIONS = 10_000
@@ -24,11 +21,11 @@ _Labels = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Effect:
-    """How a variant differs from a reference.
+    """How scores differ from those of a reference.
 
-    ratio: of the variant's score to the reference's, single runs; below 1 the variant is better.
-    improvement: the probability that the variant's best of k is better, ties halved; p: its two-sided
-    p-value; adjusted: p adjusted for the number of variants compared (Holm).
+    ratio: of a score to one of the reference, single runs; below 1 it is better. improvement: the probability
+    that a run is better than one of the reference, ties halved; p: its two-sided p-value; adjusted: p
+    adjusted for all tests of its family (Holm).
     """
 
     ratio: Estimate
@@ -37,16 +34,18 @@ class Effect:
     adjusted: float
 
 
-def improvement(x: Scores, y: Scores, k: int = 1) -> tuple[float, float]:
+def improvement(
+    x: Scores, y: Scores, k: int = 1, n_permutations: int = N_PERMUTATIONS
+) -> tuple[float, float]:
     """P(best of k from x < best of k from y) + half of P(equal), and its p-value (two-sided, permutations).
 
     For k = 1 this is the test of Mann and Whitney (1947), ties included; two failures are a tie. The
     null hypothesis is that both sets of scores are draws from one distribution. For k = 1 and up to 50 scores
-    against 50 all permutations count; else 10,000 do, drawn with a fixed seed, the same ones for x against y
-    as for y against x.
+    against 50 all permutations count; else n_permutations do, drawn with a fixed seed, the same ones for x
+    against y as for y against x.
     """
     if (len(y), y.tolist()) < (len(x), x.tolist()):
-        value, p = improvement(y, x, k)
+        value, p = improvement(y, x, k, n_permutations)
         return 1 - value, p
     from_x, ties = _sorted_pool(x, y)
     if k == 1 and len(x) * len(y) <= _MAX_EXACT_PAIRS:
@@ -55,13 +54,11 @@ def improvement(x: Scores, y: Scores, k: int = 1) -> tuple[float, float]:
     reach = min(len(ties), math.ceil(_NEGLIGIBLE_EXPONENT * len(ties) / k))
     reach += int(np.argmax(ties[reach - 1 :]))  # to the end of a run of equal scores
     from_x, ties = from_x[:reach], ties[:reach]
-    labellings = _labellings(len(x), len(x) + len(y), reach)
-    blocks = np.array_split(labellings, _n_blocks(labellings.size))
     value = float(_improvement(from_x[None], ties, len(x), len(y), k)[0])
-    null = np.concatenate([_improvement(block, ties, len(x), len(y), k) for block in blocks])
+    null = _null(len(x), len(y), k, n_permutations, ties.tobytes())
     slack = 1e-12  # so that equal shares compare as equal
-    above = (np.count_nonzero(null >= value - slack) + 1) / (N_PERMUTATIONS + 1)
-    below = (np.count_nonzero(null <= value + slack) + 1) / (N_PERMUTATIONS + 1)
+    above = (np.count_nonzero(null >= value - slack) + 1) / (n_permutations + 1)
+    below = (np.count_nonzero(null <= value + slack) + 1) / (n_permutations + 1)
     return value, min(1.0, 2 * min(above, below))
 
 
@@ -99,35 +96,6 @@ def improvement_interval(x: Scores, y: Scores, alpha: float = ALPHA) -> Estimate
     return Estimate(value, _edge(tenable, value, 0.0), _edge(tenable, value, 1.0))
 
 
-def effects(scores: dict[str, Scores], reference: str, k: int = 1) -> dict[str, Effect]:
-    """Every other variant against the reference, their p-values adjusted for each other (Holm)."""
-    others = [name for name in scores if name != reference]
-    tests = [improvement(scores[name], scores[reference], k) for name in others]
-    adjusted = holm([p for _, p in tests])
-    return {
-        name: Effect(hodges_lehmann(scores[name], scores[reference]), share, p, q)
-        for name, (share, p), q in zip(others, tests, adjusted, strict=True)
-    }
-
-
-def improvement_matrix(
-    scores: dict[str, Scores],
-) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
-    """All pairs: names, share[i, j] = P(i < j) + half of P(equal), and p[i, j], Holm-adjusted over all pairs.
-
-    share and p are [m, m]; on the diagonal 0.5 and 1. With so many tests this describes; for a decision
-    compare with one reference (`effects`), which needs m - 1 tests.
-    """
-    names = list(scores)
-    pairs = list(combinations(range(len(names)), 2))
-    tests = [improvement(scores[names[i]], scores[names[j]]) for i, j in pairs]
-    share, adjusted = np.full((len(names),) * 2, 0.5), np.ones((len(names),) * 2)
-    for (i, j), (value, _), p in zip(pairs, tests, holm([p for _, p in tests]), strict=True):
-        share[i, j], share[j, i] = value, 1 - value
-        adjusted[i, j] = adjusted[j, i] = p
-    return names, share, adjusted
-
-
 def holm(p_values: list[float]) -> list[float]:
     """p-values adjusted for their number, step-down (Holm, 1979), in the given order.
 
@@ -140,25 +108,6 @@ def holm(p_values: list[float]) -> list[float]:
         running = max(running, (len(p_values) - rank) * p_values[index])
         adjusted[index] = min(1.0, running)
     return adjusted
-
-
-def leading_group(scores: dict[str, Scores], k: int, alpha: float = ALPHA) -> tuple[str, ...]:
-    """Returns the variants that the data cannot separate from the best one at budget k, best one first.
-
-    The leader has the lowest median best of k. A variant leaves the group when the leader improves on it at
-    budget k with a Holm-adjusted p-value below alpha. The leader is chosen by the same data, so the test is
-    a little lenient.
-    """
-    ranking = sorted(scores, key=lambda name: (median_best(scores[name], k).value, scores[name][0]))
-    leader, others = ranking[0], ranking[1:]
-    tests = [improvement(scores[leader], scores[name], k) for name in others]
-    adjusted = holm([p for _, p in tests])
-    tied = [
-        name
-        for name, (share, _), p in zip(others, tests, adjusted, strict=True)
-        if p >= alpha or share <= 0.5
-    ]
-    return (leader, *tied)
 
 
 def _edge(tenable: Callable[[float], bool], inside: float, outside: float) -> float:
@@ -196,11 +145,21 @@ def _survival(chosen: _Labels, ties: _Labels, n: int, k: int) -> Scores:
     return np.concatenate([np.ones((len(chosen), 1)), above[below]], axis=1)
 
 
-@lru_cache(maxsize=1)
-def _labellings(n_x: int, n: int, reach: int) -> _Labels:
-    """Which of the lowest of n scores are called x, in each permutation: [N_PERMUTATIONS, reach]."""
+@lru_cache(maxsize=64)
+def _null(n_x: int, n_y: int, k: int, n_permutations: int, ties: bytes) -> Scores:
+    """The probability of improvement in each permutation: [n_permutations]. It depends on the sizes and on
+    where scores are equal, so that most pairs of variants share it."""
+    ends = np.frombuffer(ties, dtype=np.bool_)
+    labellings = _labellings(n_x, n_x + n_y, len(ends), n_permutations)
+    blocks = np.array_split(labellings, _n_blocks(labellings.size))
+    return np.concatenate([_improvement(block, ends, n_x, n_y, k) for block in blocks])
+
+
+@lru_cache(maxsize=2)
+def _labellings(n_x: int, n: int, reach: int, n_permutations: int) -> _Labels:
+    """Which of the lowest of n scores are called x, in each permutation: [n_permutations, reach]."""
     first, generator = np.arange(n) < n_x, np.random.default_rng(0)
-    sizes = [len(rows) for rows in np.array_split(np.arange(N_PERMUTATIONS), _n_blocks(N_PERMUTATIONS * n))]
+    sizes = [len(rows) for rows in np.array_split(np.arange(n_permutations), _n_blocks(n_permutations * n))]
     return np.concatenate(
         [generator.permuted(np.tile(first, (size, 1)), axis=1)[:, :reach] for size in sizes]
     )

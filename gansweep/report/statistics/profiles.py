@@ -2,8 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
-from gansweep.report.statistics.scores import ALPHA, RESAMPLES, Scores, expanded_levels
+from gansweep.report.statistics.scores import ALPHA, Scores
 
 _Curve = NDArray[np.float64]
 
@@ -14,26 +15,48 @@ def profile(
     """The share of runs with a score of at most ratio x best, and its pointwise interval: [T] each.
 
     scores: the runs of one variant by data set, one or more on each; best: the score that counts as the best
-    of each data set, fixed for all variants; ratios: [T], ascending. The share is averaged over data sets;
-    failures never arrive. The bootstrap resamples the runs within each data set; its levels are the
-    `expanded_levels` of the smallest.
+    of each data set, fixed for all variants; ratios: [T], at least 1; every run that did not fail is within
+    +inf. The share is averaged over data sets, its interval is that of `mean_of_shares`; failures never
+    arrive. A score or best below 0 counts as 0, and only a score of 0 is within a ratio of a best of 0.
 
     Source: Dolan and Moré, "Benchmarking Optimization Software with Performance Profiles", 2002,
     arXiv:cs/0102001. Deviations: all runs count, not one per problem; with a fixed best score the curves do
     not depend on which variants are compared.
     """
-    generator = np.random.default_rng(0)
-    shares, resampled = [], []
+    counts = []
     for dataset, here in scores.items():
-        within = np.minimum(ratios * best[dataset] * (1 + 1e-12), np.finfo(float).max)
-        reached = np.searchsorted(here, within, side="right") / len(here)
-        shares.append(reached)
-        steps = np.diff(reached, prepend=0.0, append=1.0).clip(min=0.0)
-        counts = generator.multinomial(len(here), steps / steps.sum(), size=RESAMPLES)
-        resampled.append(np.cumsum(counts[:, :-1], axis=1) / len(here))
-    levels = expanded_levels(max(2, min(map(len, scores.values()))), alpha)
-    low, high = np.quantile(np.mean(resampled, axis=0), levels, axis=0)
-    return np.mean(shares, axis=0), low, high
+        within = np.full(len(ratios), np.finfo(float).max)
+        bounded = np.isfinite(ratios)
+        within[bounded] = np.minimum(ratios[bounded] * max(best[dataset], 0.0) * (1 + 1e-12), within[bounded])
+        counts.append(np.searchsorted(np.maximum(here, 0.0), within, side="right"))
+    sizes = np.array([len(here) for here in scores.values()])
+    return mean_of_shares(np.stack(counts, axis=-1), sizes, alpha)
+
+
+def mean_of_shares(
+    counts: NDArray[np.int64], sizes: NDArray[np.int64], alpha: float = ALPHA
+) -> tuple[_Curve, _Curve, _Curve]:
+    """The mean of D shares, and its interval: [...] each. counts: [..., D], of sizes [D], each at least 1.
+
+    The interval of each share is the exact one of Clopper and Pearson (1934). The distances of its ends from
+    the estimates are added as variances are, for the low end and the high end apart, so that shares of 0 and
+    1 on two data sets are no certainty. For one data set the interval is exact.
+
+    Source: the square-and-add method, or MOVER: Newcombe, "Interval Estimation for the Difference Between
+    Independent Proportions", 1998, method 10; Zou, Huang, Zhang, "A Note on Confidence Interval Estimation
+    for a Linear Function of Binomial Proportions", 2009. Deviations: Clopper-Pearson limits in place of
+    Wilson's, which hold too seldom near 0 and 1 for few runs, and for four data sets.
+
+    >>> [round(float(end), 2) for end in mean_of_shares(np.array([10, 0]), np.array([10, 10]))]
+    [0.5, 0.35, 0.65]
+    """
+    shares = counts / sizes
+    low = special.betaincinv(np.maximum(counts, 1), sizes - counts + 1, alpha / 2)
+    high = special.betaincinv(counts + 1, np.maximum(sizes - counts, 1), 1 - alpha / 2)
+    below = np.square(shares - np.where(counts > 0, low, 0.0)).sum(axis=-1)
+    above = np.square(np.where(counts < sizes, high, 1.0) - shares).sum(axis=-1)
+    mean, n_shares = shares.mean(axis=-1), len(sizes)
+    return mean, mean - np.sqrt(below) / n_shares, mean + np.sqrt(above) / n_shares
 
 
 def pareto(cost: _Curve, value: _Curve) -> NDArray[np.bool_]:

@@ -17,31 +17,43 @@ def hodges_lehmann(x: Scores, y: Scores, alpha: float = ALPHA) -> Estimate:
     """The ratio of a score of x to one of y: exp of the median of all log x_i - log y_j, with its interval.
 
     The interval of level 1 - alpha holds the ratios r for which the rank-sum test accepts x = r y; its
-    ends are 0 and +inf where so few runs give no bound. Against a failure a success has ratio 0, a failure
-    has +inf against a success. Two failures are a tie at every r, as in the test: half of such pairs count
-    on either side. If all runs of both fail the ratio is 1, without bounds.
+    ends are 0 and +inf where so few runs give no bound. A score below 0 counts as 0: it is an estimate of
+    what cannot be negative. A score of 0 is to the others what a success is to a failure: it has ratio 0 to a
+    higher one, a higher one and a failure have +inf to it, a success has 0 to a failure. Two of 0, and two
+    failures, are a tie at every r, as in the test: half of such pairs count on either side. The ratio is 1
+    where all pairs are ties, and where as many pairs have ratio 0 as have +inf and none lies between.
 
     Source: Hodges and Lehmann, "Estimates of Location Based on Rank Tests", 1963; the test is that of Mann
     and Whitney, 1947. Deviations: above 10,000 pairs the null distribution is the normal approximation.
 
     >>> hodges_lehmann(np.array([1.0, 2.0, np.inf]), np.array([2.0, 4.0, 8.0]))
     Estimate(value=0.5, low=0.0, high=inf)
+    >>> hodges_lehmann(np.array([0.0, 1.0]), np.array([1.0, 2.0])).value
+    0.0
     """
-    good_x, good_y = np.log(x[np.isfinite(x)]), np.log(y[np.isfinite(y)])
-    x_alone = len(good_x) * (len(y) - len(good_y))  # pairs in which only x succeeded
-    y_alone = (len(x) - len(good_x)) * len(good_y)
-    n = x_alone + len(good_x) * len(good_y) + y_alone
+    zeros_x, logs_x, fails_x = _kinds(x)
+    zeros_y, logs_y, fails_y = _kinds(y)
+    n_below = zeros_x * (len(y) - zeros_y) + len(logs_x) * fails_y  # pairs of ratio 0
+    n_above = zeros_y * (len(x) - zeros_x) + len(logs_y) * fails_x  # pairs of ratio +inf
+    n = n_below + len(logs_x) * len(logs_y) + n_above
     ties = len(x) * len(y) - n
 
     def ratio(rank: int) -> float:
         """The rank-th smallest of the n ratios, from 1."""
-        if rank <= x_alone:
+        if rank <= n_below:
             return 0.0
-        return math.inf if rank > n - y_alone else math.exp(_difference(good_x, good_y, rank - x_alone))
+        return math.inf if rank > n - n_above else math.exp(_difference(logs_x, logs_y, rank - n_below))
 
-    middle = math.sqrt(ratio((n + 1) // 2) * ratio(n // 2 + 1)) if n else 1.0
+    below, above = (ratio((n + 1) // 2), ratio(n // 2 + 1)) if n else (1.0, 1.0)
+    middle = 1.0 if below == 0 and above == math.inf else math.sqrt(below * above)
     rank = _critical(len(x), len(y), alpha) - math.ceil(ties / 2)
     return Estimate(middle, *((ratio(rank), ratio(n + 1 - rank)) if rank >= 1 else (0.0, math.inf)))
+
+
+def _kinds(scores: Scores) -> tuple[int, Scores, int]:
+    """The number of scores of at most 0, the logs of those above, and the number of failures."""
+    good = scores[np.isfinite(scores)]
+    return int(np.sum(good <= 0)), np.log(good[good > 0]), len(scores) - len(good)
 
 
 def _difference(x: Scores, y: Scores, rank: int) -> float:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,6 +42,17 @@ def quantile(scores: Scores, p: float) -> float:
     return a + share * (b - a)
 
 
+def times(score: float, base: float) -> float:
+    """How many times `base` a score is. Below 0 counts as 0, which is +inf times less than all above it.
+
+    >>> times(3.0, 2.0), times(1.0, -0.5), times(-0.1, 2.0), times(-0.1, 0.0)
+    (1.5, inf, 0.0, 1.0)
+    """
+    if base > 0:
+        return max(score, 0.0) / base
+    return math.inf if score > 0 else 1.0
+
+
 def wilson(count: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     """The 95 % interval of a share, count of n > 0 (Wilson, 1927).
 
@@ -64,25 +74,6 @@ def bound_of_agreement(n: int, alpha: float = ALPHA) -> float:
     (0.692, 0.884)
     """
     return float((alpha / 2) ** (1 / n))
-
-
-def expanded_levels(n: int, alpha: float = ALPHA) -> tuple[float, float]:
-    """The levels at which to read a bootstrap of n >= 2 observations so that its interval is not too short.
-
-    The bootstrap's spread is short by sqrt((n - 1) / n), and its percentiles are those of a normal where
-    Student's t would be right; by wider levels both are undone.
-
-    Source: Hesterberg, "What Teachers Should Know About the Bootstrap", 2015, arXiv:1411.5279;
-    t by the expansion of Cornish and Fisher.
-
-    >>> tuple(round(level, 4) for level in expanded_levels(20))
-    (0.0159, 0.9841)
-    """
-    z, nu = -NormalDist().inv_cdf(alpha / 2), n - 1
-    t = z + (z**3 + z) / (4 * nu) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * nu**2)
-    t += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * nu**3)
-    tail = NormalDist().cdf(-math.sqrt(n / nu) * t)
-    return tail, 1 - tail
 
 
 def mid_ranks(values: ArrayLike) -> NDArray[np.float64]:

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
-from gansweep.report.statistics.scores import ALPHA, RESAMPLES, Estimate, Scores, expanded_levels
+from gansweep.report.statistics.scores import ALPHA, Estimate, Scores
+
+_MIN_FOR_KURTOSIS = 4  # configurations
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,8 @@ class VarianceSplit:
     """Variances of the log score: between seeds of one configuration, and between configurations.
 
     share: of the configuration in their sum (the intraclass correlation); NaN where all runs are equal.
-    n_configurations, n_runs: those with a score; n_failed: the runs left out because they have none.
+    n_configurations, n_runs: those with a score; n_failed: the runs left out because they have none. is_log:
+    False if the variances are of the score itself.
     """
 
     seed: float
@@ -22,15 +26,22 @@ class VarianceSplit:
     n_configurations: int
     n_runs: int
     n_failed: int
+    is_log: bool
 
 
-def variance_split(groups: list[Scores], alpha: float = ALPHA) -> VarianceSplit | None:
+def all_positive(scores: Scores) -> bool:
+    """Whether every score that is no failure has a logarithm."""
+    return bool(np.all(scores > 0))
+
+
+def variance_split(groups: list[Scores], log: bool = True, alpha: float = ALPHA) -> VarianceSplit | None:
     """One-way random effects of the log score; each group is the runs of one configuration.
 
     Between seeds the variance is MSW, between configurations (MSB - MSW) / n0, at least 0, with
-    n0 = (N - sum of n_i^2 / N) / (a - 1) for a groups of n_i runs, N in all. The interval of the share is the
-    bootstrap over configurations, read at `expanded_levels`. A failed run has no log score: it is left out
-    and counted. None unless two configurations have two scores each.
+    n0 = (N - sum of n_i^2 / N) / (a - 1) for a groups of n_i runs, N in all. A failed run has no log score:
+    it is left out and counted. Without `log`, and where a score is not above 0, the variances are of the
+    score itself. None unless two configurations have two scores each. The interval of the share is that of
+    `_share_interval`.
 
     Source: Searle, Casella, McCulloch, "Variance Components", 1992, chapter 3.
 
@@ -38,40 +49,79 @@ def variance_split(groups: list[Scores], alpha: float = ALPHA) -> VarianceSplit 
     >>> round(split.seed, 6), round(split.configuration, 6), round(split.share.value, 6)
     (2.0, 7.0, 0.777778)
     """
-    logs = [np.log(group[np.isfinite(group)]) for group in groups]
-    logs = [group for group in logs if len(group)]
-    if sum(len(group) > 1 for group in logs) < 2:
+    good = [finite for group in groups if len(finite := group[np.isfinite(group)])]
+    if sum(len(group) > 1 for group in good) < 2:
         return None
-    sizes = np.array([len(group) for group in logs])
-    means = np.array([group.mean() for group in logs])
-    within = np.array([np.square(group - group.mean()).sum() for group in logs])
-    seed, configuration = _components(sizes, means, within)
-    value = float(_share(seed, configuration))
-    draws = np.random.default_rng(0).integers(0, len(logs), (RESAMPLES, len(logs)))
-    resampled = _share(*_components(sizes[draws], means[draws], within[draws]))
-    defined = resampled[np.isfinite(resampled)] if np.isfinite(value) else np.array([np.nan])
-    low, high = np.quantile(defined, expanded_levels(len(logs), alpha))
-    share = Estimate(value, float(low), float(high))
-    n_failed = sum(len(group) for group in groups) - int(sizes.sum())
-    return VarianceSplit(float(seed), float(configuration), share, len(logs), int(sizes.sum()), n_failed)
+    log = log and all(map(all_positive, good))
+    values = [np.log(group) for group in good] if log else good
+    sizes = np.array([len(group) for group in values])
+    means = np.array([_mean(group) for group in values])
+    within = np.array([np.square(group - mean).sum() for group, mean in zip(values, means, strict=True)])
+    a, n = len(sizes), int(sizes.sum())
+    seed = float(within.sum()) / (n - a)
+    between = float((sizes * np.square(means - _mean(np.repeat(means, sizes)))).sum()) / (a - 1)
+    configuration = max(between - seed, 0.0) / ((n - np.square(sizes).sum() / n) / (a - 1))
+    share = _share(seed, float(configuration), sizes, means, alpha)
+    n_failed = sum(map(len, groups)) - n
+    return VarianceSplit(seed, float(configuration), share, a, n, n_failed, log)
 
 
-def _components(
-    sizes: NDArray[np.int64], means: Scores, within: Scores
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The variances between seeds and configurations from each group's size, mean and sum of squares.
+def _mean(values: Scores) -> float:
+    """The mean; of equal values it is this value, without an error of rounding."""
+    return float(values[0] if np.all(values == values[0]) else values.mean())
 
-    The groups are on the last axis. NaN where no group has two runs.
+
+def _share(
+    seed: float, configuration: float, sizes: NDArray[np.int64], means: Scores, alpha: float
+) -> Estimate:
+    """The share of the configuration. Where all runs are equal it is undefined, NaN throughout.
+
+    Where the seeds of no configuration differ the normal model would be certain of 1. The low end is then
+    the lowest correlation of two seeds that leaves a chance of alpha / 2 to see no difference, if each seed
+    either changes nothing or gives a draw as from another configuration.
     """
-    a, n = sizes.shape[-1], sizes.sum(-1)
-    centre = (sizes * means).sum(-1, keepdims=True) / n[..., None]
-    between = (sizes * np.square(means - centre)).sum(-1) / (a - 1)
-    with np.errstate(invalid="ignore"):
-        seed = within.sum(-1) / (n - a)
-    size = (n - np.square(sizes).sum(-1) / n) / (a - 1)
-    return seed, np.maximum(between - seed, 0.0) / size
+    if seed == 0 and configuration == 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    value = configuration / (configuration + seed)
+    if seed == 0:
+        return Estimate(value, (alpha / 2) ** (2 / int(sizes[sizes > 1].sum())), 1.0)
+    low, high = _share_interval(sizes, means, seed, alpha)
+    return Estimate(value, min(low, value), max(high, value))
 
 
-def _share(seed: NDArray[np.float64], configuration: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(invalid="ignore"):
-        return configuration / (configuration + seed)
+def _share_interval(
+    sizes: NDArray[np.int64], means: Scores, seed: float, alpha: float
+) -> tuple[float, float]:
+    """The interval of the share from the ratio F of the variances of means and of seeds.
+
+    F / (1 + n t), t being the ratio of the variances and n the harmonic mean of the sizes, has an F
+    distribution if both are normal: exactly so for equal sizes. The high end leaves alpha / 2 of the chance
+    that t = 0 has to give no larger F, so it is above 0 even where the configurations differ less than their
+    seeds would have them.
+
+    Source: Thomas and Hultquist, "Interval Estimation for the Unbalanced Case of the One-Way Random Effects
+    Model", 1978, for the interval of Searle, "Linear Models", 1971, chapter 9; Read, "Presentation of Search
+    Results: the CLs Technique", 2002, for the high end. Deviations: the degrees of freedom between a
+    configurations are divided by 1 + g (a - 1) / 2a, g being the excess kurtosis of their means, if positive:
+    so the variance of a sample variance depends on it (Box, "Non-Normality and Tests on Variances", 1953).
+    """
+    a, n = len(sizes), len(sizes) / float((1 / sizes).sum())
+    f = n * float(np.square(means - _mean(means)).sum()) / (a - 1) / seed
+    between, within = (a - 1) / (1 + _excess_kurtosis(means) * (a - 1) / (2 * a)), int(sizes.sum()) - a
+    low = max(0.0, f / float(special.fdtri(between, within, 1 - alpha / 2)) - 1) / n
+    chance = float(special.fdtr(between, within, f))
+    lower = float(special.fdtri(between, within, alpha / 2 * chance)) if chance else 0.0
+    # Near 0 the chance of F is as F to the power of half its degrees of freedom.
+    ratio = f / lower if lower else (2 / alpha) ** (2 / between)
+    high = (ratio - 1) / n
+    return low / (1 + low), high / (1 + high)
+
+
+def _excess_kurtosis(values: Scores) -> float:
+    """G2, unbiased for normal values, if it is positive; 0 for fewer than four values, or equal ones."""
+    a, centred = len(values), values - _mean(values)
+    spread = float(np.square(centred).mean())
+    if a < _MIN_FOR_KURTOSIS or spread == 0:
+        return 0.0
+    excess = float((centred**4).mean()) / spread**2 - 3
+    return max(0.0, (a - 1) / ((a - 2) * (a - 3)) * ((a + 1) * excess + 6))

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from gansweep.report.comparison import Comparison
-from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis
 from gansweep.space import Choice, Distribution
 
 _MAX_BINS, MIN_TRIALS_PER_BIN = 6, 4  # statistics of a bin need four trials
@@ -54,7 +54,7 @@ class Scale:
             figure = ax.get_figure(root=True)
             assert figure is not None
             inches = ax.get_window_extent().width / figure.dpi
-            style.log_axis(ax.xaxis, low / room, high * room, most=max(2, min(4, int(inches / 0.32))))
+            log_axis(ax.xaxis, low / room, high * room, most=max(2, min(4, int(inches / 0.32))))
         else:
             room = 0.05 * (high - low)
             ax.set_xlim(low - room, high + room)

@@ -11,10 +11,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from gansweep.files import write_atomically
 from gansweep.report.text.escaping import readable_csv
@@ -165,43 +163,6 @@ _FILES = {
 def new_figure(height: float, width: float = WIDTH) -> Figure:
     """An empty figure in inches, laid out so that nothing overlaps or is cut off."""
     return Figure(figsize=(width, height), layout="constrained")
-
-
-def log_axis(axis: Axis, low: float, high: float, most: int = 7, last: float = math.inf) -> None:
-    """A logarithmic axis from low to high with round, plainly written ticks, none above `last`."""
-    name = "x" if axis is axis.axes.xaxis else "y"
-    axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
-    axis.set_major_locator(FixedLocator(_log_ticks(low, min(high, last), most)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
-    axis.set_minor_locator(NullLocator())
-
-
-def _log_ticks(low: float, high: float, most: int = 7) -> list[float]:
-    """At most `most` round numbers in [low, high], the densest such series.
-
-    >>> _log_ticks(1, 100)
-    [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]
-    """
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    series: list[tuple[float, ...]] = [(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 4, 5, 7)]
-    for digits in [*series, (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)]:
-        ticks = [float(f"{digit}e{decade}") for decade in decades for digit in digits]
-        inside = [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
-        if len(inside) <= most:
-            return inside
-    return inside[:: math.ceil(len(inside) / most)]
-
-
-def _plain(value: float) -> str:
-    """A tick's text.
-
-    >>> _plain(1e-4), _plain(0.5), _plain(2000.0)
-    ('10⁻⁴', '0.5', '2000')
-    """
-    exponent = math.log10(abs(value)) if value else 0.0
-    if abs(exponent) >= 3 and math.isclose(exponent, round(exponent), abs_tol=1e-9) and exponent != 3:
-        return "10" + str(round(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{value:g}"
 
 
 def scatter_offsets(n: int, step: float = (math.sqrt(5) - 1) / 2) -> np.ndarray:

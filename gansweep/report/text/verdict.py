@@ -5,7 +5,7 @@ import math
 from gansweep.report import pruned as halved
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison, listing
-from gansweep.report.statistics import MeanRanks
+from gansweep.report.statistics import MeanRanks, Pairs
 from gansweep.report.text.numbers import p_text
 from gansweep.results.row import FAILED, Outcome
 
@@ -33,20 +33,41 @@ def verdict(comparison: Comparison) -> list[tuple[str, str]]:
 
 def confirmed_sentence(comparison: Comparison, dataset: str) -> str:
     """Names the best winner on fresh seeds, and the winners that the seeds cannot separate from it."""
-    scores = comparison.confirmed_scores(dataset)
-    leading, first = statistics.leading_group(scores, 1), next(iter(scores))
-    best = statistics.median_best(scores[first], 1)
+    pairs = comparison.seed_pairs[dataset]
+    first = pairs.leader
+    best = statistics.median_best(pairs.scores[first], 1)
     if math.isinf(best.value):
         return "Most seeds of every winner have failed."
     low, high = (f"{bound:.3g}" if math.isfinite(bound) else "no bound" for bound in (best.low, best.high))
     lead = f"{comparison.label(first)} has the lowest median FID on fresh seeds"
     found = f"{lead}, {best.value:.3g} [{low}, {high}]"
-    test = f"permutation test, Holm-adjusted, α = {statistics.ALPHA}"
-    if len(scores) == 1:
+    if len(pairs.names) == 1:
         return f"{found}."
-    if len(leading) == 1:
+    test = f"rank-sum tests of {_family(pairs)}"
+    if len(pairs.leading) == 1:
         return f"{found}, and is separable from every other variant ({test})."
-    return f"{found}; the seeds cannot separate it from {comparison.labels(leading[1:])} ({test})."
+    tied = [name for name in pairs.leading[1:] if name not in pairs.ahead]
+    end = f"; the seeds cannot separate it from {comparison.labels(tied)} ({test})" if tied else ""
+    return f"{found}{end}.{_ahead(comparison, pairs, 'seed')}"
+
+
+def _family(pairs: Pairs) -> str:
+    n = math.comb(len(pairs.names), 2)
+    return (
+        f"all {n} pairs, Holm-adjusted, α = {statistics.ALPHA}"
+        if n > 1
+        else f"the pair, α = {statistics.ALPHA}"
+    )
+
+
+def _ahead(comparison: Comparison, pairs: Pairs, run: str) -> str:
+    """A sentence on the variants that are better than the leader in most pairs of runs, if there are any."""
+    if not pairs.ahead:
+        return ""
+    return (
+        f" In most pairs of {run}s {comparison.labels(pairs.ahead)} nevertheless "
+        f"{'is' if len(pairs.ahead) == 1 else 'are'} better, and separable from it."
+    )
 
 
 def _on_dataset(comparison: Comparison, dataset: str) -> str:
@@ -66,18 +87,17 @@ def _on_dataset(comparison: Comparison, dataset: str) -> str:
 
 
 def _leaders(comparison: Comparison, dataset: str) -> str:
-    k, group = comparison.budget(dataset), comparison.leading[dataset]
-    name = comparison.unit
+    pairs, name = comparison.search_pairs[dataset], comparison.unit
+    k = pairs.k
     budget = f"with a budget of {k} {name}s" if k > 1 else f"with a single random {name}"
-    others = len(comparison.started(dataset))
-    test = f"permutation test of the best of {k}, Holm-adjusted, α = {statistics.ALPHA}"
-    if len(group) == 1:
-        return (
-            f"{comparison.label(group[0])} is best {budget} and separable from every other variant ({test})."
-        )
-    if len(group) == others:
-        return f"{budget.capitalize()} the data cannot separate the {others} variants ({test})."
-    return f"{comparison.labels(group)} lead {budget} and cannot be separated ({test})."
+    test = f"permutation tests of the best of {k}, {_family(pairs)}"
+    leader = comparison.label(pairs.leader)
+    if len(pairs.leading) == 1:
+        return f"{leader} is best {budget} and separable from every other variant ({test})."
+    tied = [name for name in pairs.leading[1:] if name not in pairs.ahead]
+    from_it = "any other variant" if len(tied) == len(pairs.names) - 1 > 1 else comparison.labels(tied)
+    end = f"; the data cannot separate it from {from_it} ({test})" if tied else ""
+    return f"{leader} has the lowest median {budget}{end}.{_ahead(comparison, pairs, comparison.unit)}"
 
 
 def _across(comparison: Comparison) -> list[tuple[str, str]]:

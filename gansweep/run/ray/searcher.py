@@ -107,8 +107,8 @@ class RowCallback(tune.Callback):
             return
         queue = self.searcher.queue
         job = Job.from_config(trial.config, queue.study, queue.folder)
-        failure = diagnose(Path(trial.error_file).read_text(), StudyFolder(queue.folder).log(job.pack))
         with stop_on_error(self.searcher):
+            failure = diagnose(Path(trial.error_file).read_text(), StudyFolder(queue.folder).log(job.pack))
             self.listener.failed(job, failure)
 
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:

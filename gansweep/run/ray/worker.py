@@ -48,7 +48,10 @@ def train_pack(config: dict[str, Any]) -> None:
     os.environ[VARIABLE] = str(config["patience"])
     folder = Path(config["folder"])
     files = StudyFolder(folder)
-    log = files.log(config["pack"])
+    try:
+        log = files.log(config["pack"])
+    except UserError as error:
+        raise Raised.by(error) from None
     try:
         require_same(config["versions"])
         torch.set_num_threads(1)

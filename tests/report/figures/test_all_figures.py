@@ -54,6 +54,7 @@ from gansweep.report.metrics import median, per_trial
 from gansweep.report.page import page, svg
 from gansweep.report.style import style
 from gansweep.report.style.labels import _dodge
+from gansweep.report.style.logarithmic import _log_ticks
 from gansweep.report.style.scales import Scale
 from gansweep.results.row import FAILED
 
@@ -155,7 +156,7 @@ def test_labels_move_apart_as_little_as_needed():
 
 @pytest.mark.parametrize(("low", "high"), [(0.5, 0.9), (3.0, 40.0), (1e-5, 1e-2), (90.0, 130.0), (1.0, 1e9)])
 def test_logarithmic_ticks_are_few_and_round(low, high):
-    ticks = style._log_ticks(low, high)
+    ticks = _log_ticks(low, high)
     assert 2 <= len(ticks) <= 7
     assert all(low * 0.999 <= tick <= high * 1.001 for tick in ticks)
     assert all(len(f"{tick:e}".split("e")[0].rstrip("0").rstrip(".")) <= 3 for tick in ticks)

@@ -17,7 +17,7 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures import plots
 from gansweep.report.figures.fresh_seeds.confirmation import _TABLE_COLUMNS, confirmation_plot
-from gansweep.report.figures.fresh_seeds.effects import effects_data, plot_effects
+from gansweep.report.figures.fresh_seeds.effects import effects_data, effects_plot, plot_effects
 from gansweep.report.figures.fresh_seeds.finalists import (
     _indistinct,
     finalist_data,
@@ -129,7 +129,9 @@ def test_finalists_stand_beside_training_images_measured_as_they_are(study):
     known = study.manifest.metrics[metric_id]
     metrics = {metric_id: structs.replace(known, floor={"fid": 2.0, "test_fid": 5.0})}
     manifest = structs.replace(study.manifest, metrics=study.manifest.metrics | metrics)
-    assert finalists_plot(replace(study, manifest=manifest), "mnist").takeaway.endswith("training images, 5.")
+    assert finalists_plot(replace(study, manifest=manifest), "mnist").takeaway.endswith(
+        "against the test images, 5."
+    )
 
 
 def test_finalists_are_ranked_with_their_noise(study):
@@ -218,7 +220,7 @@ def test_effects_are_of_the_fresh_seeds_and_relative_to_their_leader(whole):
     leader = next(iter(scores))
     assert effects.index[0] == leader and math.isnan(effects.loc[leader, "ratio"])
     for variant in list(scores)[1:]:
-        effect = statistics.effects(scores, leader)[variant]
+        effect = whole.seed_pairs["digits"].effects[variant]
         assert (effects.loc[variant, "ratio"], effects.loc[variant, "p"]) == (effect.ratio.value, effect.p)
         better = np.less.outer(scores[variant], scores[leader]).mean()
         ties = np.equal.outer(scores[variant], scores[leader]).mean()
@@ -231,7 +233,7 @@ def test_an_effect_without_a_bound_ends_in_an_arrow():
     ax = plot_effects(effects, dict.fromkeys(("lead", "a", "b"), A))
     arrows = [text for text in ax.texts if isinstance(text, Annotation)]
     assert len(arrows) == 1 and arrows[0].xy[1] == 2
-    assert "fail" in {text.get_text() for text in ax.texts}
+    assert "∞" in {text.get_text() for text in ax.texts}
     bounded = plot_effects(effects.iloc[:2], dict.fromkeys(("lead", "a"), A))
     assert not bounded.texts
 
@@ -247,14 +249,49 @@ def test_only_pairs_that_are_separable_are_coloured():
     assert texts == {"90": "normal", "60": "italic", "55": "italic"}
 
 
-def test_without_confirmation_pairs_are_of_single_trials(tmp_path):
+def test_without_confirmation_pairs_are_of_searches_at_the_budget(tmp_path):
     comparison = read_comparison(make_study(tmp_path, variants=3, datasets=1, trials=30, samples=False))
-    pairs = improvement_data(comparison, "digits").set_index(["variant", "rival"])["share"]
+    tested, k = comparison.search_pairs["digits"], comparison.budget("digits")
+    assert tested.k == k == 5
+    pairs = improvement_data(tested).set_index(["variant", "rival"])["share"]
     expected, _ = statistics.improvement(
-        comparison.scores["digits", "mm"], comparison.scores["digits", "lsgan"]
+        comparison.scores["digits", "mm"], comparison.scores["digits", "lsgan"], k
     )
     assert pairs["mm", "lsgan"] == pytest.approx(expected) == pytest.approx(1 - pairs["lsgan", "mm"])
-    assert "random configuration" in improvement_plot(comparison, "digits").takeaway
+    plot = improvement_plot(comparison, "digits")
+    assert "random configuration" in plot.takeaway and "the best of 5 random configurations" in plot.caption
+
+
+def test_an_interval_that_excludes_one_beside_a_pair_that_is_not_separable_is_explained(tmp_path):
+    """With eight variants and few seeds the tests of 28 pairs separate none."""
+    confirm = {"top": 1, "reruns": 1, "seeds": 5}
+    study = read_comparison(make_study(tmp_path, 8, 1, 6, samples=False, confirm=confirm))
+    plot = effects_plot(study, "digits")
+    others = plot.data.iloc[1:]
+    assert (others["low"] > 1).any() and not others["separable"].any()
+    assert plot.takeaway.endswith("(each interval is of one comparison alone, the tests are of all pairs).")
+
+
+def test_a_leader_that_scores_nothing_has_no_ratios(whole):
+    leader = whole.seed_pairs["digits"].leader
+    mine = (whole.reruns["dataset"] == "digits") & (whole.reruns["variant"] == leader)
+    zero = replace(whole, reruns=whole.reruns.assign(reported=whole.reruns["reported"].mask(mine, 0.0)))
+    plot = effects_plot(zero, "digits")
+    assert plot.data["variant"].iloc[0] == leader
+    assert (plot.data["ratio"].iloc[1:] == math.inf).all() and plot.data["separable"].iloc[1:].all()
+    assert plot.takeaway.endswith("; its median FID is not above 0.")
+
+
+def test_two_floors_of_one_data_set_are_told_apart(study):
+    metric = structs.replace(study.manifest.metrics["fid-mnist"], floor={"fid": 0.2, "test_fid": 0.243})
+    manifest = structs.replace(study.manifest, metrics={"fid-mnist": metric})
+    plot = finalists_plot(replace(study, manifest=manifest), "mnist")
+    assert plot.takeaway.endswith("times that of real training images against the test images, 0.243.")
+    assert (
+        "against the validation images, which are others and of another number, it differs." in plot.caption
+    )
+    one = finalists_plot(study, "mnist")
+    assert "against" not in one.takeaway and "validation" not in one.caption
 
 
 def test_the_table_states_every_seed_and_the_search_beside_them(confirmed_study):

@@ -168,12 +168,14 @@ def test_the_split_of_variance_counts_every_run(whole):
 
 
 def test_a_variant_with_too_few_runs_is_named_so():
-    rows = [("a", 0.5, 0.2, 0.8), ("b", math.nan, math.nan, math.nan)]
-    splits = pd.DataFrame(rows, columns=["variant", "share", "low", "high"])
-    ax = plot_variance(splits, ["a", "b", "c"], dict.fromkeys("abc", A))
+    nothing = (math.nan, math.nan, math.nan)
+    rows = [("a", 0.5, 0.2, 0.8, 1.0), ("b", *nothing, math.nan), ("d", *nothing, 0.0)]
+    splits = pd.DataFrame(rows, columns=["variant", "share", "low", "high", "sd_seed"])
+    ax = plot_variance(splits, ["a", "b", "c", "d"], dict.fromkeys("abcd", A))
     assert [(text.get_text(), text.get_position()[1]) for text in ax.texts] == [
         ("too few runs", 1),
         ("too few runs", 2),
+        ("all runs are equal", 3),
     ]
     assert ax.patches[0].get_width() == 50
 

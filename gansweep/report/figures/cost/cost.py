@@ -16,6 +16,7 @@ from gansweep.report.figures.base import Cell, Plot, Table, draws, linked
 from gansweep.report.figures.search.budget import MAX_BANDS, budgets, highlighted, limits, refusal, thinning
 from gansweep.report.metrics import metric_interval, metric_text
 from gansweep.report.style import labels, style
+from gansweep.report.style.logarithmic import log_axis
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 from gansweep.results.status.words import duration
@@ -48,11 +49,11 @@ def plot_cost(
     """Draw the curves of one data set against a price called `name`; grey those without a look."""
     ax = ax or style.new_figure(3.1, 3.0).subplots()
     low, high = limits(curves)
-    style.log_axis(ax.yaxis, low, high)
+    log_axis(ax.yaxis, low, high)
     units = TIMES if price == "seconds" else COUNTS
     chosen = unit(float(curves[price].median()), units)
     spent = curves[price] / units[chosen]
-    style.log_axis(ax.xaxis, 0.9 * float(spent.min()), 1.1 * float(spent.max()), most=4)
+    log_axis(ax.xaxis, 0.9 * float(spent.min()), 1.1 * float(spent.max()), most=4)
     ax.set_xlabel(f"{name}{', ' if chosen else ''}{chosen} (log)")
     ax.grid(True, axis="y")
     for variant, curve in curves.assign(spent=spent).groupby("variant"):

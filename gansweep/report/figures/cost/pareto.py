@@ -15,6 +15,7 @@ from gansweep.report.costs import TIMES, device, trial_costs, unit
 from gansweep.report.figures.base import Plot
 from gansweep.report.figures.search.budget import refusal
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
@@ -56,10 +57,10 @@ def plot_pareto(points: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = 
     """Draw the points of one data set at their `cost`, without names, and the front as a line of steps."""
     ax = ax or style.new_figure(3.0, 4.0).subplots()
     low, high = _limits(points)
-    style.log_axis(ax.yaxis, low, high)
+    log_axis(ax.yaxis, low, high)
     cheap, dear = float(points["cost"].min()), float(points["cost"].max())
     room = max(1.25, (dear / cheap) ** 0.25)  # for the names
-    style.log_axis(ax.xaxis, cheap / room, dear * room, most=5)
+    log_axis(ax.xaxis, cheap / room, dear * room, most=5)
     ax.grid(True)
     front = points[points["front"]].sort_values("cost")
     ax.step(front["cost"], front["median"], where="post", color=style.COLLAPSED, linewidth=1.2, zorder=1)
@@ -72,8 +73,9 @@ def plot_pareto(points: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = 
 
 def _limits(points: pd.DataFrame) -> tuple[float, float]:
     ends = points[["median", "low", "high"]].to_numpy(float)
-    ends = ends[np.isfinite(ends)]
-    return 0.88 * float(ends.min()), 1.14 * min(float(ends.max()), 4 * float(points["median"].max()))
+    low, high = log_limits(ends, 0.88, 1.14)
+    _, highest = log_limits(points["median"], 1.0, 4 * 1.14)
+    return low, min(high, highest)
 
 
 def _name_points(ax: Axes, points: pd.DataFrame, looks: dict[str, Look]) -> None:
@@ -180,7 +182,7 @@ def _sentence(comparison: Comparison, dataset: str, points: pd.DataFrame) -> str
     if len(names) == 1:
         return f"{label}: {comparison.label(names[0])} is both the cheapest and the best of {len(points)}."
     dearer = front["hours"].iloc[-1] / front["hours"].iloc[0] - 1
-    lower = 1 - front["median"].iloc[-1] / front["median"].iloc[0]
+    lower = 1 - statistics.times(front["median"].iloc[-1], front["median"].iloc[0])
     return (
         f"{label}: none is both cheaper and better than {comparison.labels(names)}; from "
         f"{comparison.label(names[0])} to {comparison.label(names[-1])} a search costs {100 * dearer:.0f} % "

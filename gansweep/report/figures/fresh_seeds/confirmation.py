@@ -54,7 +54,6 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
     if not scores:
         return None
     points, order = confirmation_data(comparison, dataset), list(scores)
-    leading = statistics.leading_group(scores, 1)
     sizes = sorted({len(values) for values in scores.values()})
     return Plot(
         name=f"confirmed-{slug(dataset)}",
@@ -63,12 +62,14 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
         caption=f"Dots: fresh seeds of the configuration chosen for each variant, {range_text(sizes)} each; "
         "bar and tick: quartiles and median, a failed seed counting as worst; star: the trial of the search "
         "that the configuration was chosen for, its luck included; triangle: the lowest. Failed seeds have "
-        "no dot. Bad seeds failed or collapsed. All FIDs are to the test images; "
+        "no dot. Bad seeds failed or collapsed. Intervals are of each variant alone: whether two variants "
+        "differ is decided by the tests of all pairs, not by whether intervals overlap. All FIDs are to the "
+        "test images; "
         f"{_chosen_on(comparison, dataset)}.",
         alt="Strip plot of the FID of fresh seeds, a row per variant, on a logarithmic axis.",
         figure=_figure(comparison, points, order),
         data=points,
-        table=_table(comparison, dataset, points, scores, leading),
+        table=_table(comparison, dataset, points, scores),
     )
 
 
@@ -90,9 +91,8 @@ def _table(
     dataset: str,
     points: pd.DataFrame,
     scores: dict[str, Scores],
-    leading: tuple[str, ...],
 ) -> Table:
-    rows = []
+    rows, leading = [], comparison.seed_pairs[dataset].leading
     for name in scores:
         mine = points[(points["variant"] == name) & ~points["is_search"]]
         search = points[(points["variant"] == name) & points["is_search"]]

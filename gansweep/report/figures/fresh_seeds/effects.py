@@ -12,6 +12,7 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import p_text, range_text
 from gansweep.results.row import slug
@@ -23,23 +24,23 @@ _PLACES = (0.44, 0.74, 1.0)  # right edges of the columns, as shares of their pa
 def effects_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
     """A line per confirmed variant, the leader first: variant, n (seeds), ratio of its FID to the leader's
     (Hodges-Lehmann) with its 95 % interval low and high, improvement (the probability that a seed of it is
-    better than one of the leader) with its interval, p and p adjusted by Holm. All are missing for the leader
-    itself."""
-    scores = comparison.confirmed_scores(dataset)
-    leader = next(iter(scores))
-    found = statistics.effects(scores, leader)
+    better than one of the leader) with its interval, p, p adjusted for all pairs of variants by Holm, and
+    separable (whether the leader beats it, so that it is outside the leading group). All are missing for the
+    leader itself."""
+    pairs = comparison.seed_pairs[dataset]
     lines = []
-    for variant, values in scores.items():
-        line: dict[str, object] = {"variant": variant, "n": len(values)}
-        if variant != leader:
-            effect = found[variant]
+    for variant in pairs.names:
+        line: dict[str, object] = {"variant": variant, "n": len(pairs.scores[variant])}
+        if variant != pairs.leader:
+            effect = pairs.effects[variant]
             line |= {"ratio": effect.ratio.value, "low": effect.ratio.low, "high": effect.ratio.high}
-            share = statistics.improvement_interval(values, scores[leader])
+            share = statistics.improvement_interval(pairs.scores[variant], pairs.scores[pairs.leader])
             line |= {"improvement": effect.improvement, "p": effect.p, "adjusted": effect.adjusted}
             line |= {"improvement_low": share.low, "improvement_high": share.high}
+            line |= {"separable": pairs.beats(pairs.leader, variant)}
         lines.append(line)
     shares = ["improvement", "improvement_low", "improvement_high"]
-    columns = ["variant", "n", "ratio", "low", "high", *shares, "p", "adjusted"]
+    columns = ["variant", "n", "ratio", "low", "high", *shares, "p", "adjusted", "separable"]
     return pd.DataFrame(lines, columns=columns)
 
 
@@ -49,7 +50,7 @@ def plot_effects(effects: pd.DataFrame, looks: dict[str, Look], ax: Axes | None 
     low, high = _limits(effects)
     gutter, edge = high * (high / low) ** 0.07, high * (high / low) ** 0.14
     unbounded = bool(np.isinf(effects[["ratio", "high"]].to_numpy(float)).any())
-    style.log_axis(ax.xaxis, low, edge if unbounded else high, most=6, last=high)
+    log_axis(ax.xaxis, low, edge if unbounded else high, most=6, last=high)
     if unbounded:
         lane: dict[str, Any] = {
             "transform": ax.get_xaxis_transform(),
@@ -58,14 +59,14 @@ def plot_effects(effects: pd.DataFrame, looks: dict[str, Look], ax: Axes | None 
             "ha": "center",
         }
         ax.axvspan(high, edge, color=style.BAND, linewidth=0, zorder=0)
-        ax.text(gutter, 1.005, "fail", **lane)
+        ax.text(gutter, 1.005, "∞", **lane)
     ax.axvline(1, color=style.AXIS, linewidth=0.9, zorder=1)
     for row, (_, effect) in enumerate(effects.iterrows()):
         look = looks[effect["variant"]]
         if math.isnan(effect["ratio"]):
             ax.plot(1, row, zorder=5, **look.marker(5.5))
             continue
-        value = min(effect["ratio"], gutter)
+        value = max(min(effect["ratio"], gutter), low)  # 0 and +inf lie at the edges
         _draw_end(ax, row, value, effect["low"], low, look)
         _draw_end(ax, row, value, effect["high"], gutter, look)
         ax.plot(value, row, zorder=5, **look.marker(5.5))
@@ -130,13 +131,14 @@ def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
     return Plot(
         name=f"effects-{slug(dataset)}",
         question=f"How far behind the leader are the others on {label}?",
-        takeaway=_takeaway(comparison, effects),
+        takeaway=_takeaway(comparison, dataset, effects),
         caption=f"Ratio of FID on fresh seeds to that of {leader}, the variant of lowest median: the median "
         "of all ratios of a seed to a seed (Hodges-Lehmann) with its 95 % interval, failed seeds being worse "
-        "than any; an arrow means that the seeds give no bound. “Better in” is the share of pairs in which "
-        f"the variant’s seed has the lower FID. Permutation tests, adjusted by Holm for "
-        f"{len(effects) - 1} comparison{'s' if len(effects) > 2 else ''}; "
-        f"{range_text(sizes)} seeds a variant.",
+        "than any, and an FID above 0 infinitely worse than one that is not; an arrow means that the seeds "
+        "give no bound. “Better in” is the share of pairs in which "
+        "the variant’s seed has the lower FID. Separable is what the rank-sum tests of "
+        f"{_family(len(effects))} say, here as in the verdict; each interval is of one comparison alone, so "
+        f"one may exclude 1 where the pair is not separable. {range_text(sizes)} seeds a variant.",
         alt=f"Forest plot, a row per variant: ratio of FID to that of {leader} on {label} with its interval.",
         figure=figure,
         data=effects,
@@ -147,7 +149,14 @@ def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
 def _table(comparison: Comparison, dataset: str, effects: pd.DataFrame) -> Table:
     first = str(effects["variant"].iloc[0])
     leader = comparison.label(first)
-    columns = ("Variant", f"FID ÷ {leader} [95 %]", f"Better than {leader} in [95 %]", "p", "Holm p", "Seeds")
+    columns = (
+        "Variant",
+        f"FID ÷ {leader} [95 %]",
+        f"Better than {leader} in [95 %]",
+        "p alone",
+        "Holm p",
+        "Seeds",
+    )
     rows = []
     for _, effect in effects.iterrows():
         variant, n = str(effect["variant"]), int(effect["n"])
@@ -168,8 +177,13 @@ def _table(comparison: Comparison, dataset: str, effects: pd.DataFrame) -> Table
     return Table(columns, tuple(rows))
 
 
+def _family(n_variants: int) -> str:
+    n = math.comb(n_variants, 2)
+    return f"all {n} pairs of variants, adjusted by Holm," if n > 1 else "the pair"
+
+
 def _ratio(value: float) -> str:
-    return "fail" if math.isinf(value) else f"{value:.2f}" if value < 10 else f"{value:.3g}"
+    return "∞" if math.isinf(value) else f"{value:.2f}" if value < 10 else f"{value:.3g}"
 
 
 def _interval(effect: pd.Series) -> str:
@@ -186,10 +200,10 @@ def _shares(effect: pd.Series) -> str:
     return f"[{low:.0f}, {high:.0f}]"
 
 
-def _takeaway(comparison: Comparison, effects: pd.DataFrame) -> str:
+def _takeaway(comparison: Comparison, dataset: str, effects: pd.DataFrame) -> str:
     """The nearest and the farthest variant, and how many the seeds separate from the leader."""
     leader, others = comparison.label(effects["variant"].iloc[0]), effects.iloc[1:]
-    apart = others[(others["adjusted"] < statistics.ALPHA) & (others["improvement"] < 0.5)]
+    apart = others[others["separable"].astype(bool)]
     finite = others[np.isfinite(others["ratio"].to_numpy(float))].sort_values("ratio", kind="stable")
     text = (
         f"{len(apart)} of {len(others)} variants {'is' if len(apart) == 1 else 'are'} separable from {leader}"
@@ -198,10 +212,16 @@ def _takeaway(comparison: Comparison, effects: pd.DataFrame) -> str:
         rival = comparison.label(others["variant"].iloc[0])
         text = f"{rival} is {'' if len(apart) else 'not '}separable from {leader}"
     if finite.empty:
-        return f"{text}; most seeds of the others fail."
+        pairs = comparison.seed_pairs[dataset]
+        is_zero = statistics.quantile(pairs.scores[pairs.leader], 0.5) <= 0
+        return f"{text}; {'its median FID is not above 0' if is_zero else 'most seeds of the others fail'}."
     near, far = finite.iloc[0], finite.iloc[-1]
     first = f"{comparison.label(near['variant'])} has {_ratio(near['ratio'])} {_interval(near)} times its FID"
+    excluding = ((others["low"] > 1) | (others["high"] < 1)) & ~others["separable"].astype(bool)
+    alone = (
+        " (each interval is of one comparison alone, the tests are of all pairs)" if excluding.any() else ""
+    )
     if len(finite) == 1:
-        return f"{text}; {first}."
+        return f"{text}; {first}{alone}."
     last = f"{comparison.label(far['variant'])} {_ratio(far['ratio'])} {_interval(far)} times"
-    return f"{text}; {first}, {last}."
+    return f"{text}; {first}, {last}{alone}."

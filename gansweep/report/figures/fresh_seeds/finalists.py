@@ -16,7 +16,9 @@ from matplotlib.figure import Figure
 
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, linked, where
+from gansweep.report.statistics import times
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.style import Look
 from gansweep.results.records import Finalist
 from gansweep.results.row import slug
@@ -46,7 +48,7 @@ def noise(data: pd.DataFrame) -> float:
 
     That of log FID is, for small ones, the sd divided by the mean.
     """
-    relative = (data["sd"] / data["fid"]).dropna()
+    relative = (data["sd"] / data["fid"])[data["fid"] > 0].dropna()
     weights = data.loc[relative.index, "draws"] - 1
     return math.sqrt(float((weights * relative**2).sum() / weights.sum())) if len(relative) else math.nan
 
@@ -55,7 +57,7 @@ def _indistinct(data: pd.DataFrame) -> list[tuple[str, str]]:
     """Neighbours in the ranking by FID whose ratio two evaluations of one generator may have by chance."""
     limit = math.exp(_REPEATABILITY * noise(data))
     rows = data.to_dict("records")
-    return [(a["variant"], b["variant"]) for a, b in pairwise(rows) if b["fid"] / a["fid"] <= limit]
+    return [(a["variant"], b["variant"]) for a, b in pairwise(rows) if times(b["fid"], a["fid"]) <= limit]
 
 
 def plot_finalists(
@@ -64,8 +66,7 @@ def plot_finalists(
     """Draw FID at N images (marker) and at infinitely many (tick), a row per variant; the floor is dashed."""
     ax = ax or style.new_figure(0.8 + 0.26 * len(data), 5.0).subplots()
     drawn = [*data["fid"], *data["fid_infinity"], *([floor] if floor else [])]
-    positive = [value for value in drawn if value > 0]  # an extrapolation may be negative
-    style.log_axis(ax.xaxis, 0.88 * min(positive), 1.14 * max(positive), most=7)
+    log_axis(ax.xaxis, *log_limits(drawn, 0.88, 1.14), most=7)  # an extrapolation may be negative
     if floor:
         ax.axvline(floor, color=style.MUTE, linewidth=1, linestyle=(0, (3, 2)), zorder=1)
     for row, line in enumerate(data.to_dict("records")):
@@ -123,7 +124,7 @@ def finalists_plot(comparison: Comparison, dataset: str) -> Plot | None:
         f"latents. Marker: mean FID of N = {data['n_images'].max():,} images; tick: the FID that a straight "
         "line in 1 / n gives for infinitely many (Chong and Forsyth, 2020); bar: two standard deviations of "
         "the draws to either side. Slope: what FID gains with 1 / n. This is noise of the evaluation alone; "
-        "another training seed moves FID more." + (" Dashed: the FID of training images." if floor else ""),
+        "another training seed moves FID more." + _dashed(comparison, data, floor),
         alt=f"Dumbbell plot, a row per variant: FID on {label} of N images and of infinitely many.",
         figure=figure,
         data=data,
@@ -137,15 +138,33 @@ def _floor(comparison: Comparison, data: pd.DataFrame) -> float | None:
     return floor.get("test_fid", floor.get("fid")) if floor else None
 
 
+def _dashed(comparison: Comparison, data: pd.DataFrame, floor: float | None) -> str:
+    """What the dashed line is, for the caption."""
+    if not floor:
+        return ""
+    if not _has_two_floors(comparison, data):
+        return " Dashed: the FID of training images."
+    return (
+        " Dashed: the FID of training images against the test images; against the validation images, which "
+        "are others and of another number, it differs."
+    )
+
+
+def _has_two_floors(comparison: Comparison, data: pd.DataFrame) -> bool:
+    """Whether the FID of training images is known against the validation images, too."""
+    return "test_fid" in (comparison.manifest.metrics[data["metric_id"].iloc[0]].floor or {})
+
+
 def _sentences(comparison: Comparison, data: pd.DataFrame, floor: float | None) -> list[str]:
     found = []
     if len(data) > 1:
         found += [_ranking(comparison, data), _noise(comparison, data)]
     best = data.iloc[0]
-    if floor:
+    if floor and best["fid"] > 0:
         found.append(
             f"The lowest FID, {best['fid']:.3g} of {comparison.label(best['variant'])}, is "
-            f"{best['fid'] / floor:.2g} times that of real training images, {floor:.3g}."
+            f"{best['fid'] / floor:.2g} times that of real training images"
+            f"{' against the test images' * _has_two_floors(comparison, data)}, {floor:.3g}."
         )
     return found or [f"{comparison.label(best['variant'])} has an FID of {best['fid']:.3g}."]
 

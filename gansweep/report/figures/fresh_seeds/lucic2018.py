@@ -18,6 +18,7 @@ from gansweep.report.comparison import Comparison, listing
 from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked
 from gansweep.report.lucic2018 import ARCHITECTURE, EXTRACTOR, N_IMAGES, RESULTS, STEPS
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text, mean_text
 from gansweep.results.row import Outcome, slug
@@ -101,9 +102,7 @@ def _paper(data: pd.DataFrame) -> pd.DataFrame:
 
 
 def _set_axis(ax: Axes, values: np.ndarray) -> None:
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (1.0, 10.0)
-    style.log_axis(ax.xaxis, 0.85 * low, 1.18 * high, most=6)
+    log_axis(ax.xaxis, *log_limits(values, 0.85, 1.18), most=6)
 
 
 def _draw(ax: Axes, y: float, values: list[float], **marker: Any) -> None:

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot
-from gansweep.report.statistics import Scores
+from gansweep.report.statistics import Pairs
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
@@ -20,29 +20,22 @@ from gansweep.results.row import slug
 _FAINTEST, _STRONGEST = 0.12, 0.5  # opacity of a cell at 50 and at 100 %
 
 
-def improvement_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
-    """A line per ordered pair of variants: variant, rival, share (the probability that a run of the variant
-    has the lower FID; ties count half), adjusted (Holm, over all pairs). The lowest median comes first."""
-    scores = _scores(comparison, dataset)
-    names, share, adjusted = statistics.improvement_matrix(scores)
+def improvement_data(pairs: Pairs) -> pd.DataFrame:
+    """A line per ordered pair of variants: variant, rival, share (the probability that a seed of the variant,
+    or the best trial of its budget, has the lower FID; ties count half), adjusted (Holm, over all pairs). The
+    lowest median comes first."""
     lines = [
-        {"variant": row, "rival": column, "share": float(share[i, j]), "adjusted": float(adjusted[i, j])}
-        for i, row in enumerate(names)
-        for j, column in enumerate(names)
+        {"variant": row, "rival": rival, "share": float(pairs.share[i, j]), "adjusted": pairs.adjusted[i, j]}
+        for i, row in enumerate(pairs.names)
+        for j, rival in enumerate(pairs.names)
         if i != j
     ]
-    order = {name: place for place, name in enumerate(scores)}
-    table = pd.DataFrame(lines, columns=["variant", "rival", "share", "adjusted"])
-    return table.sort_values(["variant", "rival"], key=lambda c: c.map(order)).reset_index(drop=True)
+    return pd.DataFrame(lines, columns=["variant", "rival", "share", "adjusted"])
 
 
-def _scores(comparison: Comparison, dataset: str) -> dict[str, Scores]:
-    """The fresh seeds of the winners, or else the single trials of a random search; best median first."""
-    confirmed = comparison.confirmed_scores(dataset)
-    if confirmed or not comparison.is_random_search:
-        return confirmed
-    started = comparison.started(dataset)
-    return dict(sorted(started.items(), key=lambda item: (statistics.quantile(item[1], 0.5), item[1][0])))
+def _pairs(comparison: Comparison, dataset: str) -> Pairs | None:
+    """The pairs of winners by their fresh seeds, or else those of a random search at its budget."""
+    return comparison.seed_pairs.get(dataset) or comparison.search_pairs.get(dataset)
 
 
 def plot_improvement(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
@@ -82,24 +75,24 @@ def plot_improvement(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | Non
 
 def improvement_plot(comparison: Comparison, dataset: str) -> Plot | None:
     """All pairs on one data set; None where fewer than three variants have independent runs."""
-    scores = _scores(comparison, dataset)
-    if len(scores) < 3:
+    tested = _pairs(comparison, dataset)
+    if tested is None or len(tested.names) < 3:
         return None
-    pairs, label = improvement_data(comparison, dataset), comparison.dataset_label(dataset)
-    seeds = bool(comparison.confirmed_scores(dataset))
-    what = "fresh seed" if seeds else f"random {comparison.unit}"
-    sizes = sorted({len(values) for values in scores.values()})
+    pairs, label = improvement_data(tested), comparison.dataset_label(dataset)
+    what = "fresh seed" if dataset in comparison.seed_pairs else f"random {comparison.unit}"
+    one = f"a {what}" if tested.k == 1 else f"the best of {tested.k} {what}s"
+    sizes = sorted({len(values) for values in tested.scores.values()})
     with style.house_style():
         figure = plot_improvement(pairs, style.looks(comparison.manifest)).get_figure(root=True)
     return Plot(
         name=f"improvement-{slug(dataset)}",
         question=f"Which differences are real on {label}?",
         takeaway=_takeaway(comparison, pairs, what),
-        caption=f"Probability, in %, that a {what} of the variant of the row has a lower FID than one of the "
+        caption=f"Probability, in %, that {one} of the variant of the row has a lower FID than that of the "
         "variant of the column; ties, such as two failures, count half. Blue: separable, with p < "
         f"{statistics.ALPHA} after Holm’s adjustment for all {len(pairs) // 2} pairs; grey italics: the runs "
-        f"cannot separate the two. {range_text(sizes)} runs a "
-        "variant; the lowest median comes first.",
+        "cannot separate the two. The verdict and the leading group rest on the same tests. "
+        f"{range_text(sizes)} runs a variant; the lowest median comes first.",
         alt=f"Matrix of percentages: how often the variant of a row beats that of a column on {label}.",
         figure=figure,
         data=pairs,

@@ -17,6 +17,7 @@ from gansweep.report.figures.hyperparameters.failure_regions import (
     binned,
     failure_data,
     most_predictive,
+    predictive_pair,
     shared,
     worst_region,
 )
@@ -55,10 +56,12 @@ def plot_failure_strips(cells: pd.DataFrame, scale: Scale, order: list[str], ax:
 def _failure_figure(
     comparison: Comparison, dataset: str, cells: pd.DataFrame, points: pd.DataFrame
 ) -> Figure:
-    """Strips, a column per hyperparameter; below, the plane of the two most predictive ones."""
+    """Strips, a column per hyperparameter that has trials; below, the plane of the two most predictive ones
+    that trials search together, if there are any."""
     order = [name for name in comparison.ranked(dataset) if (cells["variant"] == name).any()]
-    scales, looks = shared(comparison), style.looks(comparison.manifest)
-    heights = [0.55 + _ROW_INCHES * len(order), 2.5][: 1 if len(scales) < 2 else 2]
+    looks, pair = style.looks(comparison.manifest), predictive_pair(points)
+    scales = {n: scale for n, scale in shared(comparison).items() if (cells["parameter"] == n).any()}
+    heights = [0.55 + _ROW_INCHES * len(order), 2.5][: 2 if pair else 1]
     figure = style.new_figure(sum(heights), min(style.WIDTH, 1.4 + 1.3 * max(3, len(scales))))
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     axes = parts[0].subplots(1, len(scales), squeeze=False)[0]
@@ -70,8 +73,8 @@ def _failure_figure(
                 _say_unused(ax, row, comparison.manifest.space(variant).get(name))
         ax.set_title(name, fontsize=7.5, fontweight="normal")
     axes[0].set_yticks(range(len(order)), [looks[variant].label for variant in order])
-    if len(heights) > 1:
-        draw_pair(parts[1], comparison, points)
+    if pair:
+        draw_pair(parts[1], pair, scales, points)
     return figure
 
 
@@ -108,12 +111,17 @@ def _caption(points: pd.DataFrame) -> str:
     trials = points.drop_duplicates("trial_id")
     every = math.ceil(len(trials) / MAX_DOTS)
     drawn = f"one trial in {every} is drawn" if every > 1 else "all trials are drawn"
+    bottom = "No trial searches two of them, so there is no plane of two."
+    if predictive_pair(points):
+        bottom = (
+            "Bottom: the two most predictive hyperparameters over all variants that trials search together; "
+            f"{drawn}, and the shading is of all."
+        )
     return (
         f"Bad trials diverged, crashed, timed out or collapsed: {trials['bad'].sum()} of {len(trials)}. Top: "
         "share of bad trials in %, in bins of each hyperparameter that variants share; bins of fewer than "
         f"{MIN_TRIALS_PER_BIN} trials are blank, and a number is bold where its 95 % Wilson interval lies "
-        "above the share of the variant over its whole range. Bottom: the two most predictive "
-        f"hyperparameters over all variants; {drawn}, and the shading is of all. The worst region is the "
+        f"above the share of the variant over its whole range. {bottom} The worst region is the "
         "option, or end of a range, with the highest interval; it is chosen by the same trials, so its "
         "share is exaggerated."
     )

@@ -11,9 +11,8 @@ from matplotlib.figure import SubFigure
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from gansweep.report.comparison import Comparison
-from gansweep.report.figures.hyperparameters.failure_regions import most_predictive, shared
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis
 from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option
 
 MAX_DOTS = 600  # dots of a panel
@@ -23,10 +22,11 @@ _GOOD_TRIAL |= {"markerfacecolor": style.PAPER}
 _BAD_TRIAL: dict[str, Any] = {"color": style.INK, "marker": "x", "markersize": 3.2, "markeredgewidth": 0.8}
 
 
-def draw_pair(figure: SubFigure, comparison: Comparison, points: pd.DataFrame) -> None:
-    """Draw the plane of the two most predictive hyperparameters, with its key."""
-    x, y = list(most_predictive(points))[:2]
-    scales = shared(comparison)
+def draw_pair(
+    figure: SubFigure, pair: tuple[str, str], scales: dict[str, Scale], points: pd.DataFrame
+) -> None:
+    """Draw the plane of two hyperparameters that some trial searches together, with its key."""
+    x, y = pair
     ax, key = figure.subplots(1, 2, width_ratios=[3, 1])
     trials = _pair_points(points, {x: scales[x], y: scales[y]})
     plot_failure_pair(trials, (scales[x], scales[y]), ax)
@@ -87,7 +87,7 @@ def _set_y_axis(ax: Axes, scale: Scale) -> None:
         ax.set_ylim(-0.6, len(scale.values) - 0.4)
         ax.set_yticks(range(len(scale.values)), [option(value) for value in scale.values])
     elif scale.kind == "loguniform":
-        style.log_axis(ax.yaxis, scale.values[0], scale.values[1], most=5)
+        log_axis(ax.yaxis, scale.values[0], scale.values[1], most=5)
     else:
         low, high = scale.values
         ax.set_ylim(low - 0.03 * (high - low), high + 0.03 * (high - low))

@@ -1,7 +1,7 @@
 """The share of bad trials in parts of the search space. A trial is bad if it failed or collapsed."""
 
 import math
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -118,6 +118,16 @@ def most_predictive(points: pd.DataFrame) -> dict[str, float]:
         value = _epsilon_squared(mine["bin"].to_numpy(int), mine["bad"].to_numpy(bool))
         found[str(name)] += max(0.0, value) * len(mine) / n
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def predictive_pair(points: pd.DataFrame) -> tuple[str, str] | None:
+    """The two most predictive hyperparameters that some trial searches together; None if there are none.
+
+    points: as `binned` gives them.
+    """
+    trials = {str(name): set(mine["trial_id"]) for name, mine in points.groupby("parameter")}
+    pairs = combinations(most_predictive(points), 2)
+    return next(((x, y) for x, y in pairs if trials[x] & trials[y]), None)
 
 
 def worst_region(points: pd.DataFrame, scales: dict[str, Scale]) -> Region | None:

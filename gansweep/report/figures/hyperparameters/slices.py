@@ -17,6 +17,7 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import DEFAULT_MARKER, Plot
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option, searched
 from gansweep.report.style.style import Look
 from gansweep.results.row import Outcome, slug
@@ -140,7 +141,7 @@ def _hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.Data
     for row, variant in enumerate(order):
         for column, (name, users) in enumerate(scales.items()):
             ax = figure.add_subplot(grid[row, column])
-            style.log_axis(ax.yaxis, *limits, most=5)
+            log_axis(ax.yaxis, *limits, most=5)
             ax.tick_params(labelleft=column == 0)
             ax.tick_params(axis="x", labelsize=6)  # neighbours' would touch
             mine = points[(points["variant"] == variant) & (points["parameter"] == name)]
@@ -184,7 +185,7 @@ def _label_row(ax: Axes, look: Look) -> None:
 
 def _fid_limits(points: pd.DataFrame) -> tuple[float, float]:
     good = points.loc[(points["outcome"] == Outcome.OK), "score"]
-    return (0.88 * float(good.min()), 1.1 * float(good.max())) if len(good) else (1.0, 10.0)
+    return log_limits(good, 0.88, 1.1)
 
 
 def _say_unused(ax: Axes, constant: Any) -> None:
@@ -227,9 +228,10 @@ def _takeaway(comparison: Comparison, dataset: str, points: pd.DataFrame) -> str
     if not ratios:
         return "No bin has enough trials for a median; see the dots."
     (variant, name), ratio = max(ratios.items(), key=lambda item: item[1])
+    found = f"{ratio:.1f} times that of its best" if ratio < math.inf else "above 0, that of its best is not"
     return (
         f"Of the effects that have two bins to compare ({len(ratios)}), the largest is that of {name} on "
-        f"{comparison.label(variant)}: the median FID of its worst bin is {ratio:.1f} times that of its best."
+        f"{comparison.label(variant)}: the median FID of its worst bin is {found}."
     )
 
 
@@ -243,4 +245,4 @@ def _ratio_of_bins(points: pd.DataFrame, variant: str, name: str, scale: Scale) 
     good = mine[(mine["outcome"] == Outcome.OK).to_numpy(bool)]
     grouped = good["score"].groupby(bins[(mine["outcome"] == Outcome.OK).to_numpy(bool)])
     medians = grouped.median()[grouped.size() >= MIN_TRIALS_PER_BIN]
-    return float(medians.max() / medians.min()) if len(medians) > 1 else 1.0
+    return statistics.times(float(medians.max()), float(medians.min())) if len(medians) > 1 else 1.0

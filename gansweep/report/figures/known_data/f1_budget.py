@@ -25,6 +25,7 @@ from gansweep.report.figures.search.budget import (
 )
 from gansweep.report.metrics import per_trial
 from gansweep.report.style import labels, style
+from gansweep.report.style.logarithmic import log_axis
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
 
@@ -86,7 +87,7 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
 def plot_f1(curves: pd.DataFrame, name: str, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
     """Draw one of `_PANELS`: the variants of `looks` in colour, with three bands if it is F1."""
     ax = ax or style.new_figure(2.6, 2.6).subplots()
-    style.log_axis(ax.xaxis, 0.93, max(1.5, 1.08 * float(curves["n"].max())), most=5)
+    log_axis(ax.xaxis, 0.93, max(1.5, 1.08 * float(curves["n"].max())), most=5)
     ax.set_ylim(-0.02, 1.02)
     ax.grid(True, axis="y")
     for variant, curve in curves.dropna(subset=[name]).groupby("variant"):

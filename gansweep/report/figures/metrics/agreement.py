@@ -18,6 +18,7 @@ from gansweep.report.comparison import Comparison, listing
 from gansweep.report.figures.base import Cell, Plot, Table, dependence, linked, where
 from gansweep.report.metrics import measurements
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.style import Look
 from gansweep.results.metrics import METRICS, compared_with_fid
 from gansweep.results.row import FAILED, Phase, Status, slug
@@ -79,10 +80,10 @@ def plot_agreement(data: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_two_metrics(points: pd.DataFrame, name: str, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
     """Draw FID against another metric, a marker per trial that has its variant's look."""
     ax = ax or style.new_figure(2.6, 3.2).subplots()
-    style.log_axis(ax.xaxis, 0.9 * points["fid"].min(), 1.1 * points["fid"].max(), most=5)
+    log_axis(ax.xaxis, *log_limits(points["fid"], 0.9, 1.1), most=5)
     metric = METRICS[name]
     if metric.log:
-        style.log_axis(ax.yaxis, 0.9 * points[name].min(), 1.1 * points[name].max(), most=5)
+        log_axis(ax.yaxis, *log_limits(points[name], 0.9, 1.1), most=5)
     else:
         ax.yaxis.set_major_locator(MaxNLocator(5))
     for variant, mine in points.groupby("variant"):

@@ -12,6 +12,7 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import TRAINED_TO_END, Cell, Plot, Table, draws, linked
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text
@@ -98,7 +99,7 @@ def _learning_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame)
     order = [name for name in comparison.ranked(dataset) if (curves["variant"] == name).any()]
     looks = style.looks(comparison.manifest)
     panels = small_panels(len(order), height=1.35, margin=0.45)
-    style.log_axis(panels.axes[0].yaxis, *_limits(curves), most=6)
+    log_axis(panels.axes[0].yaxis, *_limits(curves), most=6)
     for ax, variant in zip(panels.axes, order, strict=True):
         plot_learning(curves[curves["variant"] == variant], looks[variant], ax)
     panels.label("step", "FID (log)")
@@ -109,8 +110,7 @@ def _learning_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame)
 
 def _limits(curves: pd.DataFrame) -> tuple[float, float]:
     values = curves[["lower_quartile", "median", "upper_quartile", "best_trial"]].to_numpy(float)
-    finite = values[np.isfinite(values)]
-    return (0.85 * float(finite.min()), 1.2 * float(finite.max())) if len(finite) else (1.0, 10.0)
+    return log_limits(values, 0.85, 1.2)
 
 
 def _add_legend(figure: Figure) -> None:
@@ -155,7 +155,8 @@ def _stopping_table(comparison: Comparison, dataset: str) -> Table:
         ].dropna(subset=["fid", "fid_best"])
         if len(mine):
             last, lowest = mine["fid"].to_numpy(float), mine["fid_best"].to_numpy(float)
-            ratio, best_is_last = float(np.median(last / lowest)), float((last == lowest).mean())
+            ratio = float(np.median([statistics.times(*pair) for pair in zip(last, lowest, strict=True)]))
+            best_is_last = float((last == lowest).mean())
             cells = [
                 Cell(fid_text(float(np.median(last))), value=float(np.median(last))),
                 Cell(fid_text(float(np.median(lowest))), value=float(np.median(lowest))),

@@ -13,6 +13,7 @@ from gansweep.report.figures.base import Cell, Plot, Table, draws, linked, where
 from gansweep.report.metrics import median, metric_interval, metric_text, per_trial
 from gansweep.report.statistics import quantile
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.style import Look
 from gansweep.results.metrics import METRICS, Metric, Strips, in_strips
 from gansweep.results.row import FAILED, slug
@@ -75,7 +76,8 @@ def plot_strip(
         heights = row + _ABOVE + 0.34 * style.scatter_offsets(len(dots))
         ax.plot(dots, heights, "o", color=look.color, markersize=2.2, alpha=0.6, markeredgewidth=0)
         best = mine.loc[mine["is_best"] & ~mine["failed"], name]
-        ax.plot(best, [row + _ABOVE] * len(best), linestyle="", zorder=7, clip_on=False, **look.marker(5))
+        if len(best):  # what is empty and not clipped has a place outside of the axes
+            ax.plot(best, [row + _ABOVE], linestyle="", zorder=7, clip_on=False, **look.marker(5))
         if len(mine):
             _draw_quartiles(ax, row + _BELOW, mine[name].to_numpy(float))
     ax.set_yticks(range(len(order)), [looks[variant].label for variant in order])
@@ -92,8 +94,8 @@ def _set_axis(ax: Axes, metric: Metric, values: np.ndarray) -> None:
     if metric.share:
         ax.set_xlim(-0.02, 1.02)
         ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    elif metric.log and len(values):
-        style.log_axis(ax.xaxis, 0.85 * float(values.min()), 1.15 * float(values.max()), most=4)
+    elif metric.log:
+        log_axis(ax.xaxis, *log_limits(values, 0.85, 1.15), most=4)
     else:
         ax.locator_params(axis="x", nbins=4)
 

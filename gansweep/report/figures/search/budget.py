@@ -16,6 +16,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Plot
 from gansweep.report.statistics import Scores
 from gansweep.report.style import labels, style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
@@ -69,9 +70,9 @@ def plot_budget(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = 
     """Draw the curves of one data set: the variants of `looks` in colour, the others in grey."""
     ax = ax or style.new_figure(3.1, 4.5).subplots()
     low, high = limits(curves)
-    style.log_axis(ax.yaxis, low, high)
+    log_axis(ax.yaxis, low, high)
     n = int(curves["n"].max())
-    style.log_axis(ax.xaxis, 0.93, max(1.5, n * 1.08))
+    log_axis(ax.xaxis, 0.93, max(1.5, n * 1.08))
     ax.grid(True, axis="y")
     ends = []
     for variant, curve in curves.groupby("variant"):
@@ -105,10 +106,11 @@ def limits(curves: pd.DataFrame) -> tuple[float, float]:
     finite = curves[np.isfinite(curves["median"])]
     if finite.empty:
         return 1.0, 10.0
-    lowest = np.nanmin([finite["median"].min(), finite.loc[np.isfinite(finite["low"]), "low"].min()])
+    low, _ = log_limits(finite[["median", "low"]], 0.9, 1.0)
     starts = finite.groupby("variant")["median"].max()
     # One hopeless variant must not flatten the others: its curve enters from above.
-    return 0.9 * float(lowest), 1.3 * min(float(starts.max()), 4 * float(starts.median()))
+    high = 1.3 * min(float(starts.max()), 4 * float(starts.median()))
+    return low, high if high > low else 10 * low
 
 
 def _mark_end_of_intervals(ax: Axes, curves: pd.DataFrame) -> None:
@@ -166,7 +168,8 @@ def budget_plot(comparison: Comparison) -> Plot:
         caption=f"Median of the lowest FID among k random {comparison.unit}s; a failed one counts as worse "
         f"than any FID. Bands: exact 95 % intervals of the best {MAX_BANDS} (the others are in the plotted "
         "data), drawn up to k = N/5.3; beyond it the line is thin, "
-        "because N trials cannot bound it from below. The default configuration is left out. The plotted "
+        "because N trials cannot bound it from below. A band is of one curve alone; whether variants are "
+        "separable is said by the tests of the verdict. The default configuration is left out. The plotted "
         "data also hold the unbiased mean, with failures counted as the FID from which a trial has collapsed."
         f"{thinning(curves)}",
         alt=f"Line chart, one panel for each of {len(comparison.datasets)} data sets: median best FID "

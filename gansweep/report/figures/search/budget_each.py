@@ -20,6 +20,7 @@ from gansweep.report.figures.base import Plot
 from gansweep.report.figures.search.budget import budgets, limits, refusal, thinning
 from gansweep.report.metrics import metric_interval, metric_text
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis
 from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.results.row import slug
@@ -80,8 +81,8 @@ def _budget_each_figure(comparison: Comparison, dataset: str, curves: pd.DataFra
     looks, is_narrow = style.looks(comparison.manifest), len(order) <= 2  # the legend has more lines then
     panels = small_panels(len(order), height=1.4, margin=1.1 if is_narrow else 0.75, narrow_margin=1.2)
     low, high = limits(curves.assign(low=curves["luck_low"]))
-    style.log_axis(panels.axes[0].yaxis, low, high, most=6)
-    style.log_axis(panels.axes[0].xaxis, 0.95, max(1.6, 1.05 * float(curves["k"].max())), most=5)
+    log_axis(panels.axes[0].yaxis, low, high, most=6)
+    log_axis(panels.axes[0].xaxis, 0.95, max(1.6, 1.05 * float(curves["k"].max())), most=5)
     leader = curves[curves["variant"] == order[0]]
     for ax, variant in zip(panels.axes, order, strict=True):
         other = leader.iloc[:0] if variant == order[0] else leader

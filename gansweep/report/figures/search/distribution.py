@@ -18,6 +18,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import DEFAULT_MARKER, Plot
 from gansweep.report.figures.search.failures import FAILURE_LOOKS, plot_failures
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.style import Look
 from gansweep.results.row import Outcome
 
@@ -36,11 +37,10 @@ def plot_distribution(
 ) -> Axes:
     """Draw the scores of one data set, a row for each variant of `order`."""
     ax = ax or style.new_figure(0.6 + 0.3 * len(order), 4.0).subplots()
-    finite = points["score"][np.isfinite(points["score"])]
-    low, high = (float(finite.min()) * 0.88, float(finite.max()) * 1.04) if len(finite) else (1.0, 10.0)
+    low, high = log_limits(points["score"], 0.88, 1.04)
     gutter = high * (high / low) ** 0.07
     edge = high * (high / low) ** 0.14
-    style.log_axis(ax.xaxis, low, edge, most=6, last=high)
+    log_axis(ax.xaxis, low, edge, most=6, last=high)
     ax.axvspan(high, edge, color=style.BAND, linewidth=0, zorder=0)
     ax.text(
         gutter, 1.005, "fail", transform=ax.get_xaxis_transform(), fontsize=6.5, color=style.MUTE, ha="center"

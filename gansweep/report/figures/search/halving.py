@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import TRAINED_TO_END, Cell, Plot, Table, draws, linked, where
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.panels import small_panels
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text
@@ -47,8 +48,8 @@ def _halving_figure(comparison: Comparison, measured: pd.DataFrame) -> Figure:
     """A panel per variant, all with the same axes."""
     order = [name for name in comparison.variants if (measured["variant"] == name).any()]
     panels = small_panels(len(order), height=1.5, margin=0.6, narrow_margin=1.2)
-    low, high = np.quantile(measured["fid"], (0, 0.98))
-    style.log_axis(panels.axes[0].yaxis, 0.85 * float(low), 1.2 * float(high), most=6)
+    usual = measured["fid"][measured["fid"] <= np.quantile(measured["fid"], 0.98)]
+    log_axis(panels.axes[0].yaxis, *log_limits(usual, 0.85, 1.2), most=6)
     looks = style.looks(comparison.manifest)
     for ax, variant in zip(panels.axes, order, strict=True):
         plot_trials(measured[measured["variant"] == variant], looks[variant], ax)

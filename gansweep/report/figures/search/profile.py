@@ -6,7 +6,6 @@ variant out does not change the order of the others.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gansweep.report import statistics
-from gansweep.report.comparison import Comparison
+from gansweep.report.comparison import Comparison, listing
 from gansweep.report.figures.base import Cell, Plot, Table, draws, fresh_seeds, linked
 from gansweep.report.figures.search.budget import MAX_BANDS, highlighted
 from gansweep.report.statistics import Scores
 from gansweep.report.style import labels, style
+from gansweep.report.style.logarithmic import log_axis
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
 
@@ -26,7 +26,6 @@ _CONFIGURATIONS, _SEEDS = "configurations", "seeds"
 _NAMES = {_CONFIGURATIONS: "random configurations", _SEEDS: "fresh seeds"}
 _N_POINTS, _MAX_RATIO = 120, 30.0  # of a curve; the largest ratio that is drawn
 _TABLE_RATIOS = (1.1, 1.5, 2.0)
-_ANY_RATIO = 1e9  # a ratio that every run reaches that has not failed
 
 
 def profile_data(comparison: Comparison) -> pd.DataFrame:
@@ -38,15 +37,10 @@ def profile_data(comparison: Comparison) -> pd.DataFrame:
     lines = []
     for runs, groups in _groups(comparison).items():
         best = _best(comparison, runs)
-        ratios = np.unique([*np.geomspace(1, _widest(groups, best), _N_POINTS), *_TABLE_RATIOS, _ANY_RATIO])
+        ratios = np.unique([*np.geomspace(1, _widest(groups, best), _N_POINTS), *_TABLE_RATIOS, math.inf])
         for variant, scores in groups.items():
             share, low, high = statistics.profile(scores, best, ratios)
-            curve = {
-                "ratio": np.where(ratios < _ANY_RATIO, ratios, math.inf),
-                "share": share,
-                "low": low,
-                "high": high,
-            }
+            curve = {"ratio": ratios, "share": share, "low": low, "high": high}
             n = sum(map(len, scores.values()))
             lines.append(pd.DataFrame({"runs": runs, "variant": variant, "n": n} | curve))
     columns = ["runs", "variant", "n", "ratio", "share", "low", "high"]
@@ -77,9 +71,10 @@ def _best(comparison: Comparison, runs: str) -> dict[str, float]:
 
 
 def _widest(groups: dict[str, dict[str, Scores]], best: dict[str, float]) -> float:
-    """The ratio that 19 of 20 runs reach that have not failed."""
-    ratios = [scores / best[name] for mine in groups.values() for name, scores in mine.items()]
-    finite = np.concatenate([values[np.isfinite(values)] for values in ratios])
+    """The ratio that 19 of 20 runs reach that have not failed, of the data sets with a best score above 0."""
+    cells = [(scores, best[name]) for mine in groups.values() for name, scores in mine.items()]
+    ratios = [scores[np.isfinite(scores)] / lowest for scores, lowest in cells if lowest > 0]
+    finite = np.concatenate([np.ones(1), *ratios])
     return float(np.clip(np.quantile(finite, 0.95), 1.5, _MAX_RATIO))
 
 
@@ -87,7 +82,7 @@ def plot_profile(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None =
     """Draw the profiles of one kind of runs: variants of `looks` in colour, the first three with bands."""
     ax = ax or style.new_figure(3.1, 4.5).subplots()
     curves = curves[np.isfinite(curves["ratio"])]
-    style.log_axis(ax.xaxis, 1.0, float(curves["ratio"].max()), most=6)
+    log_axis(ax.xaxis, 1.0, float(curves["ratio"].max()), most=6)
     ax.set_ylim(0, 100)
     ax.grid(True, axis="y")
     ends = []
@@ -137,17 +132,26 @@ def profile_plot(comparison: Comparison) -> Plot:
         name="profile",
         question="What is the chance that a run is good enough?",
         takeaway=_takeaway(comparison, curves) if len(curves) else _refusal(comparison),
-        caption="Share of runs whose FID is at most τ times the best FID known on their data set, of "
-        f"{_sizes(curves)}; averaged over {len(comparison.datasets)} data set"
-        f"{'s' if len(comparison.datasets) > 1 else ''}. A failed run never reaches it, so a curve ends at "
-        "or below its share of runs that did not fail, which the table holds. Bands: 95 % bootstrap "
-        f"intervals, resampled within data sets, of the {MAX_BANDS} highest; the plotted data have all. "
-        "The table has Wilson’s interval where no run arrives, or all do.",
+        caption=_caption(comparison, curves),
         alt="Line charts: share of runs within a factor of the best FID, against that factor, for "
         f"{comparison.labels(comparison.variants)}.",
         figure=figure,
         data=curves,
         table=_table(comparison, curves) if len(curves) else None,
+    )
+
+
+def _caption(comparison: Comparison, curves: pd.DataFrame) -> str:
+    of = f", of {_sizes(curves)}" if len(curves) else ""
+    return (
+        "Share of runs whose FID is at most τ times the best FID known on their data set"
+        f"{of}; averaged over {len(comparison.datasets)} data set{'s' * (len(comparison.datasets) > 1)}. A "
+        "failed run never reaches it, so a curve ends at "
+        "or below its share of runs that did not fail, which the table holds. Bands: 95 % intervals of each "
+        "share alone (Clopper-Pearson on each data set, combined by the square-and-add method) of the "
+        f"{MAX_BANDS} highest; the plotted data have all. They are of one share at one τ over all data sets; "
+        "whether two variants differ on a data set is decided by the tests of the verdict."
+        f"{_zero_best(comparison)}"
     )
 
 
@@ -168,18 +172,27 @@ def _table(comparison: Comparison, curves: pd.DataFrame) -> Table:
         for variant in _profile_ranking(here):
             mine = here[here["variant"] == variant]
             n, chosen = int(mine["n"].iloc[0]), mine[mine["ratio"].isin([*_TABLE_RATIOS, math.inf])]
-            cells = [_share(point, n) for point in chosen[["share", "low", "high"]].to_numpy(float)]
+            cells = [_share(*point) for point in chosen[["share", "low", "high"]].to_numpy(float)]
             name = Cell(comparison.label(variant), variant=variant)
             trials = (draws if runs == _CONFIGURATIONS else fresh_seeds)(variant=variant)
             rows.append((name, Cell(_NAMES[str(runs)]), *linked([*cells, Cell(str(n), value=n)], trials)))
     return Table(tuple(columns), tuple(rows))
 
 
-def _share(point: Any, n: int) -> Cell:
-    """A share of n runs and its interval, in %: Wilson's where none or all arrive, so all resamples agree."""
-    share, low, high = point
-    if share in (0.0, 1.0):
-        low, high = statistics.wilson(round(share * n), n)
+def _zero_best(comparison: Comparison) -> str:
+    """A sentence on the data sets whose lowest FID is not above 0, so that no ratio to it exists."""
+    lowest = {_CONFIGURATIONS: _best(comparison, _CONFIGURATIONS), _SEEDS: _best(comparison, _SEEDS)}
+    names = [
+        name for name in comparison.datasets if any(best.get(name, 1.0) <= 0 for best in lowest.values())
+    ]
+    if not names:
+        return ""
+    labels_of = listing([comparison.dataset_label(name) for name in names])
+    return f" The best FID known on {labels_of} is not above 0: there only runs as low are within any factor."
+
+
+def _share(share: float, low: float, high: float) -> Cell:
+    """A share and its interval, in %."""
     return Cell(f"{100 * share:.0f}", f"[{100 * low:.0f}, {100 * high:.0f}]", share)
 
 

@@ -18,6 +18,7 @@ from gansweep.report.figures.search.budget import highlighted
 from gansweep.report.figures.search.distribution import overall_order
 from gansweep.report.metrics import metric_text
 from gansweep.report.style import style
+from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
 
@@ -42,7 +43,8 @@ def transfer_data(comparison: Comparison) -> pd.DataFrame:
 def _transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
     """A line per pair of data sets and variant: n, Spearman's correlation with its 95 % interval, and the
     regrets: FID on the other data set of the best configuration of the first, divided by the best there
-    (`regret_there`), and the reverse (`regret_here`). NaN where all configurations fail on either.
+    (`regret_there`), and the reverse (`regret_here`). NaN where all configurations fail on either, the
+    multiples also where the best is not above 0.
     `best_here` and `best_there` are the configurations."""
     lines = []
     for (other, variant), mine in pairs.groupby(["other", "variant"], sort=False):
@@ -61,11 +63,12 @@ def _transfer_summary(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _moved(tuned: np.ndarray, used: np.ndarray) -> tuple[float, float]:
-    """What the best configuration of one data set scores on another, and that as a multiple of the best."""
+    """What the best configuration of one data set scores on another, and that as a multiple of the best; NaN
+    where that is not above 0."""
     if math.isinf(tuned.min()) or math.isinf(used.min()):
         return math.nan, math.nan
     moved = float(used[tuned.argmin()])
-    return moved, moved / float(used.min())
+    return moved, moved / float(used.min()) if used.min() > 0 else math.nan
 
 
 def plot_transfer(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
@@ -94,10 +97,9 @@ def plot_transfer(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | None =
 
 def _set_axis(axis: Any, scores: pd.Series) -> tuple[float, float]:
     """A logarithmic axis for the scores; the ends of its lane for failures."""
-    finite = scores[np.isfinite(scores)]
-    low, high = (0.9 * float(finite.min()), 1.08 * float(finite.max())) if len(finite) else (1.0, 10.0)
+    low, high = log_limits(scores, 0.9, 1.08)
     edge = high * (high / low) ** 0.1
-    style.log_axis(axis, low, edge, most=6, last=high)
+    log_axis(axis, low, edge, most=6, last=high)
     return high, edge
 
 
@@ -196,7 +198,7 @@ def _sentence(comparison: Comparison, other: str, lines: pd.DataFrame) -> str:
     known = lines.dropna(subset=["correlation"]).sort_values("correlation", kind="stable")
     moved = lines.dropna(subset=["regret_there"]).sort_values("regret_there", kind="stable")
     if moved.empty:
-        return f"{here} and {there}: no variant succeeds on both."
+        return f"{here} and {there}: no variant succeeds on both with FIDs above 0."
     ends = [
         f"{line['correlation']:.2f} ({comparison.label(line['variant'])})" for _, line in known.iterrows()
     ]

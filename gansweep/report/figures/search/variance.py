@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gansweep.report import statistics
-from gansweep.report.comparison import Comparison
+from gansweep.report.comparison import Comparison, listing
 from gansweep.report.figures.base import FINISHED, Cell, Plot, Table, linked, where
 from gansweep.report.figures.search.distribution import overall_order
 from gansweep.report.style import style
@@ -32,6 +32,7 @@ _VARIANCE_COLUMNS = [
     "high",
     "sd_seed",
     "sd_configuration",
+    "is_log",
 ]
 
 
@@ -39,11 +40,14 @@ def variance_data(comparison: Comparison) -> pd.DataFrame:
     """A line per data set and variant with replicates: numbers of configurations, of runs and of failed
     runs, the share of the variance of log FID that the configuration explains with its 95 % interval, and
     the standard deviations of log FID between seeds (sd_seed) and configurations (sd_configuration); NaN
-    where the runs that did not fail are too few."""
+    where the runs that did not fail are too few, the share also where all are equal. is_log: False on a data
+    set with an FID that is not above 0; there the variances are of FID itself."""
     lines = []
+    scores = comparison.replicates.groupby("dataset")["score"]
+    is_log = {str(name): statistics.all_positive(mine.to_numpy(float)) for name, mine in scores}
     for (dataset, variant), runs in comparison.replicates.groupby(["dataset", "variant"]):
         groups = [mine["score"].to_numpy(float) for _, mine in runs.groupby("config_id")]
-        split = statistics.variance_split(groups)
+        split = statistics.variance_split(groups, log=is_log[str(dataset)])
         known = {
             "share": split.share.value if split else math.nan,
             "low": split.share.low if split else math.nan,
@@ -53,7 +57,9 @@ def variance_data(comparison: Comparison) -> pd.DataFrame:
         }
         failed = int(runs["outcome"].isin(FAILED).sum())
         count = {"configurations": len(groups), "runs": len(runs), "failed": failed}
-        lines.append({"dataset": dataset, "variant": variant} | count | known)
+        lines.append(
+            {"dataset": dataset, "variant": variant} | count | known | {"is_log": is_log[str(dataset)]}
+        )
     return pd.DataFrame(lines, columns=_VARIANCE_COLUMNS)
 
 
@@ -63,10 +69,12 @@ def plot_variance(
     """Draw the shares of one data set, in %, a row for each variant of `order`."""
     ax = ax or style.new_figure(0.6 + 0.27 * len(order), 3.4).subplots()
     shares = splits.set_index("variant")[["share", "low", "high"]].mul(100).T.to_dict("list")
+    sds = splits.set_index("variant")["sd_seed"].to_dict()
     for row, variant in enumerate(order):
         look, (share, low, high) = looks[variant], shares.get(variant, [math.nan] * 3)
         if math.isnan(share):
-            ax.text(2, row, "too few runs", color=style.MUTE, fontsize=6.5, va="center")
+            why = "all runs are equal" if sds.get(variant) == 0 else "too few runs"
+            ax.text(2, row, why, color=style.MUTE, fontsize=6.5, va="center")
             continue
         ax.barh(row, share, height=0.62, color=look.color, alpha=0.22, linewidth=0)
         ax.barh(row, 100 - share, left=share, height=0.62, color=style.BAND, linewidth=0)
@@ -88,7 +96,8 @@ def _variance_figure(comparison: Comparison, splits: pd.DataFrame) -> Figure:
     for ax, dataset in zip(panels.axes, shown, strict=True):
         plot_variance(splits[splits["dataset"] == dataset], order, style.looks(comparison.manifest), ax)
         ax.set_title(comparison.dataset_label(dataset))
-        ax.set_xlabel("% of the variance of log FID\ncolour: configuration; grey: seed")
+        of = "log FID" if splits.loc[splits["dataset"] == dataset, "is_log"].all() else "FID"
+        ax.set_xlabel(f"% of the variance of {of}\ncolour: configuration; grey: seed")
     panels.hide_unused()
     return panels.figure
 
@@ -106,13 +115,15 @@ def variance_plot(comparison: Comparison) -> Plot | None:
         question="What decides a result, the configuration or the seed?",
         takeaway=_takeaway(comparison, splits)
         if drawn
-        else "No figure: fewer than two configurations of any variant have two runs that did not fail.",
+        else "No figure: no variant has two configurations with two runs each that did not fail and are not "
+        "all equal.",
         caption="Random configurations of each search, run again on fresh seeds: "
         f"{range_text(splits['configurations'])} configurations, {range_text(splits['runs'])} runs a variant "
         "and data set. Coloured: the share of the variance of log FID between configurations, with its "
-        "95 % bootstrap interval over configurations; the remainder lies between seeds of one configuration. "
-        f"Failed runs have no log FID and are omitted, {int(splits['failed'].sum())} of "
-        f"{int(splits['runs'].sum())}; the table counts them.",
+        "95 % interval (Thomas and Hultquist, 1978, allowing for the kurtosis of configurations); the "
+        "remainder lies between seeds of one configuration. An interval is of one variant alone. "
+        f"{_additive(comparison, splits)}Failed runs have no FID and are omitted, "
+        f"{int(splits['failed'].sum())} of {int(splits['runs'].sum())}; the table counts them.",
         alt="Bar chart, a row per variant: share of the variance of FID that the configuration explains, and "
         "its interval.",
         figure=figure,
@@ -121,8 +132,19 @@ def variance_plot(comparison: Comparison) -> Plot | None:
     )
 
 
-def _percent(sd: float) -> str:
-    """A standard deviation of log FID as a relative difference of FID."""
+def _additive(comparison: Comparison, splits: pd.DataFrame) -> str:
+    """A sentence on the data sets whose variances are of FID, for an FID that is not above 0 has no log."""
+    names = list(dict.fromkeys(splits.loc[~splits["is_log"].astype(bool), "dataset"]))
+    if not names:
+        return ""
+    found = listing([comparison.dataset_label(name) for name in names])
+    return f"On {found} an FID is not above 0 and has no logarithm: there the variances are of FID itself. "
+
+
+def _difference(sd: float, is_log: bool) -> str:
+    """A standard deviation of log FID as a relative difference of FID; of FID as it is."""
+    if not is_log:
+        return f"{sd:.2g}"
     return f"{100 * math.expm1(sd):.2g} %" if sd < math.log(2) else f"{100 * math.expm1(sd):.0f} %"
 
 
@@ -140,7 +162,7 @@ def _table(comparison: Comparison, splits: pd.DataFrame) -> Table:
             note = f"[{100 * split['low']:.0f}, {100 * split['high']:.0f}]"
             cells.append(Cell(f"{100 * split['share']:.0f}", note, split["share"]))
             both = math.sqrt(2) * split["sd_seed"]  # the sd of a difference of two
-            cells += [Cell(_percent(sd), value=sd) for sd in (split["sd_seed"], both)]
+            cells += [Cell(_difference(sd, split["is_log"]), value=sd) for sd in (split["sd_seed"], both)]
         counts = [int(split[name]) for name in ("configurations", "runs", "failed")]
         finite = linked(cells, _runs(comparison, split, Status.COMPLETED))
         rows.append(
@@ -171,7 +193,7 @@ def _takeaway(comparison: Comparison, splits: pd.DataFrame) -> str:
         text = _share_of(comparison, most)
         if len(here) > 1:
             text = f"from {_share_of(comparison, least)} to {text}"
-        middle = _percent(float(np.median(here["sd_seed"])))
+        middle = _difference(float(np.median(here["sd_seed"])), bool(here["is_log"].all()))
         of = ", median of variants" if len(here) > 1 else ""
         sentences.append(
             f"{comparison.dataset_label(str(dataset))}: the configuration decides {text} of the variance; "
