@@ -134,11 +134,20 @@ def _robustness(comparison: Comparison) -> str:
     collapsed = int((comparison.finished["outcome"] == Outcome.COLLAPSED).sum())
     low, high = (100 * bound for bound in statistics.wilson(failed, n))
     n_pruned = int((comparison.finished["outcome"] == Outcome.PRUNED).sum())
+    limits = _limits(comparison) if collapsed else ""
     pruned = f"; {n_pruned} were pruned before their end" if n_pruned else ""
     return (
         f"{failed} of {n} trials failed ({100 * failed / n:.0f} %, 95 % interval {low:.0f} to {high:.0f} "
-        f"%) and {collapsed} collapsed{pruned}. Failures count as worst outcomes; no failure is dropped."
+        f"%) and {collapsed} collapsed{limits}{pruned}. Failures count as worst outcomes; none is dropped."
     )
+
+
+def _limits(comparison: Comparison) -> str:
+    """What a collapsed trial is: that of studies of gansweep 0.1.0 was another."""
+    limits = comparison.manifest.collapse_above
+    each = [f"{limits[name]:.3g} on {comparison.dataset_label(name)}" for name in comparison.datasets]
+    what = "noise" if comparison.manifest.fingerprint else "an untrained generator"
+    return f" (no FID below that of {what}: {listing(each)})"
 
 
 def _kind_of_score(comparison: Comparison) -> str:
