@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from gansweep.errors import UserError
+from gansweep.errors import refuse
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,17 @@ def check_fields(value: Any) -> None:
     Traceback (most recent call last):
     gansweep.errors.UserError: words must be of type str, but got 3
     """
+    refuse(*field_mistakes(value).values())
+
+
+def field_mistakes(value: Any) -> dict[str, str]:
+    """What is wrong with the fields of a dataclass, by field: a sentence each."""
+    found = {}
     for name, hint in get_type_hints(type(value), include_extras=True).items():
         rule = rule_of(hint)
         if not rule.holds(getattr(value, name)):
-            raise UserError(f"{name} must be {rule.words}, but got {getattr(value, name)!r}")
+            found[name] = f"{name} must be {rule.words}, but got {getattr(value, name)!r}"
+    return found
 
 
 def _are_names(value: Any) -> bool:

@@ -6,9 +6,9 @@ Optuna.
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from gansweep.errors import UserError
+from gansweep.errors import refuse
 
 Scalar: TypeAlias = float | int | bool | str
 
@@ -25,10 +25,16 @@ class Uniform:
     log: bool = False
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise UserError(f"low < high must hold, finite, but got uniform({self.low}, {self.high})")
-        if self.log and self.low <= 0:
-            raise UserError(f"low > 0 must hold on a logarithmic scale, but got {self.low}")
+        if not all(type(end) in (int, float) for end in (self.low, self.high)):
+            refuse(f"a range is from one number to another, but got {self!r}")
+        elif not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            refuse(f"low < high must hold, finite, but got {self!r}")
+        elif self.log and self.low <= 0:
+            refuse(f"low > 0 must hold on a logarithmic scale, but got {self!r}")
+
+    def __repr__(self) -> str:
+        """As it is written in a study."""
+        return f"{'loguniform' if self.log else 'uniform'}({self.low!r}, {self.high!r})"
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,14 @@ class Choice:
     options: tuple[Scalar, ...]
 
     def __post_init__(self) -> None:
-        if len(self.options) < 2 or len(set(self.options)) < len(self.options):
-            raise UserError(f"a choice needs two or more different values, but got {self.options}")
+        if odd := [option for option in self.options if not isinstance(option, Scalar)]:
+            refuse(f"a choice is of numbers, texts, True and False, as choice(1, 5), but got {odd[0]!r}")
+        elif len(self.options) < 2 or len(set(self.options)) < len(self.options):
+            refuse(f"a choice needs two or more different values, but got {self!r}")
+
+    def __repr__(self) -> str:
+        """As it is written in a study."""
+        return f"choice({', '.join(map(repr, self.options))})"
 
 
 Distribution: TypeAlias = Uniform | Choice
@@ -48,17 +60,34 @@ Space: TypeAlias = dict[str, Distribution | Scalar]
 
 def uniform(low: float, high: float) -> Uniform:
     """A float, uniform in [low, high]."""
-    return Uniform(float(low), float(high))
+    return Uniform(_end(low), _end(high))
 
 
 def loguniform(low: float, high: float) -> Uniform:
     """A float in [low, high], uniform in its logarithm."""
-    return Uniform(float(low), float(high), log=True)
+    return Uniform(_end(low), _end(high), log=True)
+
+
+def _end(value: Any) -> Any:
+    """A number as a float; what is none as it is, for a sentence about it."""
+    number = plain(value)
+    return float(number) if type(number) in (int, float) and abs(number) < 1e308 else number
 
 
 def choice(*options: Scalar) -> Choice:
     """One of the given values, each equally likely."""
-    return Choice(options)
+    return Choice(tuple(map(plain, options)))
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar as the value of Python that it holds; anything else as it is.
+
+    >>> import numpy as np
+    >>> plain(np.int64(5)), plain("none")
+    (5, 'none')
+    """
+    is_scalar = type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0
+    return value.item() if is_scalar else value
 
 
 def contains(values: Distribution | Scalar | None, value: Scalar | None) -> bool:

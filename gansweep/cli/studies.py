@@ -104,10 +104,11 @@ def _start_ray() -> None:
 
 def plan(options: argparse.Namespace) -> int:
     """Estimate the trials, time and disk of a study; trains nothing except a short calibration."""
+    how = _options(options)
+    study = _load(options)
     from gansweep.run.forecast import plan as forecast
 
-    how = _options(options)
-    say(*forecast(*_load(options), how).split("\n"))
+    say(*forecast(*study, how).split("\n"))
     return 0
 
 
