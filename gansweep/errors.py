@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
@@ -87,6 +87,16 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
     return UserError(f"unknown {kind} {name!r}{hint} {listed}")
 
 
+def one_of(names: Sequence[str]) -> str:
+    """The names as a choice.
+
+    >>> one_of(["infogan", "dcgan", "resnet"])
+    "'infogan', 'dcgan' or 'resnet'"
+    """
+    *others, last = map(repr, names)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def _nearest(name: str, names: list[str]) -> str | None:
     """The name that was probably meant; None: none is near."""
     folded: dict[str, str] = {}
@@ -143,5 +153,5 @@ def say(*lines: str, stream: TextIO | None = None) -> None:
 
 
 def complain(text: str) -> None:
-    """Print a sentence on the standard error stream: what is wrong, or what a user is to know beside results."""
+    """Print a sentence on the standard error stream: a mistake, or what is to be known beside results."""
     say(f"gansweep: {text}", stream=sys.stderr)

@@ -14,6 +14,7 @@ Scalar: TypeAlias = float | int | bool | str
 
 SAMPLERS = ("random", "tpe", "qmc", "cmaes", "gp")
 INDEPENDENT = ("random", "qmc")  # need no results: all of a cell is requested at once
+N_BATCHES = 10  # of a search by another sampler, a guided one
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ def _end(value: Any) -> Any:
 def choice(*options: Scalar) -> Choice:
     """One of the given values, each equally likely."""
     return Choice(tuple(map(plain, options)))
+
+
+def at_a_time(trials: int) -> int:
+    """How many trials of a guided search of so many run at a time: a tenth."""
+    return max(1, trials // N_BATCHES)
 
 
 def plain(value: Any) -> Any:

@@ -87,7 +87,9 @@ def run(options: argparse.Namespace) -> int:
         if "gansweep.run.driver" not in sys.modules:
             _start_ray()
         from gansweep.run.driver import run_study
+        from gansweep.study.remarks import remarks
 
+        say(*remarks(study[2]))
         return run_study(*study, how)
 
 

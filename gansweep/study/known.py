@@ -1,7 +1,7 @@
 """What studies may name: variants with their hyperparameters, data sets, architectures and so on. No torch.
 
-All of it lies in modules that import torch, which takes seconds, so `known.json` holds it; as long as it is of
-the same source text, a study is checked at once. `tabulate` writes it.
+All of it lies in modules that import torch, which takes seconds, so `known.json` holds it. It is used as long
+as their source text is the one that it was made from; `python -m gansweep.study.tabulate` makes it anew.
 """
 
 import hashlib

@@ -7,11 +7,11 @@ from dataclasses import replace
 import msgspec
 
 from gansweep.data import Dataset
-from gansweep.errors import UserError, complain
+from gansweep.errors import UserError, complain, one_of
 from gansweep.evaluation import check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
 from gansweep.evaluation.requirements import long_evaluation
-from gansweep.networks import ARCHITECTURES, architecture_for
+from gansweep.networks import ARCHITECTURES, architectures_for
 from gansweep.results.study_file import ResolvedStudy, stored_space
 from gansweep.space import Choice, Scalar, Uniform
 from gansweep.study.study import Study
@@ -97,7 +97,7 @@ def _check_labels(study: Study, architecture: str, dataset: Dataset) -> None:
         if conditional and not ARCHITECTURES[architecture].takes_labels:
             raise UserError(
                 f"the generator of architecture {architecture!r} takes no labels, but {name} is conditional "
-                f"here: use {architecture_for(dataset.shape)!r}"
+                f"here: use {one_of(architectures_for(dataset.shape, takes_labels=True))}"
             )
         check_metrics(study.evaluation, dataset, conditional)
 

@@ -78,7 +78,7 @@ def searchable(published: Published) -> set[str]:
 
 
 def fields_of(published: Published) -> dict[str, Field]:
-    """Returns what each searchable hyperparameter may be, by name; a field of a variant overrides Member's."""
+    """Returns what each searchable hyperparameter may be; a field of a variant overrides that of Member."""
     variant = get_type_hints(type(published.variant), include_extras=True)
     hints = get_type_hints(Member, include_extras=True) | {"lr": Rate} | variant
     return {name: field_of(hints[name]) for name in sorted(searchable(published))}
