@@ -1,4 +1,4 @@
-"""CSV files of the tables that no spreadsheet executes, and the `datapackage.json` that describes them.
+"""Tables for spreadsheets, which execute nothing of them: CSV files, described by `datapackage.json`, Excel.
 
 Sources: OWASP, "CSV Injection": what a formula begins with, full-width signs included; an apostrophe before
 it makes it a text, and can be removed again; what follows a separator begins a cell, too. Commas and line
@@ -59,6 +59,20 @@ def to_csv(table: pd.DataFrame) -> str:
     """A table as CSV: null is nothing between two commas, times are ISO 8601, nothing is a formula."""
     names = [guarded(str(name)) for name in table.columns]
     return each_text(table, guarded).set_axis(names, axis=1).to_csv(index=False, date_format=DATE_FORMAT)
+
+
+class Table(pd.DataFrame):
+    """A table that can be saved as an Excel file, too."""
+
+    @property
+    def _constructor(self) -> type["Table"]:
+        return Table
+
+    def to_excel(self, *args: Any, **kwargs: Any) -> None:
+        """As of pandas; but as Excel knows no time zones, times are UTC without saying so, and no text is a
+        formula: see `RULE`."""
+        naive = {name: self[name].dt.tz_localize(None) for name in self.select_dtypes("datetimetz")}
+        pd.DataFrame(each_text(self, guarded).assign(**naive)).to_excel(*args, **kwargs)
 
 
 def read_csv(file: str | Path) -> pd.DataFrame:
