@@ -26,7 +26,7 @@ class Uniform:
     log: bool = False
 
     def __post_init__(self) -> None:
-        if not all(type(end) in (int, float) for end in (self.low, self.high)):
+        if not (_is_number(self.low) and _is_number(self.high)):
             refuse(f"a range is from one number to another, but got {self!r}")
         elif not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             refuse(f"low < high must hold, finite, but got {self!r}")
@@ -72,7 +72,12 @@ def loguniform(low: float, high: float) -> Uniform:
 def _end(value: Any) -> Any:
     """A number as a float; what is none as it is, for a sentence about it."""
     number = plain(value)
-    return float(number) if type(number) in (int, float) and abs(number) < 1e308 else number
+    return float(number) if _is_number(number) else number
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a float, or a whole number that a float can hold."""
+    return type(value) is float or (type(value) is int and abs(value) < 10**300)
 
 
 def choice(*options: Scalar) -> Choice:

@@ -68,11 +68,14 @@ class Table(pd.DataFrame):
     def _constructor(self) -> type["Table"]:
         return Table
 
-    def to_excel(self, *args: Any, **kwargs: Any) -> None:
+    # pandas marks it as final for type checkers, but has no other place to say what Excel cannot hold.
+    def to_excel(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[misc]
         """As of pandas; but as Excel knows no time zones, times are UTC without saying so, and no text is a
         formula: see `RULE`."""
-        naive = {name: self[name].dt.tz_localize(None) for name in self.select_dtypes("datetimetz")}
-        pd.DataFrame(each_text(self, guarded).assign(**naive)).to_excel(*args, **kwargs)
+        table = each_text(pd.DataFrame(self), guarded)
+        for name in table.select_dtypes("datetimetz"):
+            table[name] = table[name].dt.tz_localize(None)
+        table.to_excel(*args, **kwargs)
 
 
 def read_csv(file: str | Path) -> pd.DataFrame:

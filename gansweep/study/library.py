@@ -53,8 +53,8 @@ def _executed(file: Path) -> dict[str, object]:
     Raises:
         UserError: it ends with an error, or what it says of a study cannot be; all of that, a sentence each.
     """
-    path = sys.path[:]
-    sys.path.insert(0, str(file.parent.resolve()))
+    path, modules, folder = sys.path[:], set(sys.modules), file.parent.resolve()
+    sys.path.insert(0, str(folder))
     try:
         with together():
             try:
@@ -68,6 +68,10 @@ def _executed(file: Path) -> dict[str, object]:
         raise UserError(*(_sentence(file, sentence) for sentence in error.sentences)) from None
     finally:
         sys.path[:] = path
+        for name in sys.modules.keys() - modules:  # another folder may have a module of the same name
+            place = getattr(sys.modules[name], "__file__", None)
+            if place and Path(place).resolve().is_relative_to(folder):
+                del sys.modules[name]
 
 
 def _sentence(file: Path, sentence: str) -> str:

@@ -29,7 +29,7 @@ def field_of(hint: Any) -> Field:
 def mistake(name: str, values: Distribution | Scalar, field: Field) -> str | None:
     """Returns what is wrong with the values of a hyperparameter, as a sentence; None: nothing."""
     if not isinstance(values, Distribution | Scalar):
-        return f"{name} must be {_ways(field)}, but the space has {values!r}{_meant(values)}"
+        return f"{name} must be {_ways(field)}, but the space has {values!r}{_meant(values, field)}"
     is_range = isinstance(values, Uniform)
     options: tuple[Any, ...] = (values,)
     if isinstance(values, Choice | Uniform):
@@ -56,12 +56,12 @@ def _ways(field: Field) -> str:
     return ", ".join(filter(None, ("one value", ranges))) + " or choice(...)"
 
 
-def _meant(values: Any) -> str:
+def _meant(values: Any, field: Field) -> str:
     """What a list of values may have been meant for."""
     if not isinstance(values, list | tuple) or not all(isinstance(value, Scalar) for value in values):
         return ""
     inside = ", ".join(map(repr, values))
     numbers = len(values) == 2 and all(type(value) in (int, float) for value in values)
-    is_range = numbers and 0 < values[0] < values[1]
+    is_range = field.kind is float and numbers and 0 < values[0] < values[1]
     between = f"loguniform({inside}) for all between, " if is_range else ""
     return f": write {between}choice({inside}) for these alone"

@@ -81,6 +81,6 @@ def missing_letters_said() -> Iterator[None]:
         _said.update(new)
         letters = " ".join(new[:20]) + " ..." * (len(new) > 20)
         complain(
-            f"no font installed here has {letters}: figures as PDF and PNG show boxes in their place (those on "
-            "the page do not): install a font that has them, such as Noto Sans, and write the report again"
+            f"no font installed here has {letters}: figures as PDF and PNG show boxes in their place (those "
+            "on the page do not): install a font that has them, such as Noto Sans, and write the report again"
         )
