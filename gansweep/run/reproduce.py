@@ -132,7 +132,7 @@ def draw(folder: Path, trial_id: str, n: int, seed: int, out: Path) -> str:
     samples, labels = load_trained(folder, last, study, dataset, torch.device("cpu")).samples(n, seed)
     if dataset.kind == "vector":
         write_atomically(out, array(samples))
-        return f"{n} samples, an array of shape {tuple(samples.shape)}"
+        return f"{_count(n, 'sample')}, an array of shape {tuple(samples.shape)}"
     images = to_uint8(samples if labels is None else samples[labels.argsort(stable=True)])
     content, what = square(images)
     write_atomically(out, content)
@@ -150,8 +150,12 @@ def square(images: Tensor) -> tuple[bytes, str]:
     large = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     size = "×".join(map(str, images.shape[:1:-1]))
     shown = f", each pixel {factor}×{factor} pixels large" if factor > 1 else ""
-    rows = -(-n // columns)
-    return grid(large, columns), f"{n} samples of {size} pixels in {rows} rows of {columns}{shown}"
+    what = f"{_count(n, 'sample')} of {size} pixels in {_count(-(-n // columns), 'row')} of {columns}{shown}"
+    return grid(large, columns), what
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' if n > 1 else ''}"
 
 
 def rows_of(rows: list[Row], trial_id: str) -> list[Row]:
