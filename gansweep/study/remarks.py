@@ -27,10 +27,11 @@ def _guided(study: Study) -> Iterator[str]:
     )
     first, n_startup = at_a_time(study.trials), N_STARTUP[study.sampler]
     until = f"{n_startup} trial{'s have' if n_startup > 1 else ' has'} ended"
+    runs = "run" if first > 1 else "runs"
     n, choices = min(study.trials, max(first, n_startup)), ", and so is every choice(...)"
     yield (
         f"{study.sampler!r} has nothing to learn from until {until}: at least the first {n} trials of each "
-        f"cell, of which {first} at most run at a time, are the default and random draws"
+        f"cell, of which at most {first} {runs} at a time, are the default and random draws"
         f"{choices if study.sampler == 'cmaes' else ''}"
     )
 

@@ -26,11 +26,11 @@ STUDY = Study(
     evaluation=Evaluation(n_images=100),
 )
 TPE = [
-    "the sampler 'tpe' learns from results, so its trials depend on each other: the report has no budget curves, "
-    "intervals and leading groups of the search; they need 'random' or 'qmc', and confirm=Confirm(...) compares "
-    "the winners on fresh seeds",
-    "'tpe' has nothing to learn from until 10 trials have ended: at least the first 10 trials of each cell, of "
-    "which 1 at most run at a time, are the default and random draws",
+    "the sampler 'tpe' learns from results, so its trials depend on each other: the report has no budget "
+    "curves, intervals and leading groups of the search; they need 'random' or 'qmc', and "
+    "confirm=Confirm(...) compares the winners on fresh seeds",
+    "'tpe' has nothing to learn from until 10 trials have ended: at least the first 10 trials of each cell, "
+    "of which at most 1 runs at a time, are the default and random draws",
 ]
 
 
@@ -54,7 +54,7 @@ def test_the_packs_of_every_sampler_hold_all_trials(sampler):
 
 def test_the_plan_of_a_guided_search_counts_all_of_it_and_says_what_it_costs(tmp_path):
     text = plan("s", "Why?", STUDY, Wish(tmp_path))
-    assert "in all 1 cells, 16 trials in 16 packs" in text and "fresh seeds\n" not in text
+    assert "in all 1 cells, 16 trials in 16 packs" in text and "trials on fresh seeds" not in text
     assert "with 1 worker on" in text
     assert [line for line in text.splitlines() if "'tpe'" in line] == TPE
     confirm = Confirm(top=1, seeds=3)
@@ -68,8 +68,8 @@ def test_only_what_is_to_be_known_is_said():
     costs, first = remarks(replace(STUDY, sampler="cmaes", trials=50, confirm=Confirm()))
     assert costs.startswith("the sampler 'cmaes' learns") and costs.endswith("they need 'random' or 'qmc'")
     assert first == (
-        "'cmaes' has nothing to learn from until 1 trial has ended: at least the first 5 trials of each cell, of "
-        "which 5 at most run at a time, are the default and random draws, and so is every choice(...)"
+        "'cmaes' has nothing to learn from until 1 trial has ended: at least the first 5 trials of each "
+        "cell, of which at most 5 run at a time, are the default and random draws, and so is every choice(...)"
     )
     assert "the first 3 trials of each cell" in remarks(replace(STUDY, sampler="gp", trials=3))[1]
 
@@ -86,7 +86,8 @@ def test_only_what_is_to_be_known_is_said():
 def test_trials_that_are_too_short_for_their_evaluations_are_said(steps, space, each):
     said = remarks(replace(STUDY, sampler="random", evaluations=5, steps=steps, space=space))
     assert said == [
-        f"trials are measured less often than evaluations=5 says, as their {steps} steps have fewer rounds: {each}"
+        f"trials are measured less often than evaluations=5 says, as their {steps} steps have fewer rounds: "
+        f"{each}"
         for _ in range(each is not None)
     ]
 
@@ -96,8 +97,8 @@ def test_a_run_begins_with_what_is_to_be_known(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RAY_ADDRESS", "local")
     file = tmp_path / "mine.py"
     file.write_text(
-        "from gansweep import Study\nSTUDY = Study(variants=('ns',), datasets=('digits',), trials=16, steps=100, "
-        "sampler='tpe')\n"
+        "from gansweep import Study\nSTUDY = Study(variants=('ns',), datasets=('digits',), trials=16, "
+        "steps=100, sampler='tpe')\n"
     )
     assert main(["run", str(file), "--results", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == [f"{file}: starting", *TPE]
