@@ -120,3 +120,19 @@ def rule_of(hint: Any) -> Rule | Within | OneOf:
     kind = get_origin(hint) or hint
     words = "None" if kind is type(None) else f"of type {kind.__name__}"
     return Rule(words, lambda value: isinstance(value, kind))
+
+
+@dataclass(frozen=True)
+class Field:
+    """The type of a hyperparameter (float, int, str or bool) and its rule; None: any value of the type."""
+
+    kind: type
+    rule: Rule | Within | OneOf | None
+
+
+def field_of(hint: Any) -> Field:
+    """Returns what an annotation says; without a rule, numbers must be finite."""
+    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if get_origin(hint) is Annotated:
+        return Field(kind, rule_of(hint))
+    return Field(kind, Within() if kind in (float, int) else None)

@@ -5,10 +5,11 @@ Optuna.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from gansweep.errors import refuse
+from gansweep.errors import refuse, unknown
+from gansweep.fields import Field, OneOf, Within
 
 Scalar: TypeAlias = float | int | bool | str
 
@@ -106,3 +107,44 @@ def contains(values: Distribution | Scalar | None, value: Scalar | None) -> bool
     if isinstance(values, Uniform):
         return isinstance(value, int | float) and values.low <= value <= values.high
     return isinstance(values, Choice) and value in values.options
+
+
+def mistake(name: str, values: Distribution | Scalar, field: Field) -> str | None:
+    """Returns what is wrong with the values of a hyperparameter, as a sentence; None: nothing."""
+    if not isinstance(values, Distribution | Scalar):
+        return f"{name} must be {_ways(field)}, but the space has {values!r}{_meant(values, field)}"
+    is_range = isinstance(values, Uniform)
+    options: tuple[Any, ...] = (values,)
+    if isinstance(values, Choice | Uniform):
+        options = values.options if isinstance(values, Choice) else (values.low, values.high)
+    kinds = (float, int) if field.kind is float else (field.kind,)
+    if any(type(value) not in kinds for value in options) or (is_range and field.kind is not float):
+        return f"{name} is of type {field.kind.__name__}, but the space has {values!r}"
+    rule = field.rule
+    if isinstance(rule, Within) and is_range:
+        # The published range of beta1 includes its upper end, at which a trial diverges.
+        rule = replace(rule, open=False)
+    wrong = [option for option in options if rule is not None and not rule.holds(option)]
+    if rule is None or not wrong:
+        return None
+    if isinstance(rule, OneOf):
+        return str(unknown(name, wrong[0], rule.names))
+    words = f"lie in {rule}" if isinstance(rule, Within) else f"be {rule.words}"
+    return f"{name} must {words}, but the space has {values!r}"
+
+
+def _ways(field: Field) -> str:
+    """The ways to give values of a type."""
+    ranges = "loguniform(low, high), uniform(low, high)" if field.kind is float else ""
+    return ", ".join(filter(None, ("one value", ranges))) + " or choice(...)"
+
+
+def _meant(values: Any, field: Field) -> str:
+    """What a list of values may have been meant for."""
+    if not isinstance(values, list | tuple) or not all(isinstance(value, Scalar) for value in values):
+        return ""
+    inside = ", ".join(map(repr, values))
+    numbers = len(values) == 2 and all(type(value) in (int, float) for value in values)
+    is_range = field.kind is float and numbers and 0 < values[0] < values[1]
+    between = f"loguniform({inside}) for all between, " if is_range else ""
+    return f": write {between}choice({inside}) for these alone"

@@ -13,8 +13,8 @@ from torch import Tensor
 from gansweep.contracts.breach import ContractBroken, running
 from gansweep.contracts.specimen import N_CLASSES, Specimen
 from gansweep.errors import UserError
+from gansweep.space import mistake
 from gansweep.training.member import fields_of, possible_variants, searchable
-from gansweep.training.values import mistake
 from gansweep.variants import VARIANTS
 from gansweep.variants.base import Variant
 from gansweep.variants.published import HUES, MARKERS

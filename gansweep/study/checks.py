@@ -8,9 +8,8 @@ from gansweep.errors import UserError, unknown
 from gansweep.fields import field_mistakes
 from gansweep.results.halving import check_brackets
 from gansweep.results.row import slug
-from gansweep.space import INDEPENDENT, SAMPLERS
+from gansweep.space import INDEPENDENT, SAMPLERS, mistake
 from gansweep.study.known import Facts, facts_of, known
-from gansweep.training.values import mistake
 
 if TYPE_CHECKING:
     from gansweep.study.study import Study

@@ -19,8 +19,7 @@ from msgspec import Struct
 
 import gansweep
 from gansweep.errors import unknown
-from gansweep.fields import OneOf, Within
-from gansweep.training.values import Field
+from gansweep.fields import Field, OneOf, Within
 
 FILE = Path(__file__).with_name("known.json")
 SOURCES = (

@@ -4,14 +4,13 @@ import math
 from collections.abc import Set
 
 from gansweep.data import DATASETS
-from gansweep.fields import OneOf, Within
+from gansweep.fields import Field, OneOf, Within
 from gansweep.networks import ARCHITECTURES
 from gansweep.networks.options import CONDITIONALS
 from gansweep.study.known import FILE, Facts, Known, StoredField, StoredVariant, hash_of_sources
 from gansweep.training.member import fields_of
 from gansweep.training.optimizers import OPTIMIZERS
 from gansweep.training.precision import PRECISIONS
-from gansweep.training.values import Field
 from gansweep.variants import Published
 from gansweep.variants.table import TABLE
 

@@ -6,11 +6,10 @@ from itertools import product
 from typing import Annotated, Any, TypeAlias, get_type_hints
 
 from gansweep.errors import unknown
-from gansweep.fields import OneOf, Within
+from gansweep.fields import Field, OneOf, Within, field_of
 from gansweep.networks.options import NORMS, OUTPUTS
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.space import Choice, Scalar, Space
-from gansweep.training.values import Field, field_of
 from gansweep.variants import Published
 from gansweep.variants.base import Variant, structure
 

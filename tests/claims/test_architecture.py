@@ -12,7 +12,8 @@ ROOT = Path("gansweep")
 # Each may import from those before it.
 FLOORS = (
     ("errors",),
-    ("fields", "files", "space", "networks", "theory"),
+    ("fields",),
+    ("files", "space", "networks", "theory"),
     ("variants", "data", "results"),
     ("evaluation",),
     ("training", "report"),

@@ -69,7 +69,8 @@ def test_only_what_is_to_be_known_is_said():
     assert costs.startswith("the sampler 'cmaes' learns") and costs.endswith("they need 'random' or 'qmc'")
     assert first == (
         "'cmaes' has nothing to learn from until 1 trial has ended: at least the first 5 trials of each "
-        "cell, of which at most 5 run at a time, are the default and random draws, and so is every choice(...)"
+        "cell, of which at most 5 run at a time, are the default and random draws, and so is every "
+        "choice(...)"
     )
     assert "the first 3 trials of each cell" in remarks(replace(STUDY, sampler="gp", trials=3))[1]
 
