@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
@@ -86,11 +86,31 @@ Names: TypeAlias = Annotated[
 def check_fields(value: Any) -> None:
     """Hold the fields of a dataclass to the rules they are annotated with, or to their plain types.
 
+    Scalars of NumPy become values of Python first.
+
     >>> check_fields(Rule(words=3, holds=print))
     Traceback (most recent call last):
     gansweep.errors.UserError: words must be of type str, but got 3
     """
+    make_plain(value)
     refuse(*field_mistakes(value).values())
+
+
+def make_plain(value: Any) -> None:
+    """Replace scalars of NumPy in the fields of a dataclass by values of Python."""
+    for each in fields(value):
+        object.__setattr__(value, each.name, plain(getattr(value, each.name)))
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar as the value of Python that it holds; anything else as it is.
+
+    >>> import numpy as np
+    >>> plain(np.int64(5)), plain("none")
+    (5, 'none')
+    """
+    is_scalar = type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0
+    return value.item() if is_scalar else value
 
 
 def field_mistakes(value: Any) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from gansweep.errors import refuse, unknown
-from gansweep.fields import Field, OneOf, Within
+from gansweep.fields import Field, OneOf, Within, plain
 
 Scalar: TypeAlias = float | int | bool | str
 
@@ -89,17 +89,6 @@ def choice(*options: Scalar) -> Choice:
 def at_a_time(trials: int) -> int:
     """How many trials of a guided search of so many run at a time: a tenth."""
     return max(1, trials // N_BATCHES)
-
-
-def plain(value: Any) -> Any:
-    """A NumPy scalar as the value of Python that it holds; anything else as it is.
-
-    >>> import numpy as np
-    >>> plain(np.int64(5)), plain("none")
-    (5, 'none')
-    """
-    is_scalar = type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0
-    return value.item() if is_scalar else value
 
 
 def contains(values: Distribution | Scalar | None, value: Scalar | None) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Literal, Self, TypeAlias
 
 from gansweep.errors import refuse, unknown
-from gansweep.fields import Count, Names, Positive, Seed, check_fields, field_mistakes, whole
+from gansweep.fields import Count, Names, Positive, Seed, check_fields, field_mistakes, make_plain, whole
 from gansweep.results.metrics import METRICS, Needs
 from gansweep.results.study_file import ResolvedStudy
 
@@ -160,6 +160,7 @@ class Evaluation:
             object.__setattr__(self, "metrics", tuple(self.metrics))
         if isinstance(self.manifold, dict):
             object.__setattr__(self, "manifold", Manifold(**self.manifold))
+        make_plain(self)
         if wrong := field_mistakes(self):
             refuse(*wrong.values())
             return

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from gansweep.errors import UserError, refuse, unknown
 from gansweep.evaluation import Evaluation
-from gansweep.fields import Count, Names, Positive, Seed, whole
+from gansweep.fields import Count, Names, Positive, Seed, make_plain, plain, whole
 from gansweep.results.plan import MOST_EVALUATIONS, MOST_TRIALS, Confirm, Halving, Replicate
-from gansweep.space import Space, plain
+from gansweep.space import Space
 
 if TYPE_CHECKING:  # their modules import torch, which is wanted only once a study is made
     from gansweep.data import Dataset
@@ -64,8 +64,7 @@ class Study:
     def __post_init__(self) -> None:
         from gansweep.study.checks import mistakes
 
-        for each in fields(self):
-            object.__setattr__(self, each.name, plain(getattr(self, each.name)))
+        make_plain(self)
         if isinstance(self.space, dict):
             object.__setattr__(self, "space", {name: plain(value) for name, value in self.space.items()})
         refuse(*mistakes(self))

@@ -200,6 +200,8 @@ def test_scalars_of_numpy_are_values_of_python():
         "g_ema": choice(0.0, 0.5),
     }
     kinds = [type(x) for x in (*study.space["n_critic"].options, study.space["d_norm"], study.space["beta1"])]
+    made = (Evaluation(n_images=np.int64(500)).n_images, Confirm(top=np.int16(3)).top)
+    assert made == (500, 3) and list(map(type, made)) == [int, int]
     assert kinds == [int, int, str, float] and type(study.trials) is int and type(study.batch_size) is int
 
 
