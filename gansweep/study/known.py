@@ -44,7 +44,7 @@ class Facts:
 
 
 class StoredField(Struct, frozen=True, omit_defaults=True):
-    """A hyperparameter as JSON: its type and its range, or its names. An end of None is infinite."""
+    """A hyperparameter as JSON: its type and its range, or its names (none: any). None is an infinite end."""
 
     kind: str
     low: float | None = None
@@ -53,8 +53,8 @@ class StoredField(Struct, frozen=True, omit_defaults=True):
     names: tuple[str, ...] = ()
 
     def field(self) -> Field:
-        if self.names:
-            return Field(TYPES[self.kind], OneOf(self.names))
+        if self.kind not in ("float", "int"):
+            return Field(TYPES[self.kind], OneOf(self.names) if self.names else None)
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
         return Field(TYPES[self.kind], Within(low, high, self.open))
@@ -73,7 +73,7 @@ class Known(Struct, frozen=True):
 
     sources: str
     common: dict[str, StoredField]  # hyperparameters that every variant has
-    variants: dict[str, StoredVariant]
+    variants: dict[str, StoredVariant | None]  # None: one with a rule that JSON cannot hold, asked itself
     datasets: tuple[str, ...]
     architectures: tuple[str, ...]
     optimizers: tuple[str, ...]
@@ -111,12 +111,11 @@ def facts_of(variant: str) -> Facts:
         UserError: there is no such variant.
     """
     table = known()
-    if variant in table.variants:
-        stored = table.variants[variant]
+    if stored := table.variants.get(variant):
         every = table.common | stored.own
         return Facts(stored.labels, stored.scores, {name: each.field() for name, each in every.items()})
     offered = {point.name for point in entry_points(group="gansweep.variants")}
-    if variant in offered or "gansweep.variants.table" in sys.modules:
+    if variant in {*table.variants, *offered} or "gansweep.variants.table" in sys.modules:
         from gansweep.study.tabulate import facts
         from gansweep.variants import VARIANTS
 

@@ -134,4 +134,5 @@ def _of_given(study: Study, given: Mapping[str, object], missing: list[str]) -> 
     for each in fields(study):
         default = each.default if each.default_factory is MISSING else each.default_factory()
         object.__setattr__(study, each.name, given.get(each.name, default))
+    make_plain(study)
     return mistakes(study, missing)

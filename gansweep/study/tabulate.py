@@ -29,10 +29,7 @@ def tabulate() -> Known:
     return Known(
         sources=hash_of_sources(),
         common=_all_stored(common),
-        variants={
-            name: StoredVariant(one.labels, one.scores, _all_stored(one.fields.items() - common))
-            for name, one in every.items()
-        },
+        variants={name: _variant(one, common) for name, one in every.items()},
         datasets=tuple(DATASETS),
         architectures=tuple(ARCHITECTURES),
         optimizers=tuple(OPTIMIZERS),
@@ -41,16 +38,23 @@ def tabulate() -> Known:
     )
 
 
+def _variant(own: Facts, common: Set[tuple[str, Field]]) -> StoredVariant | None:
+    try:
+        return StoredVariant(own.labels, own.scores, _all_stored(own.fields.items() - common))
+    except TypeError:  # another rule than a range or names
+        return None
+
+
 def _all_stored(named: Set[tuple[str, Field]]) -> dict[str, StoredField]:
     return {name: _stored(field) for name, field in sorted(named, key=lambda pair: pair[0])}
 
 
 def _stored(field: Field) -> StoredField:
     kind, rule = field.kind.__name__, field.rule
-    if isinstance(rule, OneOf):
-        return StoredField(kind, names=rule.names)
+    if rule is None or isinstance(rule, OneOf):
+        return StoredField(kind, names=rule.names if rule else ())
     if not isinstance(rule, Within):
-        raise TypeError(f"a field of type {kind} has the rule {rule}, which the table cannot hold")
+        raise TypeError(f"a field of type {kind} has the rule {rule}, which JSON cannot hold")
     low, high = (None if math.isinf(end) else float(end) for end in (rule.low, rule.high))
     return StoredField(kind, low, high, rule.open)
 

@@ -3,17 +3,22 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pytest
+from msgspec import convert, to_builtins
 
 from gansweep import Confirm, Evaluation, Halving, Study, UserError, choice, loguniform, uniform
 from gansweep.errors import refuse, together
+from gansweep.fields import Field, OneOf, Rule, Within
 from gansweep.study import known, library
+from gansweep.study.tabulate import _stored as stored
 from gansweep.study.tabulate import facts, tabulate
 from gansweep.variants import VARIANTS
+from gansweep.variants.table import TABLE
 
 SMALL = Study(variants=("ns",), datasets=("digits",), trials=2, steps=10)
 FIVE = """
@@ -76,6 +81,37 @@ def test_a_variant_that_is_not_in_the_table_is_asked_itself(monkeypatch):
         UserError, match=r"^gamma must lie in \[0, 1\], but the space has uniform\(0.1, 2.0\)$"
     ):
         replace(study, space={"gamma": uniform(0.1, 2)})
+
+
+def test_a_variant_with_a_rule_of_its_own_is_asked_itself(monkeypatch):
+    @dataclass(frozen=True, kw_only=True)
+    class Odd(type(VARIANTS["began"].variant)):
+        flag: bool = False
+        word: str = "any"
+        odd: Annotated[int, Rule("an odd number", lambda n: n % 2 == 1)] = 1
+
+    plain = replace(VARIANTS["began"], variant=Odd())
+    monkeypatch.setitem(TABLE, "odd", plain)
+    monkeypatch.setitem(VARIANTS, "odd", plain)
+    table = tabulate()
+    assert table.variants["odd"] is None and table.variants["ns"] == known.known().variants["ns"]
+    monkeypatch.setattr(known, "known", lambda: table)
+    replace(SMALL, variants=("odd",), space={"odd": 3, "word": "some", "flag": choice(True, False)})
+    with pytest.raises(UserError, match=r"^odd must be an odd number, but the space has 2$"):
+        replace(SMALL, variants=("odd",), space={"odd": 2})
+    with pytest.raises(UserError, match=r"^flag is of type bool, but the space has 1$"):
+        replace(SMALL, variants=("odd",), space={"flag": 1})
+
+
+def test_fields_of_every_kind_survive_json():
+    fields = [
+        Field(float, Within(0, 1, open=True)),
+        Field(int, Within(1)),
+        Field(str, OneOf(("a", "b"))),
+        Field(str, None),
+        Field(bool, None),
+    ]
+    assert [convert(to_builtins(stored(field)), known.StoredField).field() for field in fields] == fields
 
 
 def test_a_table_of_other_sources_is_not_used(monkeypatch, tmp_path):
