@@ -72,6 +72,15 @@ def together() -> Iterator[None]:
         raise UserError(*dict.fromkeys(noted))
 
 
+@contextmanager
+def noting(found: list[str]) -> Iterator[None]:
+    """Add the sentences of a UserError that ends what is inside to `found`, and go on after it."""
+    try:
+        yield
+    except UserError as error:
+        found += error.sentences
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
     """`name` is not a `kind`: say which is nearest, whatever its case, and which there are.
 

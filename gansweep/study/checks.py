@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from gansweep.errors import UserError, unknown
+from gansweep.errors import UserError, noting, unknown
 from gansweep.fields import field_mistakes
 from gansweep.results.halving import check_brackets
 from gansweep.results.row import slug
@@ -14,6 +14,8 @@ from gansweep.study.known import Facts, facts_of, known
 if TYPE_CHECKING:
     from gansweep.study.study import Study
 
+NESTED = ("evaluation", "halving", "confirm", "replicate")
+
 
 def mistakes(study: "Study", missing: Iterable[str] = ()) -> list[str]:
     """Returns every mistake in a study: in a field, in what it names, and between fields.
@@ -21,8 +23,10 @@ def mistakes(study: "Study", missing: Iterable[str] = ()) -> list[str]:
     missing: fields without a value. What uses a field that is wrong in itself or missing is not checked.
     """
     wrong = field_mistakes(study) | dict.fromkeys(missing, "")
-    if "evaluation" not in wrong and field_mistakes(study.evaluation):
-        wrong["evaluation"] = ""  # said where it was made
+    for name in NESTED:
+        value = getattr(study, name)
+        if name not in wrong and value is not None and field_mistakes(value):
+            wrong[name] = ""  # said where it was made
     found = [sentence for sentence in wrong.values() if sentence]
     for check, used in CHECKS.items():
         if wrong.keys().isdisjoint(used.split()):
@@ -68,10 +72,13 @@ def _metrics(study: "Study") -> Iterator[str]:
 
 def _variants(study: "Study") -> Iterator[str]:
     for name in study.variants:
-        if (facts := _facts(name)) is None:
-            yield from _sentences(lambda name=name: facts_of(name))  # type: ignore[misc]
-        elif study.conditional == "projection" and not facts.scores:
-            yield f"conditional='projection' needs a D that gives scores, and {name} has none: use 'concat'"
+        found: list[str] = []
+        with noting(found):
+            if not facts_of(name).scores and study.conditional == "projection":
+                raise UserError(
+                    f"conditional='projection' needs a D that gives scores, and {name} has none: use 'concat'"
+                )
+        yield from found
 
 
 def _space(study: "Study") -> Iterator[str]:
@@ -108,8 +115,10 @@ def _halving(study: "Study") -> Iterator[str]:
             f"halving needs a sampler that needs no results, {' or '.join(INDEPENDENT)}, but the sampler "
             f"is {study.sampler!r}"
         )
-    halving = study.halving
-    yield from _sentences(lambda: check_brackets(halving, study.trials, study.evaluations))
+    found: list[str] = []
+    with noting(found):
+        check_brackets(study.halving, study.trials, study.evaluations)
+    yield from found
 
 
 def _scales(study: "Study") -> Iterator[str]:
@@ -130,15 +139,6 @@ def _facts(variant: str) -> Facts | None:
         return facts_of(variant)
     except UserError:
         return None
-
-
-def _sentences(check: Callable[[], object]) -> tuple[str, ...]:
-    """What a check refuses."""
-    try:
-        check()
-    except UserError as error:
-        return error.sentences
-    return ()
 
 
 CHECKS: dict[Callable[["Study"], Iterable[str]], str] = {

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from msgspec import convert, to_builtins
 
-from gansweep import Confirm, Evaluation, Halving, Study, UserError, choice, loguniform, uniform
+from gansweep import Confirm, Evaluation, Halving, Study, UserError, choice, data, loguniform, uniform
 from gansweep.errors import refuse, together
+from gansweep.evaluation import check_metrics
 from gansweep.fields import Field, OneOf, Rule, Within
 from gansweep.study import known, library
+from gansweep.study.resolve import resolve
 from gansweep.study.tabulate import _stored as stored
 from gansweep.study.tabulate import facts, tabulate
 from gansweep.variants import VARIANTS
@@ -197,6 +199,51 @@ def test_unknown_and_missing_fields_are_said_with_the_others():
         "trials must be a whole number from 1 to 100000, but got 0",
         "unknown variant 'nss'; did you mean 'ns'?",
     ]
+
+
+def test_all_that_does_not_fit_the_data_is_said_at_once():
+    study = Study(
+        variants=("vae", "ns"),
+        datasets=("ring", "triangles"),
+        trials=1,
+        steps=5,
+        architecture={"ring": "infogan", "triangles": "dcgan"},
+        conditional="concat",
+        evaluation=Evaluation(metrics=("fid", "isc", "modes"), extractor="digits", n_images=100),
+    )
+    datasets = {name: data.load(name) for name in study.datasets}
+    with pytest.raises(UserError) as refused:
+        resolve("s", "", study, datasets)
+    said = "\n".join(refused.value.sentences)
+    assert "architecture 'infogan' is not made for data of shape (2,); use 'mlp'\n" in said
+    assert (
+        "architecture 'dcgan' is not made for data of shape (1, 28, 28); use 'infogan' or 'conv28'\n" in said
+    )
+    assert "likelihood of vae needs data in [0, 1], which ring has not" in said
+    assert said.count("extractor 'digits'") == 2
+    fitting = replace(study, architecture="auto", evaluation=replace(study.evaluation, extractor="auto"))
+    with pytest.raises(UserError) as refused:
+        resolve("s", "", replace(fitting, variants=("ns",)), {"triangles": datasets["triangles"]})
+    assert refused.value.sentences[0].startswith("triangles has no labels")
+    with pytest.raises(UserError) as refused:
+        check_metrics(
+            replace(study.evaluation, metrics=("fid", "modes", "accuracy")), data.load("digits"), False
+        )
+    assert [sentence.split()[1] for sentence in refused.value.sentences] == ["'modes'", "'accuracy'"]
+
+
+def test_a_part_that_is_wrong_in_itself_is_said_once(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from gansweep import *\nSTUDY = Study(variants=('ns',), datasets=('digits',), trials=2, steps=10, "
+        "halving=Halving(size='a'), replicate=Replicate(configurations='b'), confirm=Confirm(top=None), "
+        "evaluation=Evaluation(metrics=3))\n"
+    )
+    with pytest.raises(UserError) as refused:
+        library.load(str(file))
+    assert [text.split(": ")[1].split()[0] for text in refused.value.sentences] == [
+        "size", "configurations", "top", "metrics",
+    ]  # fmt: skip
 
 
 def test_what_ends_a_file_comes_after_the_mistakes_before_it(tmp_path):
