@@ -25,14 +25,15 @@ def _guided(study: Study) -> Iterator[str]:
         "has no budget curves, intervals and leading groups of the search; they need 'random' or 'qmc'"
         f"{confirm}"
     )
-    first, n_startup = at_a_time(study.trials), N_STARTUP[study.sampler]
-    until = f"{n_startup} trial{'s have' if n_startup > 1 else ' has'} ended"
-    runs = "run" if first > 1 else "runs"
-    n, choices = min(study.trials, max(first, n_startup)), ", and so is every choice(...)"
+    at_once, n_startup = at_a_time(study.trials), N_STARTUP[study.sampler]
+    n_drawn = min(study.trials, max(at_once, n_startup))
+    drawn = f"{n_drawn} trials" if n_drawn > 1 else "trial"
+    ended = f"{n_startup} trials have" if n_startup > 1 else "1 trial has"
+    choices = ", and so is every choice(...)" if study.sampler == "cmaes" else ""
     yield (
-        f"{study.sampler!r} has nothing to learn from until {until}: at least the first {n} trials of each "
-        f"cell, of which at most {first} {runs} at a time, are the default and random draws"
-        f"{choices if study.sampler == 'cmaes' else ''}"
+        f"{study.sampler!r} has nothing to learn from until {ended} ended: at least the first {drawn} of each "
+        f"cell, of which at most {at_once} {'run' if at_once > 1 else 'runs'} at a time, are the default and "
+        f"random draws{choices}"
     )
 
 

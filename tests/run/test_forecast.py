@@ -72,6 +72,7 @@ def test_only_what_is_to_be_known_is_said():
         "cell, of which at most 5 run at a time, are the default and random draws, and so is every "
         "choice(...)"
     )
+    assert "the first trial of each cell" in remarks(replace(STUDY, sampler="cmaes"))[1]
     assert "the first 3 trials of each cell" in remarks(replace(STUDY, sampler="gp", trials=3))[1]
 
 
