@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from gansweep.errors import UserError
+from gansweep.errors import refuse
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,41 @@ Names: TypeAlias = Annotated[
 def check_fields(value: Any) -> None:
     """Hold the fields of a dataclass to the rules they are annotated with, or to their plain types.
 
+    Scalars of NumPy become values of Python first.
+
     >>> check_fields(Rule(words=3, holds=print))
     Traceback (most recent call last):
     gansweep.errors.UserError: words must be of type str, but got 3
     """
+    make_plain(value)
+    refuse(*field_mistakes(value).values())
+
+
+def make_plain(value: Any) -> None:
+    """Replace scalars of NumPy in the fields of a dataclass by values of Python."""
+    for each in fields(value):
+        object.__setattr__(value, each.name, plain(getattr(value, each.name)))
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar as the value of Python that it holds; anything else as it is.
+
+    >>> import numpy as np
+    >>> plain(np.int64(5)), plain("none")
+    (5, 'none')
+    """
+    is_scalar = type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0
+    return value.item() if is_scalar else value
+
+
+def field_mistakes(value: Any) -> dict[str, str]:
+    """What is wrong with the fields of a dataclass, by field: a sentence each."""
+    found = {}
     for name, hint in get_type_hints(type(value), include_extras=True).items():
         rule = rule_of(hint)
         if not rule.holds(getattr(value, name)):
-            raise UserError(f"{name} must be {rule.words}, but got {getattr(value, name)!r}")
+            found[name] = f"{name} must be {rule.words}, but got {getattr(value, name)!r}"
+    return found
 
 
 def _are_names(value: Any) -> bool:
@@ -113,3 +140,19 @@ def rule_of(hint: Any) -> Rule | Within | OneOf:
     kind = get_origin(hint) or hint
     words = "None" if kind is type(None) else f"of type {kind.__name__}"
     return Rule(words, lambda value: isinstance(value, kind))
+
+
+@dataclass(frozen=True)
+class Field:
+    """The type of a hyperparameter (float, int, str or bool) and its rule; None: any value of the type."""
+
+    kind: type
+    rule: Rule | Within | OneOf | None
+
+
+def field_of(hint: Any) -> Field:
+    """Returns what an annotation says; without a rule, numbers must be finite."""
+    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if get_origin(hint) is Annotated:
+        return Field(kind, rule_of(hint))
+    return Field(kind, Within() if kind in (float, int) else None)

@@ -56,7 +56,8 @@ def _run(options: argparse.Namespace) -> int:
             )
         return int(options.command(options))
     except UserError as error:
-        complain(str(error))
+        for sentence in error.sentences:
+            complain(sentence)
         return 2
     except Stopped as error:
         return _stopped(str(error))

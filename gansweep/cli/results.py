@@ -74,6 +74,6 @@ def sample(options: argparse.Namespace) -> int:
     """Draw samples from the trained generator of a trial."""
     from gansweep.run.reproduce import draw
 
-    draw(*trial_of(options.trial, options.results), options.n, options.seed, options.out)
-    say(str(options.out))
+    what = draw(*trial_of(options.trial, options.results), options.n, options.seed, options.out)
+    say(f"{options.out}: {what}")
     return 0

@@ -87,7 +87,9 @@ def run(options: argparse.Namespace) -> int:
         if "gansweep.run.driver" not in sys.modules:
             _start_ray()
         from gansweep.run.driver import run_study
+        from gansweep.study.remarks import remarks
 
+        say(*remarks(study[2]))
         return run_study(*study, how)
 
 
@@ -104,10 +106,11 @@ def _start_ray() -> None:
 
 def plan(options: argparse.Namespace) -> int:
     """Estimate the trials, time and disk of a study; trains nothing except a short calibration."""
+    how = _options(options)
+    study = _load(options)
     from gansweep.run.forecast import plan as forecast
 
-    how = _options(options)
-    say(*forecast(*_load(options), how).split("\n"))
+    say(*forecast(*study, how).split("\n"))
     return 0
 
 

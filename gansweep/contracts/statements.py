@@ -13,7 +13,8 @@ from torch import Tensor
 from gansweep.contracts.breach import ContractBroken, running
 from gansweep.contracts.specimen import N_CLASSES, Specimen
 from gansweep.errors import UserError
-from gansweep.training.member import check_values, searchable
+from gansweep.space import mistake
+from gansweep.training.member import fields_of, possible_variants, searchable
 from gansweep.variants import VARIANTS
 from gansweep.variants.base import Variant
 from gansweep.variants.published import HUES, MARKERS
@@ -75,10 +76,12 @@ def spaces(specimen: Specimen) -> None:
                 raise ContractBroken(
                     f"{which} sets {name!r}, which is not a hyperparameter of {specimen.name}"
                 )
-            try:
-                check_values(name, value, [published.variant])
-            except UserError as error:
-                raise ContractBroken(f"{which}: {error}") from None
+            if wrong := mistake(name, value, fields_of(published)[name]):
+                raise ContractBroken(f"{which}: {wrong}")
+        try:
+            possible_variants(published, dict(values))
+        except UserError as error:
+            raise ContractBroken(f"{which}: {error}") from None
         if other := set(values) ^ set(published.default):
             raise ContractBroken(
                 f"default and {which} must set the same, but only one of them sets {sorted(other)}"

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gansweep.errors import UserError
+from gansweep.errors import UserError, noting
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
 from gansweep.results.metrics import METRICS, Needs
 
@@ -25,19 +25,21 @@ def check_metrics(evaluation: Evaluation, dataset: "Dataset", conditional: bool)
     """Refuse metrics that generators of a data set cannot have. conditional: the generators are given labels.
 
     Raises:
-        UserError: the first requested metric that needs something missing, or more images than fit into
-            memory.
+        UserError: requested metrics that need something missing, or more images than fit into memory.
     """
-    _require_memory(evaluation, dataset)
+    found: list[str] = []
+    with noting(found):
+        _require_memory(evaluation, dataset)
     for metric in evaluation.metrics:
         needs = METRICS[metric].needs
         if needs in ("labels", "own classes") and not conditional:
-            raise UserError(
-                f"metric {metric!r} needs generators that are given labels: set Study(conditional=...)"
-            )
-        lack = LACK[needs](evaluation, dataset) if needs in LACK else None
+            lack: str | None = "needs generators that are given labels: set Study(conditional=...)"
+        else:
+            lack = LACK[needs](evaluation, dataset) if needs in LACK else None
         if lack:
-            raise UserError(f"metric {metric!r} {lack}")
+            found.append(f"metric {metric!r} {lack}")
+    if found:
+        raise UserError(*found)
 
 
 def _require_memory(evaluation: Evaluation, dataset: "Dataset") -> None:

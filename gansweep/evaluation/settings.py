@@ -1,11 +1,12 @@
 """Settings of an evaluation and the table of feature extractors: plain values, without torch."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Literal, Self, TypeAlias
 
-from gansweep.errors import unknown
-from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
+from gansweep.errors import refuse, unknown
+from gansweep.fields import Count, Names, Positive, Seed, check_fields, field_mistakes, make_plain, whole
 from gansweep.results.metrics import METRICS, Needs
 from gansweep.results.study_file import ResolvedStudy
 
@@ -159,22 +160,26 @@ class Evaluation:
             object.__setattr__(self, "metrics", tuple(self.metrics))
         if isinstance(self.manifold, dict):
             object.__setattr__(self, "manifold", Manifold(**self.manifold))
-        check_fields(self)
-        if self.selection not in SELECTIONS:
-            raise unknown("selection", self.selection, SELECTIONS)
-        if self.precision not in PRECISIONS:
-            raise unknown("precision", self.precision, PRECISIONS)
+        make_plain(self)
+        if wrong := field_mistakes(self):
+            refuse(*wrong.values())
+            return
+        refuse(*self._unknown_names())
         if self.validates and "test_fid" not in self.metrics:
             object.__setattr__(self, "metrics", (*self.metrics, "test_fid"))
         if self.second_extractor != "none" and "second_fid" not in self.metrics:
             object.__setattr__(self, "metrics", (*self.metrics, "second_fid"))
-        if self.extractor not in ("auto", *EXTRACTORS):
-            raise unknown("feature extractor", self.extractor, ("auto", *EXTRACTORS))
-        if self.second_extractor not in ("none", *EXTRACTORS):
-            raise unknown("second feature extractor", self.second_extractor, ("none", *EXTRACTORS))
-        for metric in self.metrics:
-            if metric not in METRICS:
-                raise unknown("metric", metric, METRICS)
+
+    def _unknown_names(self) -> Iterator[str]:
+        for kind, name, known in (
+            ("selection", self.selection, SELECTIONS),
+            ("precision", self.precision, PRECISIONS),
+            ("feature extractor", self.extractor, ("auto", *EXTRACTORS)),
+            ("second feature extractor", self.second_extractor, ("none", *EXTRACTORS)),
+            *(("metric", metric, METRICS) for metric in self.metrics),
+        ):
+            if name not in known:
+                yield str(unknown(kind, name, known))
 
     @property
     def validates(self) -> bool:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import relu
 
-from gansweep.errors import UserError, unknown
+from gansweep.errors import UserError, one_of, unknown
 from gansweep.networks import dcgan, infogan, mlp, resnet
 from gansweep.networks.architecture import Architecture
 from gansweep.networks.layers.blocks import leaky
@@ -83,26 +83,40 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-def architecture_for(shape: tuple[int, ...]) -> str:
-    """Returns the name of the first architecture for data of this shape ([C, H, W] or [d]).
+def architectures_for(shape: tuple[int, ...], takes_labels: bool = False) -> list[str]:
+    """Returns the names of all architectures for data of this shape ([C, H, W] or [d]), the usual one first.
+
+    takes_labels: only those whose G may be conditional.
 
     Raises:
         UserError: no architecture fits.
     """
-    for name, architecture in ARCHITECTURES.items():
-        if architecture.fits(shape):
-            return name
-    sides = sorted({side for a in ARCHITECTURES.values() for side in a.sides or ()})
-    raise UserError(f"no architecture is made for data of shape {shape}: square images have sides {sides}")
+    fitting = [name for name, architecture in ARCHITECTURES.items() if architecture.fits(shape)]
+    if not fitting:
+        sides = sorted({side for a in ARCHITECTURES.values() for side in a.sides or ()})
+        raise UserError(
+            f"no architecture is made for data of shape {shape}: square images have sides {sides}"
+        )
+    return [name for name in fitting if ARCHITECTURES[name].takes_labels or not takes_labels]
+
+
+def architecture_for(shape: tuple[int, ...]) -> str:
+    """Returns the name of the usual architecture for data of this shape ([C, H, W] or [d]).
+
+    Raises:
+        UserError: no architecture fits.
+    """
+    return architectures_for(shape)[0]
 
 
 def check_fits(name: str, shape: tuple[int, ...]) -> None:
     """Raise UserError unless the architecture exists and is made for data of this shape."""
     if name not in ARCHITECTURES:
-        raise unknown("architecture", name, ARCHITECTURES)
+        raise unknown("architecture", name, architectures_for(shape))
     if not ARCHITECTURES[name].fits(shape):
         raise UserError(
-            f"architecture {name!r} is not made for data of shape {shape}; use {architecture_for(shape)!r}"
+            f"architecture {name!r} is not made for data of shape {shape}; use "
+            f"{one_of(architectures_for(shape))}"
         )
 
 

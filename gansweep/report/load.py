@@ -8,13 +8,14 @@ import pandas as pd
 
 from gansweep.errors import unknown
 from gansweep.results import tables
+from gansweep.results.csv import Table
 from gansweep.results.folder import StudyFolder
 from gansweep.results.records import Manifest, read_manifest
 
 
 @dataclass(frozen=True)
 class Results:
-    """What `load` has read from a study's folder.
+    """What `load` has read from a study's folder. Its tables can be saved by `to_excel`, too.
 
     trials: one line per trial, of all phases. evaluations: one line per measurement. What their columns mean
     stands in the study's datapackage.json. manifest: the study as it ran.
@@ -35,7 +36,7 @@ class Results:
         from gansweep.report.comparison import read_comparison
         from gansweep.report.summary import summary_table
 
-        return summary_table(read_comparison(self.folder))
+        return Table(summary_table(read_comparison(self.folder)))
 
 
 def load(folder: str | Path) -> Results:
@@ -53,4 +54,5 @@ def load(folder: str | Path) -> Results:
     if not StudyFolder(folder).manifest.exists():
         near = [*folder.parent.glob("*/manifest.json"), *Path("results").glob("*/manifest.json")]
         raise unknown("folder of results", str(folder), {str(file.parent) for file in near})
-    return Results(folder, read_manifest(folder), **tables.read_tables(folder))
+    read = {name: Table(table) for name, table in tables.read_tables(folder).items()}
+    return Results(folder, read_manifest(folder), **read)

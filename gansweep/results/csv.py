@@ -1,4 +1,4 @@
-"""CSV files of the tables that no spreadsheet executes, and the `datapackage.json` that describes them.
+"""Tables for spreadsheets, which execute nothing of them: CSV files, described by `datapackage.json`, Excel.
 
 Sources: OWASP, "CSV Injection": what a formula begins with, full-width signs included; an apostrophe before
 it makes it a text, and can be removed again; what follows a separator begins a cell, too. Commas and line
@@ -61,6 +61,23 @@ def to_csv(table: pd.DataFrame) -> str:
     """A table as CSV: null is nothing between two commas, times are ISO 8601, nothing is a formula."""
     names = [guarded(str(name)) for name in table.columns]
     return each_text(table, guarded).set_axis(names, axis=1).to_csv(index=False, date_format=DATE_FORMAT)
+
+
+class Table(pd.DataFrame):
+    """A table that can be saved as an Excel file, too."""
+
+    @property
+    def _constructor(self) -> type["Table"]:
+        return Table
+
+    # pandas marks it as final for type checkers, but has no other place to say what Excel cannot hold.
+    def to_excel(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[misc]
+        """As of pandas; but as Excel knows no time zones, times are UTC without saying so, and no text is a
+        formula: see `RULE`."""
+        table = each_text(pd.DataFrame(self), guarded)
+        for name in table.select_dtypes("datetimetz"):
+            table[name] = table[name].dt.tz_localize(None)
+        table.to_excel(*args, **kwargs)
 
 
 def read_csv(file: str | Path) -> pd.DataFrame:

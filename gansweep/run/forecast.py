@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import optuna
 import torch
 
 from gansweep import data
@@ -25,7 +24,9 @@ from gansweep.run import ray
 from gansweep.run.driver import check_same_study
 from gansweep.run.options import Options
 from gansweep.run.packing import Packing, Probed, choose_packing, enough
-from gansweep.run.search.search import Search
+from gansweep.run.search.imagined import jobs_by_cell
+from gansweep.space import INDEPENDENT, at_a_time
+from gansweep.study.remarks import remarks
 from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 from gansweep.training.job import Job, evaluation_rounds
@@ -79,7 +80,8 @@ def plan(name: str, question: str, study: Study, options: Options) -> str:
         forecast(jobs, datasets[cell.dataset], references[cell.dataset], device, progress_of(rows))
         for cell, jobs in jobs_by_cell(resolved, sizes).items()
     ]
-    head, foot = _head(resolved), _foot(forecasts, n_left, packing, hardware)
+    busy = {key: at_once(resolved, chosen, hardware) for key, chosen in packing.items()}
+    head, foot = [*_head(resolved), *remarks(study)], _foot(forecasts, n_left, packing, busy)
     return "\n".join([*head, *_packs(packing), "", *_table(forecasts), "", *foot])
 
 
@@ -111,16 +113,6 @@ def probe_here(
 def progress_of(rows: Iterable[Row]) -> dict[str, float]:
     """The share of its steps that each trial has behind it, by trial_id; 1 if it has ended."""
     return {row.trial_id: 1.0 if row.outcome else row.step / row.steps_planned for row in rows}
-
-
-def jobs_by_cell(resolved: ResolvedStudy, sizes: dict[str, int]) -> dict[Cell, list[Job]]:
-    """The packs of a study: the very ones of a random search; for a sampler that waits for results, those it
-    would ask for if it never learnt any, so about as many."""
-    search = Search(resolved, optuna.storages.InMemoryStorage(), Path(), sizes)
-    jobs: dict[Cell, list[Job]] = {cell: [] for cell in search.cells}
-    while not search.exhausted and (job := search.next_job()):
-        jobs[job.cell].append(job)
-    return jobs
 
 
 def forecast(
@@ -223,11 +215,10 @@ def _packs(packing: Mapping[str, Packing]) -> list[str]:
 
 
 def _foot(
-    forecasts: list[Forecast], n_left: int, packing: Mapping[str, Packing], hardware: Hardware
+    forecasts: list[Forecast], n_left: int, packing: Mapping[str, Packing], n_workers: Mapping[str, int]
 ) -> list[str]:
     n_trials, n_packs = (sum(getattr(f, name) for f in forecasts) for name in ("n_trials", "n_packs"))
     n_reruns = n_left - n_trials
-    n_workers = {key: workers(chosen, hardware) for key, chosen in packing.items()}
     search = sum(f.seconds / n_workers[f.cell.dataset] for f in forecasts)
     # A trial of a later phase costs as much as one of the search, on average.
     again = sum(f.seconds_of_trial / n_workers[f.cell.dataset] for f in forecasts) / len(forecasts)
@@ -243,6 +234,14 @@ def _foot(
         "as measured here just now",
         f"disk about {stored / 1e6:,.0f} MB stored, {while_training / 1e6:,.0f} MB more while it runs",
     ]
+
+
+def at_once(study: ResolvedStudy, packing: Packing, hardware: Hardware) -> int:
+    """How many packs of a study train at once here: a guided search has few trials that run."""
+    n_workers = workers(packing, hardware)
+    if study.sampler in INDEPENDENT:
+        return n_workers
+    return min(n_workers, len(study.cells) * at_a_time(study.trials))
 
 
 def workers(packing: Packing, hardware: Hardware) -> int:

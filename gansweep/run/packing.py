@@ -98,9 +98,14 @@ def choose_packing(
 
 def require_room(gpus: float | None, hardware: Hardware) -> None:
     """Raise UserError if no node that is there, or that may be added, can ever hold a pack."""
-    most = hardware.gpus_of_a_node
+    if gpus and not (most := hardware.gpus_of_a_node):
+        raise UserError(
+            f"gpus_per_pack is {gpus:g}, but no node here has a GPU: leave it out to train on CPUs"
+        )
     if gpus and gpus > most:
-        raise UserError(f"gpus_per_pack must lie in [0, {most:g}] here, but got {gpus:g}")
+        raise UserError(
+            f"gpus_per_pack must be at most {most:g}, as many as one node here has, but got {gpus:g}"
+        )
     if gpus and gpus > 1 and gpus != int(gpus):
         raise UserError(f"gpus_per_pack must be a whole number above 1, but got {gpus:g}")
     if not gpus and not hardware.most_cpus:

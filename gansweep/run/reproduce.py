@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from msgspec import structs
 from torch import Tensor
@@ -28,6 +27,8 @@ from gansweep.training.trained import load_trained
 from gansweep.training.trainer import Trainer
 
 SAME = 1e-6  # relative differences up to this are rounding
+VISIBLE = 64  # pixels: the side to which smaller samples are enlarged, by a whole factor
+WIDE = 2048  # pixels: the side of a picture, beyond which none is enlarged
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,9 @@ def repeat(folder: Path, trial_id: str, alone: bool) -> Repetition:
     return Repetition(before, now, len(trials))
 
 
-def draw(folder: Path, trial_id: str, n: int, seed: int, out: Path) -> None:
+def draw(folder: Path, trial_id: str, n: int, seed: int, out: Path) -> str:
     """Write n samples of a trial's trained generator: a .png of images in a square, those of a class together
-    if it is conditional; or a .npy of vectors [n, d].
+    if it is conditional, small ones enlarged; or a .npy of vectors [n, d]. Returns what is in the file.
 
     Raises:
         UserError: there is no such trial, its generator was not saved, or `out` is of the wrong kind.
@@ -129,15 +130,32 @@ def draw(folder: Path, trial_id: str, n: int, seed: int, out: Path) -> None:
     require_writable(out.parent)
     torch.set_num_threads(1)
     samples, labels = load_trained(folder, last, study, dataset, torch.device("cpu")).samples(n, seed)
-    write_atomically(out, content_of(samples, labels, dataset))
-
-
-def content_of(samples: Tensor, labels: Tensor | None, dataset: Dataset) -> bytes:
-    """Samples as the content of a file."""
     if dataset.kind == "vector":
-        return array(samples)
+        write_atomically(out, array(samples))
+        return f"{_count(n, 'sample')}, an array of shape {tuple(samples.shape)}"
     images = to_uint8(samples if labels is None else samples[labels.argsort(stable=True)])
-    return grid(images, columns=math.ceil(np.sqrt(len(images))))
+    content, what = square(images)
+    write_atomically(out, content)
+    return what
+
+
+def square(images: Tensor) -> tuple[bytes, str]:
+    """Images [n, C, H, W] uint8 as a PNG in a square, each pixel as a square of pixels if they are small.
+
+    Returns the PNG and what it shows.
+    """
+    n, side = len(images), max(images.shape[2:])
+    columns = math.isqrt(n - 1) + 1
+    factor = max(1, min(-(-VISIBLE // side), WIDE // (columns * side)))
+    large = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    size = "×".join(map(str, images.shape[:1:-1]))
+    shown = f", each pixel {factor}×{factor} pixels large" if factor > 1 else ""
+    what = f"{_count(n, 'sample')} of {size} pixels in {_count(-(-n // columns), 'row')} of {columns}{shown}"
+    return grid(large, columns), what
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' if n > 1 else ''}"
 
 
 def rows_of(rows: list[Row], trial_id: str) -> list[Row]:

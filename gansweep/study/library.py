@@ -1,14 +1,15 @@
 """Studies by name: the files that hold them, loaded and listed."""
 
 import runpy
+import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
 import gansweep
-from gansweep.errors import UserError, unknown
+from gansweep.errors import UserError, together, unknown
 from gansweep.evaluation import Evaluation, Manifold
-from gansweep.results.plan import Confirm, Replicate
+from gansweep.results.plan import Confirm, Halving, Replicate
 from gansweep.results.row import is_file_name
 from gansweep.study.study import Study
 
@@ -36,20 +37,45 @@ def load(name: str) -> tuple[str, str, Study]:
         if name not in found:
             raise unknown_name("study", name, found)
         file = found[name]
-    try:
-        values = runpy.run_path(str(file))
-    except UserError as error:
-        raise UserError(f"{file}: {error}") from None
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # whatever a user's file may raise, sys.exit() included
-        raise UserError(
-            f"{file} is not a study: {type(error).__name__}: {error}{_field_hint(error)}"
-        ) from None
-    study = values.get("STUDY")
+    values = _executed(file)
+    if "STUDY" not in values:
+        raise UserError(f"{file} must hold one value STUDY = Study(...), but it has no STUDY")
+    study = values["STUDY"]
     if not isinstance(study, Study):
-        raise UserError(f"{file} must hold one value STUDY = Study(...), but it has {type(study).__name__}")
+        what = "the class Study itself" if study is Study else f"one of type {type(study).__name__}"
+        raise UserError(f"{file} must hold one value STUDY = Study(...), but it has {what}")
     return file.stem, str(values.get("__doc__") or "").strip(), study
+
+
+def _executed(file: Path) -> dict[str, object]:
+    """The names that a file defines, executed as `python file` would: what lies beside it can be imported.
+
+    Raises:
+        UserError: it ends with an error, or what it says of a study cannot be; all of that, a sentence each.
+    """
+    path, modules, folder = sys.path[:], set(sys.modules), file.parent.resolve()
+    sys.path.insert(0, str(folder))
+    try:
+        with together():
+            try:
+                return runpy.run_path(str(file))
+            except (KeyboardInterrupt, UserError):
+                raise
+            except BaseException as error:  # whatever a user's file may raise, sys.exit() included
+                said = f"{type(error).__name__}: {error}{_field_hint(error)}"
+                raise UserError(f"not a study: {said}") from None
+    except UserError as error:
+        raise UserError(*(_sentence(file, sentence) for sentence in error.sentences)) from None
+    finally:
+        sys.path[:] = path
+        for name in sys.modules.keys() - modules:  # another folder may have a module of the same name
+            place = getattr(sys.modules[name], "__file__", None)
+            if place and Path(place).resolve().is_relative_to(folder):
+                del sys.modules[name]
+
+
+def _sentence(file: Path, sentence: str) -> str:
+    return f"{file} is {sentence}" if sentence.startswith("not a study: ") else f"{file}: {sentence}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
@@ -65,7 +91,7 @@ def _field_hint(error: BaseException) -> str:
     text = str(error)
     if "unexpected keyword argument" not in text:
         return ""
-    for kind in (Study, Evaluation, Manifold, Confirm, Replicate):
+    for kind in (Study, Evaluation, Manifold, Confirm, Replicate, Halving):
         if text.startswith(kind.__name__):
             return f" ({unknown('field', text.split(chr(39))[1], [f.name for f in fields(kind)])})"
     return ""

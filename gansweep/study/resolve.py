@@ -3,15 +3,16 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from gansweep.data import Dataset
-from gansweep.errors import UserError, complain
+from gansweep.errors import UserError, complain, noting, one_of
 from gansweep.evaluation import check_metrics
 from gansweep.evaluation.extractors import resolve as resolve_extractor
 from gansweep.evaluation.requirements import long_evaluation
-from gansweep.networks import ARCHITECTURES, architecture_for
+from gansweep.networks import ARCHITECTURES, architectures_for
 from gansweep.results.study_file import ResolvedStudy, stored_space
 from gansweep.space import Choice, Scalar, Uniform
 from gansweep.study.study import Study
@@ -43,18 +44,27 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
     """Returns the study with every default filled in.
 
     Raises:
-        UserError: an architecture, an extractor or a variant is not made for one of the data sets.
+        UserError: architectures, extractors, metrics or variants are not made for a data set; all of them.
     """
-    architectures, evaluation = {}, {}
+    architectures: dict[str, str] = {}
+    evaluation: dict[str, dict[str, Any]] = {}
+    found: list[str] = []
     for key, dataset in datasets.items():
-        architectures[key] = study.architecture_of(dataset)
-        extractor = resolve_extractor(dataset, study.evaluation)
-        values = replace(study.evaluation, extractor=extractor).to_json()
-        evaluation[key] = json.loads(json.dumps(values))
-        _check_variants(study, dataset)
-        _check_labels(study, architectures[key], dataset)
-        if sentence := long_evaluation(study.evaluation, dataset):
-            complain(sentence)
+        with noting(found):
+            architectures[key] = study.architecture_of(dataset)
+        with noting(found):
+            extractor = resolve_extractor(dataset, study.evaluation)
+            values = replace(study.evaluation, extractor=extractor).to_json()
+            evaluation[key] = json.loads(json.dumps(values))
+        with noting(found):
+            _check_variants(study, dataset)
+        if key in architectures and key in evaluation:
+            with noting(found):
+                _check_labels(study, architectures[key], dataset)
+    if found:
+        raise UserError(*dict.fromkeys(found))
+    for sentence in filter(None, (long_evaluation(study.evaluation, each) for each in datasets.values())):
+        complain(sentence)
     return ResolvedStudy(
         name=name,
         question=question,
@@ -82,24 +92,36 @@ def _default(study: Study, variant: str) -> dict[str, Scalar]:
 
 
 def _check_variants(study: Study, dataset: Dataset) -> None:
+    found: list[str] = []
     for name in study.variants:
-        for variant in possible_variants(VARIANTS[name], study.space_of(name)):
-            variant.check_data(name, dataset)
+        with noting(found):
+            for variant in possible_variants(VARIANTS[name], study.space_of(name)):
+                variant.check_data(name, dataset)
+    if found:
+        raise UserError(*found)
 
 
 def _check_labels(study: Study, architecture: str, dataset: Dataset) -> None:
+    found: list[str] = []
     for name in study.variants:
-        conditional = study.is_conditional(name)
-        if conditional and not dataset.n_classes:
-            raise UserError(
-                f"{dataset.name} has no labels, which conditional models need, and {name} is one here"
-            )
-        if conditional and not ARCHITECTURES[architecture].takes_labels:
-            raise UserError(
-                f"the generator of architecture {architecture!r} takes no labels, but {name} is conditional "
-                f"here: use {architecture_for(dataset.shape)!r}"
-            )
-        check_metrics(study.evaluation, dataset, conditional)
+        with noting(found):
+            _check_labels_of(name, study, architecture, dataset)
+    if found:
+        raise UserError(*found)
+
+
+def _check_labels_of(name: str, study: Study, architecture: str, dataset: Dataset) -> None:
+    conditional = study.is_conditional(name)
+    if conditional and not dataset.n_classes:
+        raise UserError(
+            f"{dataset.name} has no labels, which conditional models need, and {name} is one here"
+        )
+    if conditional and not ARCHITECTURES[architecture].takes_labels:
+        raise UserError(
+            f"the generator of architecture {architecture!r} takes no labels, but {name} is conditional "
+            f"here: use {one_of(architectures_for(dataset.shape, takes_labels=True))}"
+        )
+    check_metrics(study.evaluation, dataset, conditional)
 
 
 def differences(old: ResolvedStudy, new: ResolvedStudy) -> list[str]:

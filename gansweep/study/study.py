@@ -1,12 +1,12 @@
 """A study: what is compared, on which data, with how much effort. A Python value; resolved, it is JSON."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from gansweep.errors import UserError, unknown
+from gansweep.errors import UserError, refuse, unknown
 from gansweep.evaluation import Evaluation
-from gansweep.fields import Count, Names, Positive, Seed, check_fields, whole
+from gansweep.fields import Count, Names, Positive, Seed, make_plain, plain, whole
 from gansweep.results.plan import MOST_EVALUATIONS, MOST_TRIALS, Confirm, Halving, Replicate
 from gansweep.space import Space
 
@@ -49,11 +49,25 @@ class Study:
     smoke: Mapping[str, Any] = field(default_factory=dict)  # fields (n_images too) that --smoke changes
     small: Mapping[str, Any] = field(default_factory=dict)  # and --scale small, for an hour on a CPU
 
-    def __post_init__(self) -> None:
-        from gansweep.study.checks import check_study
+    def __new__(cls, *_: object, **given: object) -> Self:
+        """Say all that is wrong where a field is unknown, which otherwise ends with a TypeError for one."""
+        names = {field.name: field for field in fields(cls)}
+        study = super().__new__(cls)
+        odd = [str(unknown("field of Study", name, names)) for name in given if name not in names]
+        if odd:
+            required = [f for f in names.values() if f.default is MISSING and f.default_factory is MISSING]
+            missing = [field.name for field in required if field.name not in given]
+            odd += [f"{name} is missing" for name in missing]
+            raise UserError(*odd, *_of_given(study, given, missing))
+        return study
 
-        check_fields(self)
-        check_study(self)
+    def __post_init__(self) -> None:
+        from gansweep.study.checks import mistakes
+
+        make_plain(self)
+        if isinstance(self.space, dict):
+            object.__setattr__(self, "space", {name: plain(value) for name, value in self.space.items()})
+        refuse(*mistakes(self))
 
     def architecture_of(self, dataset: "Dataset") -> str:
         """The architecture for a data set.
@@ -110,9 +124,15 @@ class Study:
 
     def _changed(self, **changes: Any) -> "Study":
         n_images = changes.pop("n_images", self.evaluation.n_images)
-        evaluation = replace(self.evaluation, n_images=n_images)
-        known = {f.name for f in fields(self)} - {"evaluation", "smoke", "small"}
-        for name in changes:
-            if name not in known:
-                raise unknown("field of Study", name, known | {"n_images"})
-        return replace(self, **changes, evaluation=evaluation)
+        return replace(self, **changes, evaluation=replace(self.evaluation, n_images=n_images))
+
+
+def _of_given(study: Study, given: Mapping[str, object], missing: list[str]) -> list[str]:
+    """The mistakes in those fields that a study was given, beside unknown and missing ones."""
+    from gansweep.study.checks import mistakes
+
+    for each in fields(study):
+        default = each.default if each.default_factory is MISSING else each.default_factory()
+        object.__setattr__(study, each.name, given.get(each.name, default))
+    make_plain(study)
+    return mistakes(study, missing)

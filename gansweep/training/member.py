@@ -1,20 +1,22 @@
 """A member: a training run of one configuration of one variant on one data set with one seed."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import product
-from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeAlias, get_type_hints
 
-from gansweep.errors import UserError, unknown
-from gansweep.fields import OneOf, Rule, Within, rule_of
+from gansweep.errors import unknown
+from gansweep.fields import Field, OneOf, Within, field_of
 from gansweep.networks.options import NORMS, OUTPUTS
 from gansweep.results.study_file import ResolvedStudy
-from gansweep.space import Choice, Distribution, Scalar, Space, Uniform
+from gansweep.space import Choice, Scalar, Space
 from gansweep.variants import Published
 from gansweep.variants.base import Variant, structure
 
-Rate: TypeAlias = Annotated[float, Within(0)]
+Rate: TypeAlias = Annotated[float, Within(0, 1)]
 Decay: TypeAlias = Annotated[float, Within(0, 1, open=True)]  # at 1 a moving average would stay constant
+NETWORKS = ("d_norm", "d_dropout", "d_noise", "d_extra_layers", "output")  # searchable for every variant
+TRAINING = ("lr", "g_lr", "d_lr", "beta1", "beta2", "g_ema")
 COMMON = ("batch_size", "optimizer", "conditional", "precision", "compile")  # set by the study
 
 
@@ -70,66 +72,15 @@ def pack_key(member: Member) -> Hashable:
 
 def searchable(published: Published) -> set[str]:
     """Returns the hyperparameters that a configuration may set; see `Variant.hyperparameters`."""
-    variant = published.variant
-    networks = {"d_norm", "d_dropout", "d_noise", "d_extra_layers", "output"}
-    training = {"lr", "g_lr", "d_lr", "beta1", "beta2", "g_ema"}
-    steps = {"n_critic"} if "discriminator" in variant.players else set()
-    return {*variant.hyperparameters, *networks, *training, *steps}
+    steps = {"n_critic"} if "discriminator" in published.variant.players else set()
+    return {*published.variant.hyperparameters, *NETWORKS, *TRAINING, *steps}
 
 
-def check_values(name: str, values: Distribution | Scalar, variants: list[Variant]) -> None:
-    """Check the values of a hyperparameter against the field of each variant, or else of Member.
-
-    Raises:
-        UserError: a value has another type than the field, or is outside its range.
-    """
-    ends = (values.low, values.high) if isinstance(values, Uniform) else None
-    options: Any = values.options if isinstance(values, Choice) else ends or (values,)
-    for hint in _hints_of(name, variants):
-        wanted = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-        kinds = (float, int) if wanted is float else (wanted,)
-        if any(type(value) not in kinds for value in options) or (ends and wanted is not float):
-            raise UserError(f"{name} is of type {wanted.__name__}, but the space has {values!r}")
-        if wanted is str:
-            _check_names(name, options, variants)
-        _check_rule(name, options, values, _range_of(hint, wanted))
-
-
-def _hints_of(name: str, variants: list[Variant]) -> list[Any]:
-    """Returns the annotations of a hyperparameter; a field of a variant overrides that of Member."""
-    common = get_type_hints(Member, include_extras=True) | {"lr": Rate}
-    every = [common | get_type_hints(type(variant), include_extras=True) for variant in variants]
-    return [hints[name] for hints in every if name in hints]
-
-
-def _range_of(hint: Any, wanted: type) -> Rule | Within | OneOf | None:
-    """Returns the rule of a field; without a rule, numbers must be finite."""
-    if get_origin(hint) is Annotated:
-        return rule_of(hint)
-    return Within() if wanted in (float, int) else None
-
-
-def _check_rule(
-    name: str, options: Iterable[Any], values: Distribution | Scalar, rule: Rule | Within | OneOf | None
-) -> None:
-    if isinstance(rule, Within) and isinstance(values, Uniform):
-        # The published range of beta1 includes its upper end, at which a trial diverges.
-        rule = replace(rule, open=False)
-    for option in options:
-        if rule is None or rule.holds(option):
-            continue
-        if isinstance(rule, OneOf):
-            raise unknown(name, option, rule.names)
-        is_range = isinstance(rule, Within)
-        words = f"must lie in {rule}" if is_range else f"must be {rule.words}"
-        raise UserError(f"{name} {words}, but the space has {values!r}")
-
-
-def _check_names(name: str, options: Iterable[str], variants: list[Variant]) -> None:
-    for option in options:
-        for variant in variants:
-            if name in {field.name for field in fields(variant)}:
-                replace(variant, **{name: option})  # raises for an unknown name
+def fields_of(published: Published) -> dict[str, Field]:
+    """Returns what each searchable hyperparameter may be; a field of a variant overrides that of Member."""
+    variant = get_type_hints(type(published.variant), include_extras=True)
+    hints = get_type_hints(Member, include_extras=True) | {"lr": Rate} | variant
+    return {name: field_of(hints[name]) for name in sorted(searchable(published))}
 
 
 def possible_variants(published: Published, space: Space) -> list[Variant]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gansweep.errors import UserError, unknown
+from gansweep.fields import OneOf
 from gansweep.space import uniform
 from gansweep.variants.base import ScoreGAN, Terms, Within
 from gansweep.variants.published import NARROW, WIDE, Published
@@ -125,7 +126,7 @@ class FGAN(ScoreGAN):
     """
 
     divergence: str = "gan"
-    objective: str = "saddle"
+    objective: Annotated[str, OneOf(OBJECTIVES)] = "saddle"
     # js_weighted: the weight of the data in the mixture.
     pi: Annotated[float, Within(0.01, 0.99)] = 0.5
     # alpha: reverse_kl near 0, twice the squared Hellinger distance at 1/2, kl near 1. Nearer to 1 than 0.9,

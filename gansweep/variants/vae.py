@@ -1,14 +1,17 @@
 """Variational autoencoder: the baseline without an adversary."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from gansweep.errors import UserError, unknown
+from gansweep.fields import OneOf
 from gansweep.variants.base import Batch, Data, Networks, Terms, Variant
 from gansweep.variants.published import NARROW, WIDE, Published
+
+LIKELIHOODS = ("bernoulli", "gaussian")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +29,11 @@ class VAE(Variant):
     networks: ClassVar = {"E": "encoder", "G": "decoder"}
     prior: ClassVar[str] = "normal"
 
-    likelihood: str = "bernoulli"
+    likelihood: Annotated[str, OneOf(LIKELIHOODS)] = "bernoulli"
 
     def __post_init__(self) -> None:
-        if self.likelihood not in ("bernoulli", "gaussian"):
-            raise unknown("likelihood", self.likelihood, ("bernoulli", "gaussian"))
+        if self.likelihood not in LIKELIHOODS:
+            raise unknown("likelihood", self.likelihood, LIKELIHOODS)
 
     def check_data(self, name: str, dataset: Data) -> None:
         if self.likelihood == "bernoulli" and dataset.kind != "image":

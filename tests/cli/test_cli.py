@@ -74,7 +74,7 @@ def test_missing_inception_weights_stop_a_study_before_it_trains(capsys, tmp_pat
 
 def test_what_cannot_be_had_here_is_said_before_anything_is_written(capsys, tmp_path, local_ray):
     for flags, message in (
-        (["--gpus-per-pack", "1000"], "gpus_per_pack must lie in [0, 0] here, but got 1000"),
+        (["--gpus-per-pack", "1000"], "gpus_per_pack is 1000, but no node here has a GPU"),
         (
             ["--storage", "nosql://here"],
             "a storage is given as postgresql://user@host/database or sqlite:///file",

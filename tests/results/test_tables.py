@@ -53,6 +53,35 @@ def study(tmp_path_factory):
     return folder
 
 
+class Cells(pd.ExcelWriter):
+    """Keeps the cells that pandas would write into an Excel file, whatever packages are there."""
+
+    _engine, _supported_extensions = "cells", (".cells",)
+    book, sheets = None, {}
+    written: dict[tuple[int, int], object]
+
+    def __init__(self, *args, **kwargs):
+        self.written = {}
+
+    def _write_cells(self, cells, sheet_name, startrow=0, startcol=0, freeze_panes=None, **kwargs):
+        self.written |= {(cell.row, cell.col): cell.val for cell in cells}
+
+
+def test_tables_can_be_saved_as_excel_files(study):
+    trials = gansweep.load(study).trials
+    trials.loc[0, "variant"] = "=1+1"
+    writer = object.__new__(Cells)
+    writer.__init__()
+    trials[trials["phase"] == "search"].to_excel(writer, index=False)
+    column = {value: place for (row, place), value in writer.written.items() if row == 0}
+    assert list(column) == list(trials.columns)
+    started = writer.written[1, column["started_at"]]
+    assert pd.Timestamp(started) == pd.Timestamp("2026-01-01") and pd.Timestamp(started).tzinfo is None
+    assert writer.written[1, column["variant"]] == "'=1+1"
+    assert str(trials["started_at"].dtype) == "datetime64[us, UTC]"
+    gansweep.load(study).summary.to_excel(writer)
+
+
 @pytest.mark.parametrize("name", ["trials", "evaluations"])
 def test_csv_and_parquet_give_the_same_table(study, name):
     parquet, plain = pd.read_parquet(study / f"{name}.parquet"), csv.read_csv(study / f"{name}.csv")

@@ -1,5 +1,6 @@
 """After a study: a validation set has selected, finalists are measured again, any trial can be had again."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from gansweep.results.tables import read_tables
 from gansweep.run import finalists
 from gansweep.run.driver import run_study
 from gansweep.run.options import Options
-from gansweep.run.reproduce import Repetition
+from gansweep.run.reproduce import Repetition, square
 from gansweep.space import loguniform
 from gansweep.study.study import Study
 from gansweep.training.trained import load_trained
@@ -188,10 +189,37 @@ def test_samples_are_drawn_from_what_was_kept(results, folder, tmp_path, capsys)
     best = {trial.cell: trial.trial_id for trial in finalists.current(folder)}
     image, vectors = best["digits", "ns"], best["ring", "ns"]
     assert command(results, "sample", f"small/{image}", "--n", "9", "-o", str(tmp_path / "a" / "x.png")) == 0
-    assert Image.open(tmp_path / "a" / "x.png").size == (28, 28)
+    assert Image.open(tmp_path / "a" / "x.png").size == (196, 196)
     assert command(results, "sample", f"{folder}/{vectors}", "--n", "5", "-o", str(tmp_path / "x.npy")) == 0
     assert np.load(tmp_path / "x.npy").shape == (5, 2)
-    assert capsys.readouterr().out.splitlines()[1] == str(tmp_path / "x.npy")
+    assert capsys.readouterr().out.splitlines() == [
+        f"{tmp_path / 'a' / 'x.png'}: 9 samples of 8×8 pixels in 3 rows of 3, each pixel 8×8 pixels large",
+        f"{tmp_path / 'x.npy'}: 5 samples, an array of shape (5, 2)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("n", "side", "size", "what"),
+    [
+        (36, 8, 6 * 65 + 1, "36 samples of 8×8 pixels in 6 rows of 6, each pixel 8×8 pixels large"),
+        (5, 28, 3 * 85 + 1, "5 samples of 28×28 pixels in 2 rows of 3, each pixel 3×3 pixels large"),
+        (1, 64, 64, "1 sample of 64×64 pixels in 1 row of 1"),
+        (
+            10_000,
+            8,
+            100 * 17 + 1,
+            "10000 samples of 8×8 pixels in 100 rows of 100, each pixel 2×2 pixels large",
+        ),
+    ],
+)
+def test_small_samples_are_enlarged_until_they_can_be_seen(n, side, size, what):
+    images = torch.randint(256, (n, 1, side, side), dtype=torch.uint8)
+    content, said = square(images)
+    picture = np.asarray(Image.open(io.BytesIO(content)))
+    assert said == what and picture.shape[1] == size
+    factor = int(said.split("×")[-2].split()[-1]) if "each" in said else 1
+    first = picture[n > 1 :, n > 1 :][: side * factor : factor, : side * factor : factor, 0]
+    assert (first == images[0, 0].numpy()).all()
 
 
 @pytest.mark.parametrize(

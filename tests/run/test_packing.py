@@ -22,7 +22,7 @@ from gansweep.evaluation.reference import build_reference
 from gansweep.results.records import Hardware
 from gansweep.results.row import Outcome
 from gansweep.results.row_file import RowWriter
-from gansweep.run.forecast import jobs_by_cell, plan
+from gansweep.run.forecast import plan
 from gansweep.run.manifest import manifest_of
 from gansweep.run.packing import (
     Packing,
@@ -35,6 +35,7 @@ from gansweep.run.packing import (
     read_packing,
     to_json,
 )
+from gansweep.run.search.imagined import jobs_by_cell
 from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 from gansweep.training.member import Member
@@ -206,7 +207,11 @@ def test_a_packing_that_could_not_be_tried_is_a_rule(tmp_path, digits):
 @pytest.mark.parametrize(
     ("changes", "wish", "message"),
     [
-        ({}, Wish(gpus_per_pack=2), r"gpus_per_pack must lie in \[0, 1\] here, but got 2"),
+        (
+            {},
+            Wish(gpus_per_pack=2),
+            "gpus_per_pack must be at most 1, as many as one node here has, but got 2",
+        ),
         ({"gpus_of_a_node": 4}, Wish(gpus_per_pack=1.5), "gpus_per_pack must be a whole number above 1"),
         (
             {"gpus_of_a_node": 0, "most_cpus": 0},

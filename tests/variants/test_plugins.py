@@ -134,8 +134,8 @@ MY_GAN = Published(variant=Mine(), label="My GAN", family="mine", default={"lr":
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ({"strength": choice(1.0, 9.0)}, r"strength must lie in \[0, 5\], but the space has Choice"),
-        ({"strength": uniform(-1, 2)}, r"strength must lie in \[0, 5\], but the space has Uniform"),
+        ({"strength": choice(1.0, 9.0)}, r"strength must lie in \[0, 5\], but the space has choice"),
+        ({"strength": uniform(-1, 2)}, r"strength must lie in \[0, 5\], but the space has uniform"),
         ({"strength": "high"}, "strength is of type float, but the space has 'high'"),
         ({"strenght": 1.0}, "unknown hyperparameter 'strenght'; did you mean 'strength'"),
         ({"pull": 0.0}, "pull must be above 0 and finite, but the space has 0.0"),

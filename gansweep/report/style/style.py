@@ -2,7 +2,8 @@
 
 import io
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gansweep.files import write_atomically
+from gansweep.report.style import fonts
 from gansweep.report.text.escaping import readable_csv
 from gansweep.results.records import Manifest
 
@@ -113,14 +115,15 @@ def looks(manifest: Manifest) -> dict[str, Look]:
     return {name: Look(manifest.variants[name].label, *slot) for name, slot in chosen.items()}
 
 
-def house_style() -> AbstractContextManager[None]:
+@contextmanager
+def house_style() -> Iterator[None]:
     """Matplotlib's settings while a figure is made or saved; they are restored on leaving."""
-    settings = sns.plotting_context("paper") | sns.axes_style("ticks")
-    return mpl.rc_context(settings | _TEXT | _LINES | _FILES)
+    settings = sns.plotting_context("paper") | sns.axes_style("ticks") | _TEXT | _LINES | _FILES
+    with mpl.rc_context(settings | {"font.family": fonts.families()}), fonts.missing_letters_said():
+        yield
 
 
 _TEXT = {
-    "font.family": ["DejaVu Sans"],
     "font.size": 8,
     "axes.labelsize": 8,
     "axes.titlesize": 8.5,
@@ -192,10 +195,8 @@ def save(figure: Figure, folder: Path, name: str, data: pd.DataFrame) -> str:
     with house_style():
         _freeze(figure)
         for kind, metadata in fixed.items():
-            file = io.BytesIO()
-            figure.savefig(file, format=kind, dpi=200, metadata=metadata)
-            write_atomically(folder / "figures" / f"{name}.{kind}", file.getvalue())
-            svg = file.getvalue()
+            figure.savefig(file := io.BytesIO(), format=kind, dpi=200, metadata=metadata)
+            write_atomically(folder / "figures" / f"{name}.{kind}", svg := file.getvalue())
     write_atomically(folder / "data" / f"{name}.csv", readable_csv(data))
     return svg.decode()
 

@@ -14,10 +14,8 @@ from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.search.cell_search import CellSearch
 from gansweep.run.search.queue import Queue
 from gansweep.run.search.storage import batch
-from gansweep.space import INDEPENDENT
+from gansweep.space import INDEPENDENT, at_a_time
 from gansweep.training.job import Job
-
-N_BATCHES = 10  # of a guided search: at most a tenth of a cell's trials run at a time
 
 
 class Search:
@@ -130,7 +128,7 @@ class Search:
         for _ in self.cells:
             search = self._turn[0]
             self._turn.rotate(-1)
-            at_most = max(1, self.study.trials // N_BATCHES) - search.n_running
+            at_most = at_a_time(self.study.trials) - search.n_running
             self.queue.ready.extend(self._more(search, at_most))
             if self.queue.ready:
                 return
