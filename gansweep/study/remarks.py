@@ -32,8 +32,8 @@ def _guided(study: Study) -> Iterator[str]:
     choices = ", and so is every choice(...)" if study.sampler == "cmaes" else ""
     yield (
         f"{study.sampler!r} has nothing to learn from until {ended} ended: at least the first {drawn} of "
-        f"each cell, of which at most {at_once} {'run' if at_once > 1 else 'runs'} at a time, are the default "
-        f"and random draws{choices}"
+        f"each cell, of which at most {at_once} {'run' if at_once > 1 else 'runs'} at a time, are the "
+        f"default and random draws{choices}"
     )
 
 
