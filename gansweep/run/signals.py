@@ -78,6 +78,18 @@ def interrupt() -> None:
     atexit.register(_handle, lambda number, frame: os._exit(INTERRUPTED))
 
 
+def end_gently() -> None:
+    """End Tune's run as a first signal does, from its own thread; no signal is sent: SIGINT may be ignored.
+
+    Raises:
+        KeyboardInterrupt: Tune is not running, or was about to end.
+    """
+    gentle = signal.getsignal(signal.SIGUSR1)
+    if not callable(gentle):
+        raise KeyboardInterrupt
+    gentle(signal.SIGUSR1, None)
+
+
 @contextmanager
 def gently() -> Iterator[None]:
     """While Tune runs: it ends its run well on SIGUSR1, which this forgets again afterwards."""

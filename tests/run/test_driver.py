@@ -1,6 +1,7 @@
 """Whole studies on a real Ray: from the value to the report, twice, changed, extended, crashed."""
 
 import json
+import signal
 from dataclasses import replace
 
 import pandas as pd
@@ -119,6 +120,20 @@ def test_results_do_not_depend_on_how_the_study_is_run(finished, tmp_path):
     )
     assert a.config_id.equals(b.config_id[a.index])
     assert ((a.fid - b.fid[a.index]).abs() < 0.1 * b.fid[a.index]).all()
+
+
+def test_what_stops_workers_ends_a_run_also_where_sigint_is_ignored(local_ray, tmp_path):
+    """As in a script that starts it in the background. A link in place of a log is what nobody may follow."""
+    log = tmp_path / "small" / "logs" / "digits-ns-0000-pack.log"
+    log.parent.mkdir(parents=True)
+    log.symlink_to(tmp_path / "elsewhere")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(UserError, match=r"digits-ns-0000-pack\.log is a link"):
+            run_study("small", "", replace(STUDY, variants=("ns",)), Options(results=tmp_path))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_study_that_is_running_elsewhere_is_left_alone(tmp_path):

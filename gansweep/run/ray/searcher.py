@@ -1,7 +1,5 @@
 """The two ends of Tune: packs go out through its searcher, rows come back through its callback."""
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from ray.tune.search import Searcher
 from gansweep.errors import Stopped, UserError
 from gansweep.results.folder import StudyFolder
 from gansweep.results.row import Row
+from gansweep.run import signals
 from gansweep.run.failures import PackFailure, diagnose
 from gansweep.run.search.queue import TrialSource
 from gansweep.training.job import Job
@@ -83,12 +82,7 @@ def stop_on_error(searcher: PackSearcher) -> Iterator[None]:
         yield
     except (Stopped, UserError) as error:
         searcher.error = error
-        interrupt()
-
-
-def interrupt() -> None:
-    """End Tune's run as ctrl-C does."""
-    os.kill(os.getpid(), signal.SIGINT)
+        signals.end_gently()
 
 
 class RowCallback(tune.Callback):
@@ -114,7 +108,7 @@ class RowCallback(tune.Callback):
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
         self.listener.draw()
         if self.listener.stop_requested():
-            interrupt()
+            signals.end_gently()
 
     def __getstate__(self) -> dict[str, object]:
         return {}
