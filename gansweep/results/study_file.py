@@ -86,6 +86,7 @@ class ResolvedStudy(Plan, frozen=True, kw_only=True):
     time_limit_seconds: float = 86_400.0
     precision: str = "highest"
     compile: bool = False
+    revisions: dict[str, int] = msgspec.field(default_factory=dict)  # by variant: `Published.revision`
 
     def n_images(self, dataset: str) -> int:
         """Returns how many images an evaluation generates."""
@@ -105,8 +106,8 @@ class ResolvedStudy(Plan, frozen=True, kw_only=True):
         """Returns the content of study.json. Options that came later are absent where they are not used, so
         that the fingerprint of a study does not change with them."""
         values: dict[str, Any] = msgspec.to_builtins(self)
-        unused = {"precision": "highest", "compile": False, "halving": None}
-        return {name: value for name, value in values.items() if (name, value) not in unused.items()}
+        unused = {"precision": "highest", "compile": False, "halving": None, "revisions": {}}
+        return {name: value for name, value in values.items() if name not in unused or value != unused[name]}
 
 
 def read_study(folder: Path) -> ResolvedStudy:

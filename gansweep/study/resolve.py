@@ -72,6 +72,7 @@ def resolve(name: str, question: str, study: Study, datasets: Mapping[str, Datas
         defaults={variant: _default(study, variant) for variant in study.variants},
         architectures=architectures,
         evaluation=evaluation,
+        revisions={v: VARIANTS[v].revision for v in study.variants if VARIANTS[v].revision > 1},
         data_sha256={key: dataset.sha256 for key, dataset in datasets.items()},
         **{field: getattr(study, field) for field in SAME},
     )

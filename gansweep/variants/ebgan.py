@@ -51,6 +51,7 @@ PUBLISHED = Published(
     default={"lr": 1e-3, "beta1": 0.0, "d_norm": "batch", "n_critic": 1, "margin": 10.0},
     wide={**WIDE, "margin": loguniform(1, 25)},
     narrow={**NARROW, "margin": loguniform(3, 20)},
+    revision=2,  # the energy scales with the size of a sample
     hue="verm",
     marker="diamond",
 )

@@ -48,6 +48,7 @@ class Published:
     narrow: Space = field(default_factory=lambda: dict(NARROW))
     hue: str = "blue"  # one of HUES, shared by the variants of a family
     marker: str = "circle"  # one of MARKERS
+    revision: int = 1  # raised where the objective changes, so that no study mixes results of two
 
     @property
     def source(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from rows import a_row, a_study, manifest_values
 from test_search import STUDY, ending, resolved, search_in
 
@@ -210,3 +211,15 @@ def test_optuna_itself_reads_the_journal(tmp_path):
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(tmp_path / "optuna.journal")))
     (study,) = (optuna.load_study(study_name=name, storage=storage) for name in ("s/ns@digits",))
     assert sum(trial.state.is_finished() for trial in study.trials) == 2
+
+
+def test_no_study_mixes_two_revisions_of_an_objective(tmp_path):
+    """WGAN's bound did not scale in 0.1.0: what has begun with it is not to go on as something else."""
+    now = resolved(replace(STUDY, variants=("ns", "wgan")))
+    assert now.revisions == {"wgan": 2} and "revisions" in now.to_json()
+    then = structs.replace(now, revisions={})
+    assert "revisions" not in then.to_json() and then.fingerprint != now.fingerprint
+    (tmp_path / "study.json").write_text(json.dumps(then.to_json()))
+    RowWriter(tmp_path).append([a_row(0, fid=1.0)])
+    with pytest.raises(UserError, match=r"as it was before \(revisions.wgan: null -> 2\)"):
+        check_same_study(tmp_path, now)
