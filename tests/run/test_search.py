@@ -1,12 +1,15 @@
 """The search: what is asked, how it is packed, and that it goes on where any driver stopped."""
 
 import json
+import tomllib
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pytest
 from msgspec import structs
+from optuna._gp.batched_lbfgsb import _greenlet_imports
 from rows import row_of
 
 from gansweep import data
@@ -246,3 +249,10 @@ def test_the_journal_is_readable_by_optuna_alone(tmp_path):
     loaded = optuna.load_study(study_name="s/ns@digits", storage=optuna.storages.JournalStorage(backend))
     assert len(loaded.trials) == 7 and loaded.best_value > 0
     assert json.dumps(loaded.best_trial.user_attrs["hp"])
+
+
+def test_the_sampler_gp_has_what_it_needs_to_suggest_the_same_everywhere():
+    """Without greenlet, which SQLAlchemy 2.1 no longer brings, Optuna 5 optimises in another way."""
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    assert any(name.startswith("greenlet") for name in project["dependencies"])
+    assert _greenlet_imports.is_successful()
