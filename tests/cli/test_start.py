@@ -96,12 +96,22 @@ def test_a_study_beside_us_is_suggested_and_found_by_its_file(tmp_path, monkeypa
     assert "did you mean 'mine-smoke'?" in capsys.readouterr().err
 
 
+def heed_signals() -> None:
+    """A shell cannot heed again what whoever runs these tests in the background has made it ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def interruptible(tmp_path: Path, before: str) -> subprocess.Popen[str]:
     """A run that has said its first line. before: what the shell does that starts it."""
     (tmp_path / "mine.py").write_text(f"import time\ntime.sleep(600)\n{STUDY}")
     words = f"exec {sys.executable} -m gansweep run {tmp_path / 'mine.py'} --results {tmp_path / 'results'}"
     process = subprocess.Popen(
-        ["sh", "-c", f"{before}\n{words}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ["sh", "-c", f"{before}\n{words}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=heed_signals,
     )
     assert process.stdout and "mine.py: starting" in process.stdout.readline()
     return process

@@ -247,11 +247,13 @@ def test_growing_packs_are_measured(digits, monkeypatch):
     ns = resolve("s", "", replace(STUDY, variants=("ns",)), {"digits": dataset})
     member = replace(largest_member(ns, dataset), n_critic=1, d_norm="none")
     cpu = Device("cpu", 64 * GB, 2, 64 * GB)
+    before = probe._peak_bytes(torch.device("cpu"))  # of all tests that this process has run
     found = try_sizes(member, dataset, evaluator, torch.device("cpu"), [1, 4], partial(enough, device=cpu))
     assert [one.pack_size for one in found] == [1, 4] and all(one.fits for one in found)
     assert 0 < found[0].rate < found[1].rate
     assert all(0.05 < one.busy <= 1 for one in found)
-    assert all(0.2 * GB < one.memory < 3 * GB and one.host_memory > GB for one in found)
+    most = max(3 * GB, before + GB)
+    assert all(0.2 * GB < one.memory < most and one.host_memory > GB for one in found)
     assert "needs more than 80% of the memory" in enough(found, replace(cpu, memory=GB // 10))
 
 
