@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import torch
 
 from gansweep.errors import Damaged
-from gansweep.files import open_file, write_atomically
+from gansweep.files import open_file, read_bytes, write_atomically
 
 END = b"PK\x05\x06"  # of a zip archive: 22 bytes, the last two of which are the length of the comment
 LONGEST = 65_535  # bytes of a comment
@@ -59,8 +59,7 @@ def load_unsealed(path: Path) -> Any:
 
     Raises: as `load_tensors`.
     """
-    with open_file(path) as file:
-        return _load(file, path)
+    return _load(io.BytesIO(read_bytes(path)), path)  # in memory an OSError of the storage is no damage
 
 
 def is_sealed(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import suppress
 
 import pytest
 from rows import a_row, a_study, json_rows, without_checks
@@ -72,17 +73,9 @@ def test_no_changed_bit_gives_another_number(tmp_path):
         changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
         (tmp_path / "rows.jsonl").write_bytes(changed)
         found = []
-        with pytest.raises(UserError) if list_fails(tmp_path, found) else pytest.MonkeyPatch.context():
-            list(read_rows(tmp_path))
+        with suppress(UserError):  # a changed end of a line is no error before the file goes on
+            found.extend(read_rows(tmp_path))
         assert found == expected[: len(found)]
-
-
-def list_fails(folder, found):
-    try:
-        found.extend(read_rows(folder))
-    except UserError:
-        return True
-    return False
 
 
 def test_rows_of_another_study_are_not_taken(tmp_path):

@@ -90,7 +90,7 @@ def _differing(manifest: Manifest, study: ResolvedStudy) -> Iterator[str]:
 def _reference(file: Path) -> Any:
     """Returns the description inside a reference, a pickle that is parsed here without executing it."""
     try:
-        with zipfile.ZipFile(open_file(file)) as archive:
+        with open_file(file) as content, zipfile.ZipFile(content) as archive:
             if archive.testzip():
                 return None
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
@@ -105,7 +105,8 @@ def _check_generators(folder: Path) -> Iterator[str]:
     for file in sorted(StudyFolder(folder).checkpoints.glob("*/generator.pt")):
         name = file.relative_to(folder)
         try:
-            with zipfile.ZipFile(open_file(StudyFolder(folder).inside(*name.parts))) as archive:
+            inside = StudyFolder(folder).inside(*name.parts)
+            with open_file(inside) as content, zipfile.ZipFile(content) as archive:
                 sound = archive.testzip() is None
         except Exception:  # as above
             sound = False
