@@ -16,57 +16,59 @@ from torch.nn.functional import pad
 
 def patches_4x4(x: Tensor) -> Tensor:
     """[..., H, W, C] -> [..., H/2, W/2, 16 C]: the patches of a 4x4 convolution, stride 2, padding 1."""
-    y: Tensor = _Linear.apply(x, _FOUR)
-    return y
+    return apply(x, _FOUR)
 
 
 def fold_4x4(patches: Tensor) -> Tensor:
     """[..., h, w, 16 C] -> [..., 2h, 2w, C]: the transpose of `patches_4x4`."""
-    y: Tensor = _Linear.apply(patches, _FOUR.transposed())
-    return y
+    return apply(patches, _FOUR.transposed())
 
 
 def patches_3x3(x: Tensor) -> Tensor:
     """[..., H, W, C] -> [..., H, W, 9 C]: the patches of a 3x3 convolution, stride 1, padding 1."""
-    y: Tensor = _Linear.apply(x, _THREE)
-    return y
+    return apply(x, _THREE)
 
 
 def fold_3x3(patches: Tensor) -> Tensor:
     """[..., H, W, 9 C] -> [..., H, W, C]: the transpose of `patches_3x3`."""
-    y: Tensor = _Linear.apply(patches, _THREE.transposed())
-    return y
+    return apply(patches, _THREE.transposed())
 
 
 @dataclass(frozen=True)
-class _Pair:
+class LinearMap:
     """A linear map and its transpose, for any number of leading axes."""
 
     map: Callable[[Tensor], Tensor]
     transpose: Callable[[Tensor], Tensor]
 
-    def transposed(self) -> "_Pair":
-        return _Pair(self.transpose, self.map)
+    def transposed(self) -> "LinearMap":
+        return LinearMap(self.transpose, self.map)
+
+
+def apply(x: Tensor, linear: LinearMap) -> Tensor:
+    """Returns the map of x; the gradient is the transpose's."""
+    y: Tensor = _Linear.apply(x, linear)
+    return y
 
 
 class _Linear(Function):
-    """Applies the map of a pair; its backward pass applies the transpose."""
+    """See `apply`."""
 
     @staticmethod
-    def forward(x: Tensor, pair: _Pair) -> Tensor:
-        return pair.map(x)
+    def forward(x: Tensor, linear: LinearMap) -> Tensor:
+        return linear.map(x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.pair = inputs[1]
+        ctx.linear = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        return _Linear.apply(gradient, ctx.pair.transposed()), None
+        return _Linear.apply(gradient, ctx.linear.transposed()), None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, pair: _Pair) -> Any:
-        return _Linear.apply(x.movedim(in_dims[0], 0), pair), 0
+    def vmap(info: Any, in_dims: Any, x: Tensor, linear: LinearMap) -> Any:
+        return _Linear.apply(x.movedim(in_dims[0], 0), linear), 0
 
 
 def _patches_4x4(x: Tensor) -> Tensor:
@@ -106,5 +108,5 @@ def _fold_3x3(patches: Tensor) -> Tensor:
     return padded[..., 1:-1, 1:-1, :].contiguous()
 
 
-_FOUR = _Pair(_patches_4x4, _fold_4x4)
-_THREE = _Pair(_patches_3x3, _fold_3x3)
+_FOUR = LinearMap(_patches_4x4, _fold_4x4)
+_THREE = LinearMap(_patches_3x3, _fold_3x3)
