@@ -178,10 +178,10 @@ class Configuration:
 def with_passes(passes: str) -> Iterator[None]:
     """Build packs with these passes only."""
     if passes == "none":
-        with mock.patch("gansweep.training.pack.traced", lambda function, *_: function):
+        with mock.patch("gansweep.training.losses.traced", lambda function, *_: function):
             yield
     elif passes == "trace":
-        with mock.patch("gansweep.training.speed.trace.overwrite"):
+        with mock.patch("gansweep.training.speed.replay.overwrite"):
             yield
     else:
         yield

@@ -187,7 +187,7 @@ def weights(pack: Pack) -> list[Weights]:
             for net, views in player.views.items()
             for key, value in views.items()
         }
-        for i in range(len(pack))
+        for i in pack.lanes
     ]
 
 

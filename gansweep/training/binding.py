@@ -55,6 +55,22 @@ def networks(calls: dict[str, Call], binding: Binding) -> SimpleNamespace:
     return SimpleNamespace(**{name: bind(call, bindings[name]) for name, call in calls.items()})
 
 
+def batch_and_binding(
+    draws: dict[str, Tensor], dataset: Dataset, rates: dict[str, Tensor], is_conditional: bool
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Returns what the losses of one update are given, and what is bound to their networks: [P, ...].
+
+    draws: see `MemberRandomness.next`, of one update. rates: of dropout and noise, [P].
+    """
+    index = draws["index"]
+    batch = {"x": dataset.batch(index)} | {name: draws[name] for name in ("z", "u") if name in draws}
+    binding = {"key": draws["key"], **rates} if "key" in draws else {}
+    if is_conditional:
+        assert dataset.train_labels is not None  # such a conditional study is refused at its start
+        batch["y"] = binding["y"] = dataset.train_labels[index]
+    return batch, binding
+
+
 def sampling_labels(dataset: Dataset, n: int, seed: int) -> Tensor:
     """Returns labels to sample with, int64 [n], in the proportions of the training set."""
     assert dataset.train_labels is not None  # such a conditional study is refused at its start

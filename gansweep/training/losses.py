@@ -4,6 +4,7 @@ A loss is written for one member and mapped over P. Gradients are taken outside 
 cheapest. Only the sum that is differentiated is reduced over P; its terms are independent.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial, reduce
 from operator import add
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from gansweep.networks.options import Binding
+from gansweep.networks.options import Binding, NetworkOptions
 from gansweep.training.binding import Call, networks
+from gansweep.training.member import Member, pack_key
 from gansweep.training.player import Views
+from gansweep.training.speed import code_hash, traced
 from gansweep.variants.base import Variant
 
 
@@ -74,3 +77,24 @@ class PlayerGradient:
     def _call(self, name: str, params: dict[str, Tensor], x: Tensor, binding: Binding) -> Tensor:
         output: Tensor = functional_call(self.nets[name], params, (x, binding))
         return output
+
+
+def traced_gradient(
+    player: str,
+    member: Member,
+    nets: dict[str, nn.Module],
+    options: NetworkOptions,
+    rounds_left: Callable[[], float],
+    at_once: bool,
+) -> Callable[..., LossAndGradients]:
+    """Returns the `PlayerGradient` of packs of a member, traced where that pays."""
+    kind = type(member.variant)
+    key = (kind.__module__, kind.__qualname__, pack_key(member), options.d_dropout > 0, options.d_noise > 0)
+    return traced(
+        PlayerGradient(member.variant, player, nets),
+        (*key, player),
+        code_hash(kind),
+        member.compile,
+        rounds_left,
+        at_once,
+    )

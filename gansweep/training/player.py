@@ -3,15 +3,33 @@
 Shape suffixes: P members, N parameters of the player.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from gansweep.networks import build
+from gansweep.networks.options import NetworkOptions
 from gansweep.training.member import Member
 from gansweep.training.optimizers import OPTIMIZERS, Optimizer
+from gansweep.training.randomness import derive
 
 Views = dict[str, dict[str, Tensor]]  # network -> parameter -> [P, ...]
+
+
+def built_networks(
+    members: Sequence[Member], shape: tuple[int, ...], options: NetworkOptions, device: torch.device
+) -> list[dict[str, nn.Module]]:
+    """Returns the networks of each member by name, with weights from its seed. shape: of a sample."""
+    return [
+        {
+            name: net.to(device)
+            for name, net in build(
+                member.variant.networks, member.architecture, shape, options, derive(member.seed, "init")
+            ).items()
+        }
+        for member in members
+    ]
 
 
 class Player:

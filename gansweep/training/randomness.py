@@ -1,9 +1,16 @@
 """The random numbers of a member: a function of its seed and its round, independent of its pack."""
 
 import hashlib
+from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
+
+from gansweep.data import Dataset
+from gansweep.networks.options import NetworkOptions
+from gansweep.training.binding import is_random
+from gansweep.training.member import Member
 
 BLOCK = 16  # rounds drawn at once; another value changes every result
 
@@ -40,6 +47,30 @@ class MemberRandomness:
         self.keys = keys
         self._block: dict[str, Tensor] = {}
         self._drawn = -1
+
+    @classmethod
+    def of(
+        cls,
+        members: Sequence[Member],
+        dataset: Dataset,
+        latents: tuple[int, str],
+        n_updates: int,
+        options: NetworkOptions,
+        device: torch.device,
+    ) -> Self:
+        """What the members of a pack need. latents: their size and their prior."""
+        noise: dict[str, tuple[int, ...] | None] = {"none": None, "sample": (), "data": dataset.shape}
+        return cls(
+            [member.seed for member in members],
+            n_updates=n_updates,
+            batch_size=members[0].batch_size,
+            n_samples=len(dataset.train),
+            z_dim=latents[0],
+            prior=latents[1],
+            noise=noise[members[0].variant.noise],
+            keys=is_random(options),
+            device=device,
+        )
 
     def next(self, round_: int) -> dict[str, Tensor]:
         """Returns the draws of one round on the device.

@@ -18,7 +18,6 @@ from gansweep.results.row import Failure, Outcome, Row, finite
 from gansweep.training.checkpoints import Checkpoints, TrainingState, same_layout
 from gansweep.training.job import Job, TrialState, evaluation_rounds
 from gansweep.training.pack import Pack
-from gansweep.training.player import Player
 from gansweep.training.samples import array, by_class, draw_samples, grid, member_generator
 
 CHECK_ROUNDS = 50  # between two checks of divergence and of the clock
@@ -51,8 +50,10 @@ class Trainer:
         self.hardware: dict[str, Any] = {"device": str(device), "gpus": gpus, "gpu_kind": kind}
         members = job.members()
         self.evaluation = Evaluation.of(job.study, dataset.name)
-        self.pack = Pack(members, dataset, device)
         self.n_steps = members[0].n_steps
+        self.targets = evaluation_rounds(job.study.steps, self.n_steps, job.study.evaluations)
+        self.ahead = self.targets[: job.until]
+        self.pack = Pack(members, dataset, device, n_rounds=self.ahead[-1])
         self.checkpoints = Checkpoints(job.folder)
         self.trials = [TrialState(trial) for trial in job.trials]
         self.clock = time.perf_counter()
@@ -62,7 +63,7 @@ class Trainer:
             for i, state in enumerate(states):
                 self.trials[i] = TrialState.from_history(job.trials[i], state["history"])
 
-        self.before = self._generator_weights()
+        self.before = self.pack.generator_weights()
 
     def _fits(self, i: int, state: TrainingState) -> bool:
         """Whether a state can continue trial i: one of another version of gansweep may not."""
@@ -78,10 +79,7 @@ class Trainer:
         Rows from before the checkpoint come first, since an earlier worker may not have reported them.
         """
         yield [row for state in self.trials for row in state.rows]
-        study = self.job.study
-        targets = evaluation_rounds(study.steps, self.n_steps, study.evaluations)
-        ahead = targets[: self.job.until]
-        for target in (target for target in ahead if target > self.pack.rounds):
+        for target in (target for target in self.ahead if target > self.pack.rounds):
             terms: dict[str, dict[str, Tensor]] = {}
             while self.pack.rounds < target and self.trials:
                 terms = self.pack.round()
@@ -89,7 +87,7 @@ class Trainer:
                     for rows, keep in self._check_members():
                         terms = {p: {k: v[keep] for k, v in t.items()} for p, t in terms.items()}
                         yield rows
-            yield from self._evaluate(terms, final=target == targets[-1])
+            yield from self._evaluate(terms, final=target == self.targets[-1])
 
     def _check_members(self) -> Iterator[tuple[list[Row], list[int]]]:
         """Charge the time; end the trials that have diverged or exceeded the time limit.
@@ -124,15 +122,10 @@ class Trainer:
         if kind == "still_losses":
             earlier = (trial.rows[-1].terms if trial.rows else None for trial in self.trials)
             return [before == named(terms, i) for i, before in enumerate(earlier)]
-        moved = (self._generator().params_PN - self.before).abs().amax(1).tolist()
-        lrs = self._generator().optimizer.lr
-        return [move < LEAST_MOVE * lr for move, lr in zip(moved, lrs, strict=True)] if self.trials else []
-
-    def _generator(self) -> Player:
-        return next(player for player in self.pack.players.values() if "G" in player.views)
-
-    def _generator_weights(self) -> Tensor:
-        return self._generator().params_PN.clone()
+        if not self.trials:
+            return []
+        moved = (self.pack.generator_weights() - self.before).abs().amax(1).tolist()
+        return [move < LEAST_MOVE * m.g_lr for move, m in zip(moved, self.pack.members, strict=True)]
 
     def _evaluate(self, terms: dict[str, dict[str, Tensor]], final: bool) -> Iterator[list[Row]]:
         """Evaluate every trial; save its training state, or its generator after the last evaluation."""
@@ -162,7 +155,7 @@ class Trainer:
             row = self._row(trial, scores[i], named(terms, i), Outcome.OK if final else None, None)
             sample = self._save_samples(row, samples[i], labels)
             trial.rows.append(structs.replace(row, files=row.files | {"sample": sample}))
-        self.before = self._generator_weights()
+        self.before = self.pack.generator_weights()
         if not final:
             self._save()
         yield [trial.rows[-1] for trial in self.trials]

@@ -17,7 +17,8 @@ from gansweep.training.optimizers import OPTIMIZERS
 from gansweep.training.pack import Pack
 from gansweep.training.precision import matmul_precision
 from gansweep.training.speed.in_place import overwrite
-from gansweep.training.speed.trace import N_EAGER_CALLS, Traced, trace, traced
+from gansweep.training.speed.replay import WORTH_CALLS, Traced, traced
+from gansweep.training.speed.trace import trace
 from gansweep.variants import VARIANTS
 
 CPU = torch.device("cpu")
@@ -133,12 +134,18 @@ def test_a_trace_draws_new_random_numbers():
     assert not torch.equal(first, second) and not torch.equal(first, graph(torch.zeros(3))[0])
 
 
-def test_a_function_is_traced_after_some_calls():
-    calls = []
-    doubled = traced(lambda x: calls.append(1) or x * 2, "doubled")
-    for i in range(N_EAGER_CALLS + 10):
-        assert torch.equal(doubled(torch.tensor([float(i)])), torch.tensor([2.0 * i]))
-    assert len(calls) == N_EAGER_CALLS + 1  # the last one is the tracing
+def test_a_function_is_traced_in_its_first_call_if_enough_are_left():
+    for left, n_called in ((WORTH_CALLS, 2), (WORTH_CALLS - 1, 10)):
+        calls = []
+        doubled = traced(
+            lambda x, calls=calls: calls.append(1) or x * 2,
+            f"doubled {left}",
+            "",
+            calls_left=lambda n=left: n,
+        )
+        for i in range(10):
+            assert torch.equal(doubled(torch.tensor([float(i)])), torch.tensor([2.0 * i]))
+        assert len(calls) == n_called  # as it is, and the tracing
 
 
 def test_a_function_that_depends_on_values_is_called_as_it_is(caplog):
@@ -147,24 +154,29 @@ def test_a_function_that_depends_on_values_is_called_as_it_is(caplog):
 
     for is_compiled in (False, True):
         caplog.clear()
-        eager = Traced(function, "branches", is_compiled)
-        eager.n_eager_calls = 0
+        eager = Traced(function, "branches", "", is_compiled)
         for value in (1.0, -1.0, 3.0):
             assert torch.equal(eager(torch.tensor([value])), function(torch.tensor([value])))
         (said,) = [record.getMessage() for record in caplog.records if "gansweep" in record.name]
         assert said.startswith("rounds cannot be traced, which makes them slower: ")
     with pytest.raises(RuntimeError):
-        traced(function, "branches", at_once=True)(torch.ones(1))
+        traced(function, "branches", "", at_once=True)(torch.ones(1))
+
+
+def test_a_trace_that_gives_other_numbers_is_not_used(caplog):
+    factors = iter([2.0, 3.0, 4.0, 5.0])
+    changing = Traced(lambda x: x * next(factors), "changing", "")
+    assert [changing(torch.ones(1)).item() for _ in range(3)] == [2.0, 4.0, 5.0]  # 3 was the tracing
+    assert "a trace gives other numbers" in caplog.text
 
 
 def test_a_trace_serves_functions_of_the_same_key_and_shapes():
-    first, calls = Traced(lambda x: x * 3, "tripled"), []
-    first.n_eager_calls = 0
-    first(torch.ones(2))
-    second = Traced(lambda x: calls.append(1) or x * 3, "tripled")
+    Traced(lambda x: x * 3, "tripled", "")(torch.ones(2))
+    calls = []
+    second = Traced(lambda x: calls.append(1) or x * 3, "tripled", "")
     assert torch.equal(second(torch.arange(2.0)), torch.tensor([0.0, 3.0])) and not calls
     for other in (torch.ones(3), torch.ones(2, dtype=torch.float64)):
-        Traced(lambda x: calls.append(1) or x * 3, "tripled")(other)
+        Traced(lambda x: calls.append(1) or x * 3, "tripled", "", calls_left=lambda: 1)(other)
     assert len(calls) == 2
 
 
@@ -174,19 +186,17 @@ def test_a_trace_of_one_pack_serves_the_next_which_has_other_rates_and_weights(d
             pack.round()
         return [player.params_PN for player in pack.players.values()]
 
-    first = Pack(members(seed=7, d_dropout=0.5), digits, CPU)
-    for losses in first._gradients.values():
-        losses.n_eager_calls = 0
-    trained(first)
+    trained(Pack(members(seed=7, d_dropout=0.5), digits, CPU, n_rounds=WORTH_CALLS))
     others = members(g_lr=1e-4, d_dropout=0.2)
-    expected = Pack(others, digits, CPU)
+    expected, served = (Pack(others, digits, CPU) for _ in range(2))
     for losses in expected._gradients.values():
         losses.key = "of its own"
-    for got, wanted in zip(trained(Pack(others, digits, CPU)), trained(expected), strict=True):
+    for got, wanted in zip(trained(served), trained(expected), strict=True):
         assert torch.equal(got, wanted)
     without = Pack(members(), digits, CPU)  # no dropout: other networks
     trained(without, 1)
-    assert all(losses._trace is None for losses in without._gradients.values())
+    for pack, has_trace in ((served, True), (expected, False), (without, False)):
+        assert all((losses.replay is not None) == has_trace for losses in pack._gradients.values())
 
 
 def members(n=3, **changes):
@@ -210,16 +220,25 @@ def digits():
     return data.load("digits")
 
 
-def test_a_pack_is_traced_anew_when_members_leave(digits):
-    packs = [Pack(members(), digits, CPU) for _ in range(2)]
+def test_a_pack_keeps_its_trace_until_half_of_its_members_have_left(digits):
+    packs = [Pack(members(n=4), digits, CPU) for _ in range(2)]
     packs[0].trace()
-    for rounds, keep in ((2, [0, 2]), (2, [1])):
+    for keep, n_lanes in (([0, 2, 3], 4), ([2, 1], 2)):
         for pack in packs:
-            for _ in range(rounds):
-                pack.round()
+            for _ in range(2):
+                terms = pack.round()
+            before = pack._gradients
             pack.select(keep)
-        packs[0].trace()
-    for i in range(len(packs[0])):
+            assert (pack._gradients is before) == (n_lanes == 4) and len(pack.diverged) == n_lanes
+            assert {len(value) for own in pack.round().values() for value in own.values()} == {len(keep)}
+        assert [len(packs[0]), len(packs[0].generators()), len(packs[0].generator_weights())] == [
+            len(keep)
+        ] * 3
+    assert {name: values.keys() for name, values in terms.items()} == {
+        "discriminator": {"real", "fake"}, "generator": {"fake"}
+    }  # fmt: skip
+    assert [member.trial_id for member in packs[0].members] == ["3", "2"]
+    for i in range(2):
         for name, player in packs[0].state(i)["players"].items():
             for key, value in player.items():
                 assert torch.equal(value, packs[1].state(i)["players"][name][key])

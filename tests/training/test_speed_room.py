@@ -12,6 +12,7 @@ from gansweep import data
 from gansweep.contracts import CONTRACTS
 from gansweep.contracts.specimen import Specimen
 from gansweep.run.ray.connect import KEEP_FREED_MEMORY
+from gansweep.training import losses
 from gansweep.training import pack as packs
 from gansweep.training.member import make_member
 from gansweep.training.pack import Pack
@@ -23,8 +24,8 @@ FAST = [name for name in ("ns", "began", "wgan_gp") if name in VARIANTS]
 @pytest.fixture
 def without_speed(monkeypatch):
     """Packs without the room: both of its calls return the function itself."""
-    for call in ("traced", "cuda_graphed"):
-        monkeypatch.setattr(packs, call, lambda function, *_: function)
+    monkeypatch.setattr(losses, "traced", lambda function, *_: function)
+    monkeypatch.setattr(packs, "cuda_graphed", lambda function, *_: function)
 
 
 def trained(variant: str, norm: str) -> list[torch.Tensor]:

@@ -5,13 +5,14 @@ some microseconds each, which Python cannot launch as fast as a GPU runs them.
 """
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from gansweep.training.speed.trace import N_EAGER_CALLS
+from gansweep.training.speed.replay import WORTH_CALLS
 
 log = logging.getLogger(__name__)
 
@@ -21,26 +22,29 @@ N_WARMUP_CALLS = 3  # traced calls before recording: they allocate what is alloc
 
 
 def cuda_graphed(
-    function: Callable[[dict[str, Tensor]], Result], device: torch.device, at_once: bool = False
+    function: Callable[[dict[str, Tensor]], Result],
+    device: torch.device,
+    at_once: bool = False,
+    calls_left: Callable[[], float] = lambda: math.inf,
 ) -> Callable[[dict[str, Tensor]], Result]:
-    """Returns the function itself on a CPU, and a `CudaGraphed` on a GPU.
+    """Returns the function itself on a CPU, and a `CudaGraphed` on a GPU, unless few calls are left.
 
-    at_once: record after the warm-up calls, without waiting for the trace of the 101st call.
+    at_once: record in any case.
     """
     if device.type != "cuda":
         return function
-    return CudaGraphed(function, N_WARMUP_CALLS + (0 if at_once else N_EAGER_CALLS))
+    return CudaGraphed(function, lambda: at_once or calls_left() >= WORTH_CALLS)
 
 
 class CudaGraphed(Generic[Result]):
     """A function of named tensors of constant shapes, which changes its state in place.
 
-    The graph is recorded after n_eager_calls calls. From then on every call returns the same tensors, with
-    new values.
+    The graph is recorded after the warm-up calls, if it `is_worth` it at the first. From then on every call
+    returns the same tensors, with new values.
     """
 
-    def __init__(self, function: Callable[[dict[str, Tensor]], Result], n_eager_calls: int) -> None:
-        self.function, self.n_eager_calls = function, n_eager_calls
+    def __init__(self, function: Callable[[dict[str, Tensor]], Result], is_worth: Callable[[], bool]) -> None:
+        self.function, self.is_worth = function, is_worth
         self._n_calls = 0
         self._is_recording = True
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -49,7 +53,9 @@ class CudaGraphed(Generic[Result]):
 
     def __call__(self, inputs: dict[str, Tensor]) -> Result:
         self._n_calls += 1
-        if self._is_recording and self._n_calls > self.n_eager_calls:
+        if self._n_calls == 1:
+            self._is_recording = self.is_worth()
+        if self._is_recording and self._n_calls > N_WARMUP_CALLS:
             self._record(inputs)
         if self._graph is None:
             return self.function(inputs)

@@ -1,15 +1,7 @@
-"""Traces the gradients of a pack once and then replays their operations.
+"""Records the operations of a function, and simplifies them without changing a number."""
 
-The gradients are written as the loss of one member, mapped over the members and differentiated. To derive
-their operations in every round costs as much as small networks themselves. After some rounds `make_fx`
-therefore records the operations, and later rounds replay them: the same operations on the same numbers give
-the same bits.
-"""
-
-import logging
-import math
-from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,82 +9,8 @@ from torch._ops import OpOverload
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.node import map_arg
-from torch.utils._pytree import tree_leaves
 
 from gansweep.training.speed.aliases import bases, is_mutable, is_view
-from gansweep.training.speed.in_place import overwrite
-
-log = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
-
-N_EAGER_CALLS = 100  # tracing costs about as much as a trace saves in 100 to 300 calls
-MAX_TRACES = 64  # in one process
-
-
-def traced(
-    function: Callable[..., Result], key: Hashable, is_compiled: bool = False, at_once: bool = False
-) -> Callable[..., Result]:
-    """Returns a function that replays its trace from the 101st call on.
-
-    All calls must have arguments of the same shapes, in dictionaries and lists, and the function may not draw
-    random numbers. A function whose control flow depends on values cannot be traced and is called as it is.
-
-    key: functions of equal keys give equal results for equal arguments, so that the trace of one serves the
-    others from their first call. is_compiled: TorchInductor compiles the trace at the first call, which takes
-    a C++ compiler and up to minutes, and rounds differently. at_once: trace at the first call, for this
-    function alone, and raise what tracing raises.
-    """
-    return Traced(function, object() if at_once else key, is_compiled, at_once)
-
-
-class Traced:
-    """See `traced`."""
-
-    def __init__(
-        self, function: Callable[..., Any], key: Hashable, is_compiled: bool = False, at_once: bool = False
-    ) -> None:
-        self.function, self.key, self.is_compiled = function, key, is_compiled
-        self.n_eager_calls: float = 0 if at_once or is_compiled else N_EAGER_CALLS
-        self.must_trace = at_once
-        self._n_calls = 0
-        self._trace: Callable[..., Any] | None = None
-
-    def __call__(self, *args: Any) -> Any:
-        self._n_calls += 1
-        if self._n_calls == 1:
-            shapes = tuple((x.shape, x.dtype, x.device) for x in tree_leaves(args))
-            self.key = (self.key, shapes, self.is_compiled)
-            self._trace = _TRACES.get(self.key)
-        if self._trace is None and self._n_calls > self.n_eager_calls:
-            self._make_trace(args)
-        if self._trace is None:
-            return self.function(*args)
-        with torch.no_grad():
-            return self._trace(*args)
-
-    def _make_trace(self, args: tuple[Any, ...]) -> None:
-        """Trace for these arguments and store the trace; a function that cannot be traced stays as it is."""
-        try:
-            graph = trace(self.function, *args)
-        except Exception as error:
-            if self.must_trace:
-                raise
-            reason = str(error).partition("\n")[0]
-            log.warning("rounds cannot be traced, which makes them slower: %s", reason)
-            self.n_eager_calls = math.inf
-            return
-        if self.is_compiled:
-            self._trace = torch._inductor.compile(graph, list(args))
-        else:
-            overwrite(graph)
-            self._trace = graph.forward  # without the hooks of nn.Module
-        if len(_TRACES) == MAX_TRACES:
-            del _TRACES[next(iter(_TRACES))]
-        _TRACES[self.key] = self._trace
-
-
-_TRACES: dict[Hashable, Callable[..., Any]] = {}  # by key and shapes of the arguments, the oldest first
 
 
 def trace(function: Callable[..., Any], *args: Any) -> GraphModule:
