@@ -201,18 +201,23 @@ LONGEST_PAUSE = 5.0  # seconds between two tries
 
 
 def patience_seconds() -> float:
-    """Returns how long to wait for storage [s]: of the environment, else ten minutes.
+    """Returns how long to wait for storage [s], see `seconds_of`."""
+    return seconds_of(VARIABLE, USUAL_SECONDS)
+
+
+def seconds_of(variable: str, usual: float) -> float:
+    """Returns the seconds that a variable of the environment says; usual: unless it is set.
 
     Raises:
-        UserError: the environment has no number of seconds.
+        UserError: it is no number of seconds.
     """
-    text = os.environ.get(VARIABLE, str(USUAL_SECONDS))
+    text = os.environ.get(variable, str(usual))
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise UserError(f"{VARIABLE} must be a number of seconds, at least 0, but is {text!r}")
+        raise UserError(f"{variable} must be a number of seconds, at least 0, but is {text!r}")
     return seconds
 
 

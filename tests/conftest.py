@@ -7,6 +7,7 @@ import tempfile
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")  # at 15, as is usual, workers starve on a busy machine
+os.environ["GANSWEEP_CHECKPOINT_SECONDS"] = "0"  # tests train for less than the five minutes that are usual
 os.environ["GANSWEEP_CACHE"] = tempfile.mkdtemp(prefix="gansweep-cache-")
 
 import pytest

@@ -1,4 +1,6 @@
-"""The checkpoints of a trial: its training state at the last two evaluations, and its trained generator.
+"""The checkpoints of a trial: its last two training states, and its trained generator.
+
+A pack saves the states of its members when five minutes of training would be lost, and where it pauses.
 
 `checkpoints/<trial_id>/round-<n>.pt` and `generator.pt` hold tensors, numbers and strings only, so that
 loading a file executes no code. A file is used only if it holds what was written, by the same trial of the
@@ -10,19 +12,25 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from torch import Tensor
 
 from gansweep.data.tensors import is_sealed, load_tensors, load_unsealed, save_tensors
 from gansweep.errors import Damaged
-from gansweep.files import retry_io, set_aside
+from gansweep.files import retry_io, seconds_of, set_aside
 from gansweep.results.folder import StudyFolder
 from gansweep.results.row import Trial
 from gansweep.results.study_file import ResolvedStudy
 
 STATE, GENERATOR = "training state", "generator"  # kinds of files
+CHECKPOINT_SECONDS, USUAL_SECONDS = "GANSWEEP_CHECKPOINT_SECONDS", 300.0
 _log = logging.getLogger(__name__)
+
+
+def checkpoint_seconds() -> float:
+    """Returns how much training may be lost before a pack saves its states [s], see `seconds_of`."""
+    return seconds_of(CHECKPOINT_SECONDS, USUAL_SECONDS)
 
 
 class MemberState(TypedDict):
@@ -38,6 +46,7 @@ class TrainingState(MemberState):
     """What a checkpoint holds."""
 
     history: str  # the rows so far as JSON, see `TrialState.history`
+    evaluated: NotRequired[Tensor]  # the weights of G at the last evaluation, unless that was just now
 
 
 class Checkpoints:
@@ -134,10 +143,13 @@ class Checkpoints:
         return self.files.inside("checkpoints", trial_id, *name)
 
 
+MISSING = {"average", "evaluated"}  # what one state has and another one not
+
+
 def same_layout(value: object, like: object) -> bool:
-    """Whether a training state has the names, shapes and types of another one. Averages may be missing."""
+    """Whether a training state has the names, shapes and types of another one. Some may be missing."""
     if isinstance(like, Mapping):
-        if not isinstance(value, Mapping) or value.keys() | {"average"} != like.keys() | {"average"}:
+        if not isinstance(value, Mapping) or value.keys() | MISSING != like.keys() | MISSING:
             return False
         return all(same_layout(value[name], like[name]) for name in value.keys() & like.keys())
     if isinstance(like, Tensor):

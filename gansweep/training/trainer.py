@@ -3,7 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from msgspec import structs
@@ -15,7 +15,7 @@ from gansweep.evaluation.evaluator import Evaluator
 from gansweep.files import retry_io, write_atomically
 from gansweep.results.folder import StudyFolder
 from gansweep.results.row import Failure, Outcome, Row, finite
-from gansweep.training.checkpoints import Checkpoints, TrainingState, same_layout
+from gansweep.training.checkpoints import USUAL_SECONDS, Checkpoints, TrainingState, same_layout
 from gansweep.training.job import Job, TrialState, evaluation_rounds
 from gansweep.training.pack import Pack
 from gansweep.training.samples import array, by_class, draw_samples, grid, member_generator
@@ -33,7 +33,7 @@ class Trainer:
     """Trains the trials of a job to their end or their pause, from their checkpoints if there are any.
 
     on_progress: called at least once in `CHECK_ROUNDS` rounds and after every evaluation. gpus: the share of
-    a GPU that the pack holds.
+    a GPU that the pack holds. checkpoint_seconds: the training that may be lost, see `checkpoints`.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Trainer:
         device: torch.device,
         on_progress: Callable[[], object] = lambda: None,
         gpus: float = 0.0,
+        checkpoint_seconds: float = USUAL_SECONDS,
     ) -> None:
         self.job, self.evaluator, self.device, self.on_progress = job, evaluator, device, on_progress
         kind = torch.cuda.get_device_name(device) if device.type == "cuda" else None
@@ -56,14 +57,17 @@ class Trainer:
         self.pack = Pack(members, dataset, device, n_rounds=self.ahead[-1])
         self.checkpoints = Checkpoints(job.folder)
         self.trials = [TrialState(trial) for trial in job.trials]
-        self.clock = time.perf_counter()
+        self.clock = self.saved = time.perf_counter()
+        self.checkpoint_seconds = checkpoint_seconds
+        self.evaluated = self.pack.generator_weights()  # at the last evaluation
         states = self.checkpoints.load_common(job.study, job.trials, self._fits)
         if states:
             self.pack.restore(states)
             for i, state in enumerate(states):
                 self.trials[i] = TrialState.from_history(job.trials[i], state["history"])
-
-        self.before = self.pack.generator_weights()
+            self.evaluated = self.pack.generator_weights()
+        for i, state in enumerate(states or ()):
+            self.evaluated[i] = state.get("evaluated", self.evaluated[i])
 
     def _fits(self, i: int, state: TrainingState) -> bool:
         """Whether a state can continue trial i: one of another version of gansweep may not."""
@@ -71,7 +75,7 @@ class Trainer:
             TrialState.from_history(self.job.trials[i], state["history"])
         except (KeyError, TypeError, ValueError):
             return False
-        return same_layout(state, {**self.pack.state(i), "history": ""})
+        return same_layout(state, self._state(i))
 
     def rows(self) -> Iterator[list[Row]]:
         """Yields rows: one for each trial at each evaluation, and one for each trial that fails.
@@ -87,7 +91,9 @@ class Trainer:
                     for rows, keep in self._check_members():
                         terms = {p: {k: v[keep] for k, v in t.items()} for p, t in terms.items()}
                         yield rows
-            yield from self._evaluate(terms, final=target == self.targets[-1])
+                    if self.pack.rounds < target:
+                        self._save_if_due()
+            yield from self._evaluate(terms, target)
 
     def _check_members(self) -> Iterator[tuple[list[Row], list[int]]]:
         """Charge the time; end the trials that have diverged or exceeded the time limit.
@@ -114,7 +120,7 @@ class Trainer:
         self.trials = [self.trials[i] for i in keep]
         if keep:
             self.pack.select(keep)
-            self.before = self.before[keep]
+            self.evaluated = self.evaluated[keep]
         return rows, keep
 
     def _frozen(self, kind: str, terms: dict[str, dict[str, Tensor]]) -> list[bool]:
@@ -124,11 +130,12 @@ class Trainer:
             return [before == named(terms, i) for i, before in enumerate(earlier)]
         if not self.trials:
             return []
-        moved = (self.pack.generator_weights() - self.before).abs().amax(1).tolist()
+        moved = (self.pack.generator_weights() - self.evaluated).abs().amax(1).tolist()
         return [move < LEAST_MOVE * m.g_lr for move, m in zip(moved, self.pack.members, strict=True)]
 
-    def _evaluate(self, terms: dict[str, dict[str, Tensor]], final: bool) -> Iterator[list[Row]]:
+    def _evaluate(self, terms: dict[str, dict[str, Tensor]], target: int) -> Iterator[list[Row]]:
         """Evaluate every trial; save its training state, or its generator after the last evaluation."""
+        final = target == self.targets[-1]
         for kind, message in FROZEN.items():
             frozen = self._frozen(kind, terms)
             if any(frozen):
@@ -155,15 +162,23 @@ class Trainer:
             row = self._row(trial, scores[i], named(terms, i), Outcome.OK if final else None, None)
             sample = self._save_samples(row, samples[i], labels)
             trial.rows.append(structs.replace(row, files=row.files | {"sample": sample}))
-        self.before = self.pack.generator_weights()
+        self.evaluated = self.pack.generator_weights()
         if not final:
-            self._save()
+            self._save_if_due(is_pause=target == self.ahead[-1])
         yield [trial.rows[-1] for trial in self.trials]
 
-    def _save(self) -> None:
-        for i, trial in enumerate(self.trials):
-            state: TrainingState = {**self.pack.state(i), "history": trial.history()}
-            self.checkpoints.save(self.job.study, trial.trial, state)
+    def _save_if_due(self, is_pause: bool = False) -> None:
+        """Save the training states, if that much training would be lost else, or where the pack pauses."""
+        if is_pause or time.perf_counter() - self.saved >= self.checkpoint_seconds:
+            for i, trial in enumerate(self.trials):
+                self.checkpoints.save(self.job.study, trial.trial, self._state(i))
+            self.saved = time.perf_counter()
+
+    def _state(self, i: int) -> TrainingState:
+        state = {**self.pack.state(i), "history": self.trials[i].history()}
+        if not torch.equal(self.pack.generator_weights()[i], self.evaluated[i]):
+            state["evaluated"] = self.evaluated[i].cpu()
+        return cast(TrainingState, state)
 
     def _save_samples(self, row: Row, samples: Tensor, labels: Tensor | None) -> str:
         """Save a grid of images or 1,000 vectors. Returns the path relative to the study's folder.

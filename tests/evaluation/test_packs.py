@@ -1,5 +1,7 @@
 """Whole packs scored at once: every number torch-fidelity's of the same features, every member by itself."""
 
+import math
+
 import pytest
 import torch
 from test_evaluator import FEATURE_METRICS, evaluator, noisy
@@ -53,10 +55,12 @@ def test_the_inception_score_is_the_librarys(n, n_classes):
         torch.testing.assert_close(one, expected, rtol=1e-9, atol=0)
 
 
+@pytest.mark.parametrize("cost", [0.0, math.inf], ids=["subsets share a matrix", "each has its own"])
 @pytest.mark.parametrize(
     ("n_generated", "n_real", "d"), [(500, 700, 32), (700, 300, 2), (210, 230, 300), (2500, 2100, 8)]
 )
-def test_kid_is_the_librarys(n_generated, n_real, d):
+def test_kid_is_the_librarys(n_generated, n_real, d, cost, monkeypatch):
+    monkeypatch.setattr(pairwise, "SHARED_COST", cost)
     generated, real = drawn(n_generated, d, 1.1, 0.05, seed=1), drawn(n_real, d)
     options = metrics.settings(n_generated, n_real)
     expected = kid_features_to_metric(generated.double(), real.double(), verbose=False, **options)

@@ -125,7 +125,7 @@ def test_a_generator_without_a_hash_is_taken_as_it_is(tmp_path):
 )
 def test_a_changed_study_in_a_folder_of_checkpoints_begins_anew(tmp_path, digits, other):
     """The folder has no rows: nothing but the checkpoints' own identity tells the studies apart."""
-    begun = Trainer(job_in(tmp_path, digits), *digits, CPU).rows()
+    begun = Trainer(job_in(tmp_path, digits), *digits, CPU, checkpoint_seconds=0).rows()
     next(begun), next(begun)
     (tmp_path / "optuna.journal").unlink()
     job = job_in(tmp_path, digits, replace(STUDY, **other))

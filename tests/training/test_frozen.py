@@ -53,8 +53,8 @@ def test_losses_that_do_not_change_are_named_and_the_others_go_on(tmp_path, digi
         for name, value in row.terms.items():
             player, term = name.split("_", 1)
             terms[player].setdefault(term, torch.zeros(len(job.trials)))[i] = value + (i > 0)
-    run.before = run.before + 1
-    found = [row for each in run._evaluate(terms, final=False) for row in each]
+    run.evaluated = run.evaluated + 1
+    found = [row for each in run._evaluate(terms, run.targets[0]) for row in each]
     assert [row.outcome for row in found] == [Outcome.FROZEN] + [None] * len(others)
     assert found[0].failure.kind == "still_losses" and found[0].trial_id == first.trial_id
 

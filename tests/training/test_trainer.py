@@ -104,7 +104,7 @@ def test_a_run_resumed_at_an_evaluation_gives_the_same_rows(tmp_path, digits):
         (tmp_path / name).mkdir()
     whole = rows_of(job_in(tmp_path / "whole", digits), digits)
     job = job_in(tmp_path / "stopped", digits)
-    run = Trainer(job, *digits, CPU).rows()
+    run = Trainer(job, *digits, CPU, checkpoint_seconds=0).rows()
     seen = [next(run), next(run)]  # nothing at first, then the first evaluation
     assert seen[0] == [] and {row.step for row in seen[1]} == {2}
     again = rows_of(job, digits)
@@ -112,11 +112,52 @@ def test_a_run_resumed_at_an_evaluation_gives_the_same_rows(tmp_path, digits):
     assert again[0].started_at == seen[1][0].started_at
 
 
+def test_a_run_resumed_between_evaluations_gives_the_same_rows(tmp_path, digits, monkeypatch):
+    monkeypatch.setattr("gansweep.training.trainer.CHECK_ROUNDS", 1)
+    (tmp_path / "whole").mkdir()
+    whole = rows_of(job_in(tmp_path / "whole", digits), digits)
+    job = job_in(tmp_path, digits)
+    run = Trainer(job, *digits, CPU, checkpoint_seconds=0)
+    rows = run.rows()
+    assert {row.step for _ in range(3) for row in next(rows)} == {2, 4} and run.pack.rounds == 4
+    for trial in job.trials:  # as if it had been killed before the second evaluation
+        (tmp_path / "checkpoints" / trial.trial_id / "round-0000004.pt").unlink()
+    common = Checkpoints(tmp_path).load_common(job.study, job.trials, lambda i, state: True)
+    assert {state["rounds"] for state in common} == {3}
+    resumed = Trainer(job, *digits, CPU)
+    assert torch.equal(resumed.evaluated[0], common[0]["evaluated"])
+    assert not torch.equal(resumed.evaluated, resumed.pack.generator_weights())
+    assert without_clock([row for part in resumed.rows() for row in part]) == without_clock(whole)
+
+
+def test_states_are_saved_when_enough_training_would_be_lost(tmp_path, digits, monkeypatch):
+    clock = iter(range(0, 10**6, 50))  # every look at it is 50 seconds later
+    monkeypatch.setattr("gansweep.training.trainer.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("gansweep.training.trainer.CHECK_ROUNDS", 1)
+    saved = []
+    for seconds in (0, 300, 10**6):
+        (folder := tmp_path / str(seconds)).mkdir()
+        run = Trainer(job_in(folder, digits), *digits, CPU, checkpoint_seconds=seconds)
+        times = []
+        run.checkpoints.save = lambda *args, times=times: times.append(args[2]["rounds"])
+        for _ in run.rows():
+            pass
+        saved.append(sorted(set(times)))
+    assert saved[0] == [1, 2, 3, 4, 5] and 0 < len(saved[1]) < 4 and saved[2] == []
+
+
+def test_a_pack_that_pauses_saves_its_states(tmp_path, digits):
+    job = replace(job_in(tmp_path, digits), until=2)
+    for _ in Trainer(job, *digits, CPU).rows():
+        pass
+    assert {tuple(Checkpoints(tmp_path).rounds(trial.trial_id)) for trial in job.trials} == {(4,)}
+
+
 def test_a_damaged_checkpoint_is_trained_again(tmp_path, digits):
     (tmp_path / "whole").mkdir()
     whole = rows_of(job_in(tmp_path / "whole", digits), digits)
     job = job_in(tmp_path, digits)
-    run = Trainer(job, *digits, CPU).rows()
+    run = Trainer(job, *digits, CPU, checkpoint_seconds=0).rows()
     for _ in range(3):
         next(run)
     for trial, damage in zip(job.trials, (b"", b"PK\x03\x04 half a file"), strict=False):
@@ -152,8 +193,8 @@ def test_samples_that_are_not_finite_end_a_trial(tmp_path, digits):
     for player in run.pack.players.values():
         if "G" in player.views:
             player.views["G"]["body.last.bias"][0] = torch.nan
-    run.pack.rounds, run.before = 4, run.before + 1  # as if it had come this far with finite losses
-    rest = [row for found in run._evaluate({}, final=False) for row in found]
+    run.pack.rounds, run.evaluated = 4, run.evaluated + 1  # as if it had come this far with finite losses
+    rest = [row for found in run._evaluate({}, run.targets[1]) for row in found]
     assert [row.outcome for row in rest] == ["diverged"] + [None] * (len(job.trials) - 1)
     assert rest[0].failure.kind == "nan_images"
 

@@ -14,6 +14,7 @@ from gansweep.evaluation.metrics.features import SHUFFLE_SEED, settings
 from gansweep.evaluation.settings import KID_SUBSETS, NEIGHBOURS
 
 KERNEL_ROWS = 100  # rows of a block of kernel values: few enough for a processor's cache
+SHARED_COST = 1.5  # of a kernel value that all subsets share, to one of a single subset
 AT_ONCE = 1_000_000  # distances: few enough for a processor's cache
 N_GROUPS = 100  # groups of samples in the search for neighbours
 
@@ -52,9 +53,31 @@ def subsets(n_generated: int, n_real: int) -> tuple[Tensor, Tensor]:
 def _kernel_means(x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor) -> Tensor:
     """Returns the mean kernel within x (of two different samples) and across x and y, float64 [S, 2].
 
-    of_x, of_y: subsets as indices [S, m] and [S, n].
-    A pair within x above the diagonal counts twice, for both orders.
+    of_x, of_y: subsets as indices [S, m] and [S, n]. Subsets that share most of their pairs are sums over one
+    matrix of all pairs; else each subset has its own.
     """
+    (m, n), n_others = (of_x.shape[1], of_y.shape[1]), len(y) if of_y.numel() else 0
+    of_all, of_each = len(x) * (len(x) + n_others), len(of_x) * m * (m // 2 + n)
+    return (_means_of_all if SHARED_COST * of_all < of_each else _means_of_each)(x, y, of_x, of_y)
+
+
+def _means_of_all(x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor) -> Tensor:
+    """Returns the same: sums over a subset are products with a column of zeros and ones."""
+    (m, n), d = (of_x.shape[1], of_y.shape[1]), x.shape[1]
+    x_is_in, y_is_in = (
+        torch.zeros(len(of_x), len(of), device=x.device).scatter_(1, chosen, 1.0).T.contiguous()
+        for of, chosen in ((x, of_x), (y, of_y))
+    )
+    sums = torch.zeros(2, len(of_x), dtype=torch.float64, device=x.device)
+    for rows, is_in in zip(x.split(KERNEL_ROWS), x_is_in.split(KERNEL_ROWS), strict=True):
+        for i, (others, of) in enumerate(((x, x_is_in), (y, y_is_in))[: 2 if n else 1]):
+            sums[i] += ((rows @ others.T).add_(d).pow_(3) @ of * is_in).sum(0, dtype=torch.float64)
+    selves = (x.double().square().sum(1) + d).pow(3)[of_x].sum(1)
+    return torch.stack([(sums[0] - selves) / (m * (m - 1)), sums[1] / (m * max(1, n))], 1) / d**3
+
+
+def _means_of_each(x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor) -> Tensor:
+    """Returns the same. A pair within x above the diagonal counts twice, for both orders."""
     (m, n), d = (of_x.shape[1], of_y.shape[1]), x.shape[1]
     left = torch.cat([x, x.new_full((len(x), 1), d)], 1)  # so that left times right is x.y + D
     right_x, right_y = (torch.cat([part, part.new_ones(len(part), 1)], 1) for part in (x, y))

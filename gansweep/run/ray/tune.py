@@ -16,6 +16,7 @@ from gansweep.run.ray.hardware import describe
 from gansweep.run.ray.searcher import PackSearcher, RowCallback, RunListener
 from gansweep.run.ray.worker import train_pack, versions
 from gansweep.run.search.queue import TrialSource
+from gansweep.training.checkpoints import checkpoint_seconds
 
 
 def run(
@@ -38,6 +39,7 @@ def run(
                 "folder": str(queue.folder),
                 "data_root": str(data.data_root().resolve()),
                 "patience": patience_seconds(),
+                "checkpoint_seconds": checkpoint_seconds(),
                 "versions": versions(),
             },
             tune_config=tune.TuneConfig(

@@ -68,7 +68,8 @@ def train_pack(config: dict[str, Any]) -> None:
         limit_memory(device, gpus)
         dataset, evaluator = prepared(name, folder, config["data_root"], device)
         with warnings_in(log), watchdog(log, job.study.time_limit_seconds) as alive:
-            for rows in Trainer(job, dataset, evaluator, device, alive, gpus).rows():
+            trainer = Trainer(job, dataset, evaluator, device, alive, gpus, config["checkpoint_seconds"])
+            for rows in trainer.rows():
                 faulthandler.cancel_dump_traceback_later()  # the driver may be slow to listen
                 _log(log, "".join(f"\n  {row.trial_id} step {row.step} {row.metrics}" for row in rows))
                 if rows:  # to report takes a turn of the driver, which the worker waits for
