@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from gansweep.networks.layers.bfloat16 import bfloat16_product, uses_bfloat16
 from gansweep.networks.layers.patches import fold_4x4, patches_3x3, patches_4x4
 from gansweep.networks.layers.toeplitz import conv_matrix, deconv_matrix
 
@@ -19,7 +20,8 @@ N_FIRST_ITERATIONS = 15  # enough for a good first estimate of a spectral norm
 
 def matmul_2d(x: Tensor, weight: Tensor) -> Tensor:
     """Returns [..., i] times [i, o] as a product of matrices; with more axes a pack would copy weights."""
-    return (x.reshape(-1, x.shape[-1]) @ weight).view(*x.shape[:-1], weight.shape[1])
+    product = bfloat16_product if uses_bfloat16(x) else torch.matmul
+    return product(x.reshape(-1, x.shape[-1]), weight).view(*x.shape[:-1], weight.shape[1])
 
 
 class MatrixLayer(nn.Module):
