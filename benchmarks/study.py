@@ -1,10 +1,9 @@
 """A whole study against what a careful user writes without gansweep, both from their command to their end.
 
 Both search six variants with random configurations, train each with the same networks, batches, rounds and
-evaluations, and score it by the same extractor. The plain side is Ray Tune with Optuna's random search, a trial
-of a variant a Tune trial on a core, plain PyTorch with fused Adam, data in memory, actors that are used again,
-and torch-fidelity with its cache; it writes a table and no report. gansweep's side is its command, with the
-report.
+evaluations, and score it by the same extractor. The plain side is Ray Tune with Optuna's random search, a
+trial a Tune trial on a core, plain PyTorch with fused Adam, data in memory, actors that are used again, and
+torch-fidelity with its cache; it writes a table and no report. gansweep's side is its command, with the report.
 
     python benchmarks/study.py [--data digits] [--trials 12] [--steps 320] [--turns 1]
     python benchmarks/study.py --data mnist --trials 4 --steps 100
@@ -47,8 +46,8 @@ STUDY = Study(
 
 
 class Side(NamedTuple):
-    """One run. seconds: of wall time. before_report: the same until the report begins. megabytes: the most that
-    all processes held together. trials: that trained at once."""
+    """One run. seconds: of wall time. before_report: the same until the report begins. megabytes: the most
+    that all processes held together. trials: that trained at once."""
 
     seconds: float
     before_report: float
@@ -299,7 +298,7 @@ def main() -> None:
         return
     print(f"load before: {os.getloadavg()[0]:.1f}; {options.workers} workers; {vars(options)}", flush=True)
     found: dict[str, list[Side]] = {"plain": [], "first": [], "second": []}
-    for turn in range(options.turns):
+    for _ in range(options.turns):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             found["plain"].append(run_plainly(options, folder))
@@ -308,17 +307,12 @@ def main() -> None:
                 found[name].append(run_gansweep(options, folder, name))
                 show(name, found[name][-1])
     for name in ("first", "second"):
-        whole = [plain.seconds / own.seconds for plain, own in zip(found["plain"], found[name], strict=True)]
-        bare = [
-            plain.seconds / own.before_report for plain, own in zip(found["plain"], found[name], strict=True)
-        ]
-        memory = [
-            a.megabytes_a_trial / b.megabytes_a_trial
-            for a, b in zip(found["plain"], found[name], strict=True)
-        ]
-        print(
-            f"{name}: plain / gansweep {of(whole)}; without the report {of(bare)}; memory of a trial {of(memory)}"
-        )
+        pairs = list(zip(found["plain"], found[name], strict=True))
+        whole = [plain.seconds / own.seconds for plain, own in pairs]
+        bare = [plain.seconds / own.before_report for plain, own in pairs]
+        memory = [plain.megabytes_a_trial / own.megabytes_a_trial for plain, own in pairs]
+        print(f"{name}: plain / gansweep {of(whole)}; without the report {of(bare)}; ", end="")
+        print(f"memory of a trial {of(memory)}")
 
 
 def show(name: str, side: Side) -> None:

@@ -20,8 +20,12 @@ N_FIRST_ITERATIONS = 15  # enough for a good first estimate of a spectral norm
 
 def matmul_2d(x: Tensor, weight: Tensor) -> Tensor:
     """Returns [..., i] times [i, o] as a product of matrices; with more axes a pack would copy weights."""
-    product = bfloat16_product if uses_bfloat16(x) else torch.matmul
-    return product(x.reshape(-1, x.shape[-1]), weight).view(*x.shape[:-1], weight.shape[1])
+    flat = x.reshape(-1, x.shape[-1])
+    if weight.shape[1] == 1:  # products with a single column, and their gradients, are slow as batches
+        y = (flat * weight.T).sum(1, keepdim=True)
+    else:
+        y = bfloat16_product(flat, weight) if uses_bfloat16(x) else flat @ weight
+    return y.view(*x.shape[:-1], weight.shape[1])
 
 
 class MatrixLayer(nn.Module):
