@@ -26,7 +26,7 @@ UNTYPED = 16  # signatures that say dict[str, Any]: what goes to or comes from J
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}
 OWNERS = {
     "ray": {"run/ray"},
-    "torch_fidelity": {"evaluation/extractors.py", "evaluation/metrics/features.py"},
+    "torch_fidelity": {"evaluation/fidelity.py"},
     "optuna": {"run/search", "report/statistics/importance.py"},
     "matplotlib": {"report", "demos"},
     "seaborn": {"report"},
