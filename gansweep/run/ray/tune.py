@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import ray
 from ray import tune
 
 from gansweep import data
@@ -29,6 +30,8 @@ def run(
         Stopped, UserError: something outside the trials stops them.
     """
     private.treat_out_of_memory_as_death()
+    if not ray.get_runtime_context().runtime_env:  # a Ray of this machine, see `connect`
+        private.start_no_worker_anew()
     searcher = PackSearcher(queue, room)
     # Nobody reads what Tune writes, so the study's own storage is spared it.
     with tempfile.TemporaryDirectory(prefix="gansweep-tune-", ignore_cleanup_errors=True) as scratch:
