@@ -47,8 +47,8 @@ def connect(n_cpus: int | None = None) -> Hardware:
 def join(n_cpus: int | None = None, n_packs: int = 0) -> None:
     """Join the Ray cluster that Ray itself would find, or start a local Ray.
 
-    n_packs: that are sure to be trained; a Ray that starts here starts as many workers at once, at most one for
-    each CPU, and they import what packs need while the driver does so itself.
+    n_packs: that are sure to be trained; a Ray that starts here starts as many workers at once, at most one
+    for each CPU, and they import what packs need while the driver does so itself.
 
     Workers get the environment `KEEP_FREED_MEMORY`, except where this process is connected already: a process
     that is connected stays so, and its workers are slower by the page faults. A cluster named by RAY_ADDRESS

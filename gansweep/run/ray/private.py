@@ -1,7 +1,7 @@
 """Every use of what Ray does not promise to keep, each with the version it was written for.
 
-A test for each fails as soon as a newer Ray does without it. Tune is imported where it is used: Ray starts while
-that goes on.
+A test for each fails as soon as a newer Ray does without it. Tune is imported where it is used: Ray starts
+while that goes on.
 """
 
 import os
@@ -87,12 +87,12 @@ def sigterm_as_it_is() -> Iterator[None]:
 
 @contextmanager
 def few_processes(n_workers: int) -> Iterator[None]:
-    """Within it `ray.init` starts no autoscaler, dashboard or reader of logs, the least of its agent, and so many
-    workers, at most one for each CPU.
+    """Within it `ray.init` starts no autoscaler, dashboard or reader of logs, the least of its agent, and so
+    many workers, at most one for each CPU.
 
     Ray 2.60: it starts them for a local Ray too, where none has anything to do with `include_dashboard` and
-    `log_to_driver` off; they take as long to start as the driver. No option of `ray.init` prevents it. Without
-    this, studies start some seconds later.
+    `log_to_driver` off; they take as long to start as the driver. No option of `ray.init` prevents it.
+    Without this, studies start some seconds later.
     """
     names = ("start_monitor", "start_log_monitor", "start_api_server")
     before = {name: getattr(Node, name) for name in names}

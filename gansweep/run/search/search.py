@@ -9,13 +9,15 @@ from pathlib import Path
 from optuna.storages import BaseStorage
 
 from gansweep.errors import UserError
-from gansweep.results.row import Row, Trial
+from gansweep.results.row import Cell, Row, Trial
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.search.cell_search import CellSearch
 from gansweep.run.search.queue import Queue
 from gansweep.run.search.storage import batch
 from gansweep.space import INDEPENDENT, at_a_time
 from gansweep.training.job import Job
+
+PACKED_AT_ONCE = 1000  # trials of a cell by a sampler that needs no results
 
 
 class Search:
@@ -33,6 +35,7 @@ class Search:
         self._pruned: list[Trial] = []
         self.lost: set[str] = set()  # ids of the trials that have ended by the storage, but not by the rows
         self._turn = deque(self.cells.values())
+        self._packed: dict[Cell, deque[Job]] = {cell: deque() for cell in self.cells}  # to be queued in turn
 
     def resume(self, rows: Iterable[Row]) -> None:
         """Take over from an earlier driver: report its rows, queue its unfinished trials.
@@ -75,7 +78,10 @@ class Search:
 
     @property
     def exhausted(self) -> bool:
-        return self.queue.exhausted and all(search.exhausted for search in self.cells.values())
+        cells = self.cells.items()
+        return self.queue.exhausted and all(
+            search.exhausted and not self._packed[cell] for cell, search in cells
+        )
 
     @property
     def is_done(self) -> bool:
@@ -94,6 +100,7 @@ class Search:
 
     def shrink(self, job: Job, at_most: int) -> None:
         self.queue.shrink(job, at_most)
+        self._packed[job.cell] = self.queue.shrunk(self._packed[job.cell], job.cell, at_most)
 
     def batch(self) -> AbstractContextManager[None]:
         return batch(self.storage)
@@ -119,17 +126,21 @@ class Search:
             self.cells[trial.cell].stored.describe(trial.trial_number, "pack", job.pack)
 
     def _refill(self) -> None:
-        """Request more trials. Samplers that need no results give all trials at once, cells taking turns;
-        others at most a tenth of a cell's trials beyond those whose results they know."""
-        if self.study.sampler in INDEPENDENT:
-            jobs = [self._more(search, self.study.trials) for search in self.cells.values()]
-            self.queue.ready.extend(_in_turn(jobs))
-            return
+        """Queue packs of the next cell that has any, requesting more trials. Samplers that need no results
+        give so many trials at once that those of equal structure fill their packs, and all where brackets are
+        to be complete; others at most a tenth of a cell's trials beyond those whose results they know."""
         for _ in self.cells:
             search = self._turn[0]
             self._turn.rotate(-1)
-            at_most = at_a_time(self.study.trials) - search.n_running
-            self.queue.ready.extend(self._more(search, at_most))
+            if self.study.sampler not in INDEPENDENT:
+                at_most = at_a_time(self.study.trials) - search.n_running
+                self.queue.ready.extend(self._more(search, at_most))
+            else:
+                packed = self._packed[search.cell]
+                if not packed and not search.exhausted:
+                    packed.extend(self._more(search, self.study.trials if search.halving else PACKED_AT_ONCE))
+                if packed:  # one of each cell in turn, so that a study that is cut short is fair
+                    self.queue.ready.append(packed.popleft())
             if self.queue.ready:
                 return
 
