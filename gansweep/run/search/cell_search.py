@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gansweep.results import row
 from gansweep.results.halving import HalvingState
-from gansweep.results.row import FAILED, Cell, Outcome, Phase, Row, config_id, slug
+from gansweep.results.row import FAILED, Cell, Outcome, Phase, Report, Row, config_id, slug
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.search.queue import pack_name
 from gansweep.run.search.samplers import SeededSampler, make_sampler, suggest
@@ -89,7 +89,7 @@ class CellSearch:
         requested = [self.stored.ask() for _ in range(min(at_most, self.study.trials - self.stored.n_asked))]
         return left + [self.trial(trial.number, trial) for trial in requested]
 
-    def report(self, row: Row) -> None:
+    def report(self, row: Row | Report) -> None:
         """Report a row to Optuna and to the halving. A repeated report changes nothing."""
         number = row.trial_number
         if self.halving:
