@@ -119,9 +119,8 @@ class Row(Trial, frozen=True, kw_only=True):
     files: dict[str, str | None]  # paths relative to the study's folder: sample, log
 
     def __post_init__(self) -> None:
-        require_time(self.time)
-        if self.started_at is not None:
-            require_time(self.started_at)
+        epoch(self.time)
+        epoch(self.time if self.started_at is None else self.started_at)
         if self.outcome == Outcome.COLLAPSED:
             raise ValueError("a row cannot have the outcome 'collapsed', which only tables know")
 
@@ -166,8 +165,8 @@ class Row(Trial, frozen=True, kw_only=True):
     def report(self, before: "Report | None" = None) -> "Report":
         """Returns what a search needs to know. before: of the same trial, to share its memory."""
         like = before if before and before.hp == self.hp else self
-        number, step, outcome = self.trial_number, self.step, self.outcome
-        return Report(like.cell, like.trial_id, number, like.hp, step, self.fid, self.is_score, outcome)
+        seen = self.step, self.fid, self.is_score, self.outcome
+        return Report(like.cell, like.trial_id, self.trial_number, like.hp, *seen)
 
     def ended(self, outcome: Outcome, failure: Failure | None = None) -> Self:
         """Returns the last row of a trial whose latest row is this one: an end without a measurement."""
@@ -216,15 +215,9 @@ def is_file_name(text: str) -> bool:
 @lru_cache(maxsize=1024)  # the trials of a pack report together, so rows that follow have the same times
 def epoch(text: str) -> float:
     """Returns a time as `now` gives it in seconds since 1970; raises ValueError where it is none."""
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
+    if (time := datetime.fromisoformat(text)).tzinfo is None:
         raise ValueError(f"time without a time zone: {text!r}")
     return time.timestamp()
-
-
-def require_time(text: str) -> None:
-    """Raise ValueError unless a text is a time as `now` gives it."""
-    epoch(text)
 
 
 def config_id(hp: Mapping[str, object]) -> str:

@@ -29,9 +29,7 @@ def run(
     Raises:
         Stopped, UserError: something outside the trials stops them.
     """
-    private.treat_out_of_memory_as_death()
-    if not ray.get_runtime_context().runtime_env:  # a Ray of this machine, see `connect`
-        private.start_no_worker_anew()
+    _adapt_tune()
     searcher = PackSearcher(queue, room)
     # Nobody reads what Tune writes, so the study's own storage is spared it.
     with tempfile.TemporaryDirectory(prefix="gansweep-tune-", ignore_cleanup_errors=True) as scratch:
@@ -60,6 +58,12 @@ def run(
         ).fit()
     if searcher.error:
         raise searcher.error
+
+
+def _adapt_tune() -> None:
+    private.treat_out_of_memory_as_death()
+    if not ray.get_runtime_context().runtime_env:  # a Ray of this machine, see `connect`
+        private.start_no_worker_anew()
 
 
 REFRESH_SECONDS = 2.0
