@@ -1,5 +1,6 @@
 """What is used of Ray that it does not promise to keep, and whether it is still needed."""
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -104,22 +105,30 @@ from gansweep.run.ray import join
 class Actor:
     def look(self):
         allocator = {os.environ.get(f"MALLOC_{name}_THRESHOLD_") for name in ("MMAP", "TRIM")}
-        return allocator == {str(2**30)}, "gansweep.run.ray.worker" in sys.modules, os.getpid()
+        place = sys.modules["gansweep"].__file__ if "gansweep.run.ray.worker" in sys.modules else ""
+        return allocator == {str(2**30)}, place, os.getpid()
 
 join(n_cpus=2, n_packs=1)
 print(len(started("monitor.py", "dashboard.py")))
 while not (workers := started("ray::IDLE")):
     time.sleep(0.1)
-has_variables, has_imported, pid = ray.get(ray.remote(num_cpus=1)(Actor).remote().look.remote())
-print(has_variables, has_imported, workers == [pid], "MALLOC_TRIM_THRESHOLD_" in os.environ)
+has_variables, place, pid = ray.get(ray.remote(num_cpus=1)(Actor).remote().look.remote())
+print(has_variables, place == sys.modules["gansweep"].__file__, workers == [pid])
+print("MALLOC_TRIM_THRESHOLD_" in os.environ)
 """
 
 
 @pytest.mark.slow
-def test_a_ray_of_ours_starts_what_is_needed_and_workers_that_have_imported_it():
+def test_a_ray_of_ours_starts_what_is_needed_and_workers_that_have_imported_it(tmp_path):
+    checkout = f"import sys\nsys.path.insert(0, {os.getcwd()!r})"  # beside one that is installed, maybe
+
     def said(code: str) -> list[str]:
-        command = [sys.executable, "-c", STARTED + code]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        command = [sys.executable, "-c", checkout + STARTED + code]
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path
+        )
+        return done.stdout.split()
 
     assert int(said(PLAIN)[0]) > 0, "this Ray does without private.few_processes"
     assert said(OURS) == ["0", "True", "True", "True", "False"]

@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from sysconfig import get_path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
 import ray
 
+import gansweep
 from gansweep.errors import Stopped, UserError, complain
 from gansweep.results.records import Hardware
 from gansweep.run.address import answers, check, speaks
@@ -121,7 +123,7 @@ def _start(n_cpus: int | None, n_packs: int) -> None:
     for is_last in (False, True):
         try:
             # A runtime_env would do as well, but workers would wait for the agent that reads it.
-            with private.sigterm_as_it_is(), private.few_processes(n_packs), _environment(ENVIRONMENT):
+            with private.sigterm_as_it_is(), private.few_processes(n_packs), _environment():
                 ray.init(
                     address="local", num_cpus=n_cpus, include_dashboard=False, _temp_dir=folder, **OPTIONS
                 )
@@ -138,15 +140,21 @@ def _start(n_cpus: int | None, n_packs: int) -> None:
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """A block in which environment variables are set, unless they are already; processes inherit them."""
-    ours = {name: value for name, value in variables.items() if name not in os.environ}
-    os.environ.update(ours)
+def _environment() -> Iterator[None]:
+    """A block in which processes are started with ENVIRONMENT, and find this gansweep before any other."""
+    here, there = str(Path(gansweep.__file__).parents[1]), os.environ.get("PYTHONPATH")
+    path = {} if here == get_path("purelib") else {"PYTHONPATH": os.pathsep.join(filter(None, (here, there)))}
+    variables = ENVIRONMENT | path
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        for name in ours:
-            del os.environ[name]
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _reason(error: Exception) -> str:

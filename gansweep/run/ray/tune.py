@@ -62,7 +62,7 @@ def run(
 
 def _adapt_tune() -> None:
     private.treat_out_of_memory_as_death()
-    if not ray.get_runtime_context().runtime_env:  # a Ray of this machine, see `connect`
+    if not ray.get_runtime_context().runtime_env:  # as that of a Ray that we have started, see `connect`
         private.start_no_worker_anew()
 
 
