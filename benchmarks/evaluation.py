@@ -32,7 +32,8 @@ from gansweep import data
 from gansweep.data import Dataset
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, build_reference, to_uint8
-from gansweep.evaluation.extractors import build, extract, registered_name
+from gansweep.evaluation.extractors import build, extract
+from gansweep.evaluation.fidelity import registered_name
 from gansweep.evaluation.metrics import features as metrics
 from gansweep.evaluation.metrics import pairwise
 from gansweep.evaluation.settings import PRECISIONS

@@ -74,7 +74,7 @@ def run(folder: Path, study: Study) -> list[Row]:
     with redirect_stdout(io.StringIO()):
         search = Search(resolved, open_storage(folder, None), folder, {name: PACK_SIZE})
         ledger = Ledger(folder, resolved, RowWriter(folder), search)
-        search.resume(read_rows(folder))
+        search.resume(list(read_rows(folder)))
         ledger.record([])
         while job := search.next_job():
             for rows in Trainer(job, dataset, evaluator, torch.device("cpu")).rows():

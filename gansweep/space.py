@@ -14,7 +14,7 @@ from gansweep.fields import Field, OneOf, Within, plain
 Scalar: TypeAlias = float | int | bool | str
 
 SAMPLERS = ("random", "tpe", "qmc", "cmaes", "gp")
-INDEPENDENT = ("random", "qmc")  # need no results: all of a cell is requested at once
+INDEPENDENT = ("random", "qmc")  # need no results: many of a cell are requested at once
 N_BATCHES = 10  # of a search by another sampler, a guided one
 
 

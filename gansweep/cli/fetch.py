@@ -21,11 +21,11 @@ def add(commands: Any) -> None:
 
 def fetch(options: argparse.Namespace) -> int:
     """Download data sets and weights of feature extractors that studies need, unless they are present."""
-    from gansweep.data import DATASETS
     from gansweep.evaluation import EXTRACTORS
     from gansweep.study import library
+    from gansweep.study.known import known as tabulated
 
-    known = {*DATASETS, *EXTRACTORS, *library.available()}
+    known = {*tabulated().datasets, *EXTRACTORS, *library.available()}
     for name in options.names:
         if not (name in known or name.startswith("folder:") or name.endswith(".py")):
             raise library.unknown_name("study, data set or extractor", name, known)

@@ -2,12 +2,9 @@
 
 import re
 
-from gansweep.data import DATASETS
 from gansweep.evaluation import EXTRACTORS
-from gansweep.networks import ARCHITECTURES
-from gansweep.space import Choice, Uniform
+from gansweep.study.known import Listed, known, listed_variants
 from gansweep.study.library import available
-from gansweep.variants import VARIANTS, Published
 
 
 def studies() -> list[str]:
@@ -18,20 +15,20 @@ def studies() -> list[str]:
 def variants() -> list[str]:
     """Every variant by family: name, label, the hyperparameters that its wide space searches, its sources."""
     rows: list[tuple[str, ...]] = [("NAME", "LABEL", "SEARCHED", "SOURCE")]
-    for family in dict.fromkeys(published.family for published in VARIANTS.values()):
+    every = listed_variants()
+    for family in dict.fromkeys(variant.family for variant in every.values()):
         rows += [("", "", "", ""), (family.upper(), "", "", "")]
-        for name, published in VARIANTS.items():
-            if published.family == family:
-                rows += _variant(name, published)
+        for name, variant in every.items():
+            if variant.family == family:
+                rows += _variant(name, variant)
     return _columns(rows)
 
 
-def _variant(name: str, published: Published) -> list[tuple[str, ...]]:
+def _variant(name: str, variant: Listed) -> list[tuple[str, ...]]:
     """A row for a variant and its first source; one more for each other source."""
-    searched = [key for key, value in published.wide.items() if isinstance(value, Uniform | Choice)]
-    first, *others = [reference for source in published.sources for reference in _references(source)]
+    first, *others = [reference for source in variant.sources for reference in _references(source)]
     return [
-        (f"  {name}", published.label, " ".join(searched), first),
+        (f"  {name}", variant.label, " ".join(variant.searched), first),
         *(("", "", "", other) for other in others),
     ]
 
@@ -48,16 +45,15 @@ def _references(source: str) -> list[str]:
 
 def datasets() -> list[str]:
     """Every data set with its description."""
-    return _columns([(name, source.description) for name, source in DATASETS.items()])
+    return _columns(list(known().datasets.items()))
 
 
 def architectures() -> list[str]:
     """Every architecture with the data it fits and the length of its latents."""
     rows: list[tuple[str, ...]] = []
-    for name, architecture in ARCHITECTURES.items():
-        sizes = architecture.sides or architecture.dims or ("any",)
-        kind = "images of side" if architecture.sides else "vectors of length"
-        rows.append((name, f"{kind} {', '.join(map(str, sizes))}", f"z_dim {architecture.z_dim}"))
+    for name, fit in known().architectures.items():
+        sizes = ", ".join(map(str, fit.sizes)) or "any"
+        rows.append((name, f"{fit.kind} {sizes}", f"z_dim {fit.z_dim}"))
     return _columns(rows)
 
 

@@ -44,9 +44,9 @@ def add(commands: Any) -> None:
 
 def compare(options: argparse.Namespace) -> int:
     """Compare two studies variant by variant; exit code 1 if the second is worse somewhere."""
+    folders = [folder_of(study, options.results) for study in (options.baseline, options.new)]
     from gansweep.report.compare.compare import compare_studies
 
-    folders = [folder_of(study, options.results) for study in (options.baseline, options.new)]
     lines, is_worse = compare_studies(folders[0], folders[1], options.worse_by)
     say(*lines)
     return int(is_worse)
@@ -54,26 +54,29 @@ def compare(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """Recompute the tables of a study from its rows and compare; exit code 1 if something differs."""
+    folder = folder_of(options.study, options.results)
     from gansweep.report.verify.verify import verify_study as differences
 
-    found = differences(folder_of(options.study, options.results))
+    found = differences(folder)
     say(*found or ["sound: the tables follow from the rows, and the rows are consistent with the study"])
     return int(bool(found))
 
 
 def reproduce(options: argparse.Namespace) -> int:
     """Train one trial again and compare; exit code 1 if a number differs by more than rounding."""
+    folder, trial = trial_of(options.trial, options.results)
     from gansweep.run.reproduce import SAME, repeat
 
-    repetition = repeat(*trial_of(options.trial, options.results), options.alone)
+    repetition = repeat(folder, trial, options.alone)
     say(*repetition.lines())
     return int(repetition.largest > SAME)
 
 
 def sample(options: argparse.Namespace) -> int:
     """Draw samples from the trained generator of a trial."""
+    folder, trial = trial_of(options.trial, options.results)
     from gansweep.run.reproduce import draw
 
-    what = draw(*trial_of(options.trial, options.results), options.n, options.seed, options.out)
+    what = draw(folder, trial, options.n, options.seed, options.out)
     say(f"{options.out}: {what}")
     return 0

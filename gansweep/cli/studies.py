@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gansweep.cli.options import SCALES, add_results, command, folder_of, names, positive
 from gansweep.errors import say
 from gansweep.run import address, signals
+from gansweep.run.imports import uncollected
 
 if TYPE_CHECKING:  # a command imports what it needs: `gansweep report` needs no torch
     from gansweep.run.options import Options
@@ -84,24 +85,26 @@ def run(options: argparse.Namespace) -> int:
         address.check(os.environ.get("RAY_ADDRESS", ""))
         how = _options(options)
         study = _load(options)
-        if "gansweep.run.driver" not in sys.modules:
-            _start_ray()
-        from gansweep.run.driver import run_study
+        with uncollected():
+            if "gansweep.run.driver" not in sys.modules:
+                _start_ray(len(study[2].variants) * len(study[2].datasets))
+            from gansweep.run.driver import run_study
         from gansweep.study.remarks import remarks
 
         say(*remarks(study[2]))
         return run_study(*study, how)
 
 
-def _start_ray() -> None:
+def _start_ray(n_cells: int) -> None:
     """Start Ray while the driver is imported: each takes seconds, and Ray mostly waits.
 
+    n_cells: of the study; no pack has trials of two.
     Not before options and study are checked: Ray's list of jobs shows the command to all users of a cluster.
     """
     Thread(target=import_module, args=("gansweep.run.driver",), daemon=True).start()
     from gansweep.run.ray import join
 
-    join()
+    join(n_packs=n_cells)
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -115,8 +118,7 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def _options(options: argparse.Namespace) -> "Options":
-    from gansweep.run.options import Options
-    from gansweep.run.search.storage import storage_url
+    from gansweep.run.options import Options, storage_url
 
     return Options(
         results=options.results,
@@ -129,11 +131,11 @@ def _options(options: argparse.Namespace) -> "Options":
 
 def report(options: argparse.Namespace) -> int:
     """Write the report of a study from its rows, finished or not."""
+    folder = folder_of(options.study, options.results)
     from gansweep.report import write_report
     from gansweep.results.records import read_manifest
     from gansweep.results.tables import write_tables
 
-    folder = folder_of(options.study, options.results)
     tables = write_tables(folder, read_manifest(folder).collapse_above)
     say(str(write_report(folder, options.format, tables)))
     return 0

@@ -54,14 +54,15 @@ def list_(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Check the contracts of variants; prints a sentence for each broken contract and exits with code 1."""
+    from gansweep.study.known import facts_of
+
+    for name in options.names:
+        facts_of(name)  # without torch: an unknown name is said at once
     import torch
 
     from gansweep.cli.verdicts import verdicts
     from gansweep.variants import VARIANTS
 
-    for name in options.names:
-        if name not in VARIANTS:
-            raise unknown("variant", name, VARIANTS)
     torch.set_num_threads(1)  # as in a worker
     is_broken = False
     for line, reports_breach in verdicts({name: VARIANTS[name] for name in options.names or VARIANTS}):

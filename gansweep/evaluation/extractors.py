@@ -1,23 +1,19 @@
-"""Feature extractors: torch-fidelity's Inception and VGG-16, the bundled classifiers, plain values.
+"""Feature extractors: the bundled classifiers, plain values, torch-fidelity's Inception and VGG-16.
 
-All of them are registered with torch-fidelity, so `torch_fidelity.calculate_metrics` accepts them, too.
+Those of torch-fidelity are built by `gansweep.evaluation.fidelity`.
 """
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
-from torch_fidelity.feature_extractor_base import FeatureExtractorBase
-from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY, register_feature_extractor
-from torch_fidelity.utils import create_feature_extractor
 
 from gansweep.data import Dataset
 from gansweep.errors import UserError
 from gansweep.evaluation.settings import EXTRACTORS, Evaluation
-from gansweep.evaluation.weights import BUNDLED, PUBLISHED, Weights, file_hash, weights_file
+from gansweep.evaluation.weights import BUNDLED, PUBLISHED
 
 LOGIT_BOUND = 300.0  # a gap above 745 gives a probability of 0 in float64 and an Inception Score of NaN
 
@@ -54,85 +50,55 @@ class Classifier(nn.Module):
 CLASSIFIERS = {"digits": (8, 32), "mnist": (28, 64)}  # name: (side in pixels, number of features)
 
 
-class Registered(FeatureExtractorBase):
-    """The interface of extractors in torch-fidelity, filled from the table EXTRACTORS."""
+class Own(nn.Module):
+    """An extractor that is not of torch-fidelity: from samples to its layers by name."""
 
-    key: ClassVar[str]
-
-    def __init__(self, name: str, features_list: list[str], **options: Any) -> None:
-        super().__init__(name, features_list)
-
-    def in_order(self, layers: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        # torch-fidelity reads the tuple in the order of features_list, which comes from a set and differs
-        # between processes. A fixed order would swap features and logits without an error.
-        return tuple(layers[name] for name in self.features_list)
-
-    @classmethod
-    def get_provided_features_list(cls) -> tuple[str, ...]:
-        spec = EXTRACTORS[cls.key]
-        return (spec.features,) if not spec.logits else (spec.features, spec.logits)
-
-    @classmethod
-    def get_default_feature_layer_for_metric(cls, metric: str) -> str:
-        spec = EXTRACTORS[cls.key]
-        return spec.logits if metric == "isc" else spec.features
-
-    @staticmethod
-    def can_be_compiled() -> bool:
-        return False
+    def __init__(self, key: str, layers: Sequence[str]) -> None:
+        """key: of EXTRACTORS. layers: those that are wanted."""
+        super().__init__()
+        self.key, self.wanted = key, tuple(layers)
 
 
-class BundledExtractor(Registered):
-    """A bundled classifier; a subclass names it."""
+class BundledExtractor(Own):
+    """A bundled classifier."""
 
-    def __init__(self, name: str, features_list: list[str], **options: Any) -> None:
-        super().__init__(name, features_list)
-        self.network = Classifier(*CLASSIFIERS[self.key])
-        self.network.load_state_dict(torch.load(BUNDLED / f"{self.key}.pt", weights_only=True))
+    def __init__(self, key: str, layers: Sequence[str]) -> None:
+        super().__init__(key, layers)
+        self.network = Classifier(*CLASSIFIERS[key])
+        self.network.load_state_dict(torch.load(BUNDLED / f"{key}.pt", weights_only=True))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         expected = EXTRACTORS[self.key].shape
         if x.dtype != torch.uint8 or tuple(x.shape[1:]) != expected:
             raise ValueError(f"uint8 images {expected} are expected, but got {x.dtype} {tuple(x.shape[1:])}")
         features, logits = self.network(x)
-        return self.in_order({"features": features, "logits": logits.clamp(-LOGIT_BOUND, LOGIT_BOUND)})
+        layers = {"features": features, "logits": logits.clamp(-LOGIT_BOUND, LOGIT_BOUND)}
+        return {name: layers[name] for name in self.wanted}
 
 
-class RawExtractor(Registered):
+class RawExtractor(Own):
     """The coordinates of vectors."""
 
-    key = "raw"
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         if not x.is_floating_point() or x.dim() != 2:
             raise ValueError(f"vectors [N, d] of floats are expected, but got {x.dtype} {tuple(x.shape)}")
-        return self.in_order({"features": x})
+        return {"features": x}
 
 
-class PixelExtractor(Registered):
+class PixelExtractor(Own):
     """The values of images, in [0, 1]."""
 
-    key = "pixels"
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         if x.dtype != torch.uint8 or x.dim() != 4:
             raise ValueError(f"uint8 images [N, C, H, W] are expected, but got {x.dtype} {tuple(x.shape)}")
-        return self.in_order({"features": x.flatten(1).float() / 255})
+        return {"features": x.flatten(1).float() / 255}
 
 
-CLASSES_WITHOUT_WEIGHTS: dict[str, type[Registered]] = {"raw": RawExtractor, "pixels": PixelExtractor}
-
-
-def registered_name(extractor: str) -> str:
-    """Returns torch-fidelity's name of an extractor; a process registers it at its first call."""
-    if extractor in PUBLISHED:
-        return PUBLISHED[extractor].fidelity_name
-    weights = weights_file(extractor, None)
-    name = f"gansweep-{extractor}" + (f"-{file_hash(weights)[:12]}" if weights else "")
-    if name not in FEATURE_EXTRACTORS_REGISTRY:
-        base = CLASSES_WITHOUT_WEIGHTS.get(extractor, BundledExtractor)
-        register_feature_extractor(name, type(base.__name__, (base,), {"key": extractor}))
-    return name
+OWN: dict[str, type[Own]] = {
+    "raw": RawExtractor,
+    "pixels": PixelExtractor,
+    **dict.fromkeys(CLASSIFIERS, BundledExtractor),
+}
 
 
 def extractor_for(dataset: Dataset) -> str:
@@ -163,43 +129,25 @@ def resolve(dataset: Dataset, evaluation: Evaluation) -> str:
     return name
 
 
-def build(extractor: str, layers: Sequence[str], weights: Path | None, device: str | torch.device) -> Any:
-    """Returns the extractor as torch-fidelity builds it, on a device. The global random state is unchanged.
+def build(
+    extractor: str, layers: Sequence[str], weights: Path | None, device: str | torch.device
+) -> nn.Module:
+    """Returns an extractor on a device: from samples to the wanted layers by name. The global random state is
+    unchanged.
 
     Raises:
         UserError: the file does not hold the weights of the published network.
     """
     with torch.random.fork_rng(devices=[]):
         if weights is not None and extractor in PUBLISHED:
-            network = _published(PUBLISHED[extractor], layers, weights)
+            from gansweep.evaluation.fidelity import published
+
+            network: nn.Module = published(extractor, layers, weights)
         else:
-            network = create_feature_extractor(
-                registered_name(extractor), list(layers), cuda=False, verbose=False
-            )
+            network = OWN[extractor](extractor, layers).requires_grad_(False).eval()
     # channels_last makes large convolutions 1.5 times as fast on a CPU, and those of classifiers slower.
     layout = torch.channels_last if extractor in PUBLISHED else torch.contiguous_format
-    return network.to(device=device, memory_format=layout)
-
-
-def _published(network: Weights, layers: Sequence[str], weights: Path) -> Any:
-    try:
-        # torch-fidelity unpickles the file. So it must be the published one (weights_only may refuse its old
-        # format) or hold nothing but tensors.
-        if file_hash(weights) != network.sha256:
-            torch.load(weights, weights_only=True)
-        return create_feature_extractor(
-            network.fidelity_name,
-            list(layers),
-            cuda=False,
-            verbose=False,
-            feature_extractor_weights_path=str(weights),
-        )
-    except (UserError, OSError):
-        raise
-    except Exception:  # whatever unpickling and building a network raise for another file
-        raise UserError(
-            f"{weights} does not hold {network.owner}'s weights in the form that torch-fidelity takes"
-        ) from None
+    return network.to(device=device, memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
 
 def features_by(
@@ -217,18 +165,16 @@ def features_by(
 
 @torch.no_grad()
 def extract(
-    network: Any, samples: Tensor, batch_size: int, device: str | torch.device, precision: str = "float32"
+    network: nn.Module,
+    samples: Tensor,
+    batch_size: int,
+    device: str | torch.device,
+    precision: str = "float32",
 ) -> dict[str, Tensor]:
-    """Returns every layer of an extractor, float64 [N, D] on the device.
+    """Returns every wanted layer of an extractor, float64 [N, D] on the device.
 
-    Extractors of PUBLISHED get grey images with three equal channels.
     precision: of PRECISIONS, for convolutions and matrix products; `torch.autocast` chooses for other layers.
     """
-    if network.get_name() in {published.fidelity_name for published in PUBLISHED.values()}:
-        samples = samples.expand(-1, 3, -1, -1)
     with torch.autocast(torch.device(device).type, getattr(torch, precision), precision != "float32"):
         parts = [network(part.to(device)) for part in samples.split(batch_size)]
-    layers = network.convert_features_tuple_to_dict(
-        tuple(torch.cat(layer) for layer in zip(*parts, strict=True))
-    )
-    return {name: value.double() for name, value in layers.items()}
+    return {name: torch.cat([part[name] for part in parts]).double() for name in parts[0]}

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from gansweep.errors import UserError
 from gansweep.results.plan import Budget, Halving
-from gansweep.results.row import Row
+from gansweep.results.row import Report, Row
 
 DEFAULT = (-1, -1)  # the place of the default, which has no rival
 Bracket: TypeAlias = dict[int, int]  # by the evaluation that ends each stage, how many trials train up to it
@@ -140,10 +140,10 @@ class HalvingState:
             self.until[number] = min(self._place(number)[1])
             self.fids[number] = {}
 
-    def note(self, row: Row) -> None:
+    def note(self, row: Row | Report) -> None:
         """Take a row of a trial that has entered; twice changes nothing."""
         number, fid = row.trial_number, row.fid
-        if row.metrics and not row.failure:
+        if row.is_score:
             self.fids[number][row.step] = math.inf if fid is None else fid
         if row.outcome is not None:
             self.ended.add(number)

@@ -19,7 +19,7 @@ from typing import NamedTuple, TextIO
 from gansweep.errors import Damaged, UserError, say
 from gansweep.files import open_file, read_bytes, require_writable, retry_io, write_atomically
 from gansweep.results.folder import StudyFolder
-from gansweep.results.row import now, require_time
+from gansweep.results.row import epoch, now
 
 BEAT_SECONDS, SILENT_SECONDS = 10.0, 60.0
 LONGEST = 10_000  # bytes of a signature
@@ -137,7 +137,7 @@ def _signature(path: Path) -> Driver | None:
     try:
         written = json.loads(read_bytes(path, LONGEST))
         host, pid, started = (written[name] for name in ("host", "pid", "started"))
-        require_time(started)
+        epoch(started)
         return Driver(False, str(host), int(pid), started)
     except (ValueError, TypeError, KeyError, RecursionError, Damaged):  # not written yet, torn, or not ours
         return None

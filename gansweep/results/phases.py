@@ -69,16 +69,31 @@ def n_by_phase(budget: Budget) -> dict[Phase, int]:
     return n
 
 
+class Finished:
+    """The trials that have ended, from rows as they come.
+
+    trials: in the order of their ends. best: the lowest FID so far of each trial that has not ended.
+    """
+
+    def __init__(self) -> None:
+        self.trials: list[FinishedTrial] = []
+        self.best: dict[str, float] = {}
+
+    def note(self, row: Row) -> None:
+        """Take the next row."""
+        fid = math.inf if row.fid is None else row.fid
+        best = self.best[row.trial_id] = min(self.best.get(row.trial_id, math.inf), fid)
+        if row.outcome is not None:
+            del self.best[row.trial_id]
+            self.trials.append(finished_trial(row, row.outcome, best))
+
+
 def finished_trials(rows: Iterable[Row]) -> list[FinishedTrial]:
     """Returns the trials that have ended, in the order of their ends."""
-    best: dict[str, float] = {}
-    finished = []
+    finished = Finished()
     for row in rows:
-        fid = math.inf if row.fid is None else row.fid
-        best[row.trial_id] = min(best.get(row.trial_id, math.inf), fid)
-        if row.outcome is not None:
-            finished.append(finished_trial(row, row.outcome, best[row.trial_id]))
-    return finished
+        finished.note(row)
+    return finished.trials
 
 
 def finished_trial(trial: Trial, outcome: Outcome, best: float) -> FinishedTrial:

@@ -15,7 +15,7 @@ from gansweep.errors import Damaged, UserError
 from gansweep.results.decoding import read_record
 from gansweep.results.folder import StudyFolder
 from gansweep.results.plan import Budget, Plan
-from gansweep.results.row import FileName, Integer, require_time
+from gansweep.results.row import FileName, Integer, epoch
 from gansweep.results.study_file import StoredSpace, read_study, space_of
 from gansweep.space import Scalar, Space
 
@@ -121,8 +121,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     planned_trials: Integer
 
     def __post_init__(self) -> None:
-        require_time(self.created)
-        require_time(self.updated)
+        epoch(self.created)
+        epoch(self.updated)
         for place in ("collapse_above", "selection"):
             self._require_all(place, self.datasets)
         for place in ("spaces", "defaults"):
@@ -166,7 +166,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     action: str
 
     def __post_init__(self) -> None:
-        require_time(self.time)
+        epoch(self.time)
 
 
 class Finalist(Struct, frozen=True, kw_only=True):

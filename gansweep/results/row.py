@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, NamedTuple, Self
 
 import msgspec
@@ -118,9 +119,8 @@ class Row(Trial, frozen=True, kw_only=True):
     files: dict[str, str | None]  # paths relative to the study's folder: sample, log
 
     def __post_init__(self) -> None:
-        for time in (self.time, self.started_at):
-            if time is not None:
-                require_time(time)
+        epoch(self.time)
+        epoch(self.time if self.started_at is None else self.started_at)
         if self.outcome == Outcome.COLLAPSED:
             raise ValueError("a row cannot have the outcome 'collapsed', which only tables know")
 
@@ -157,9 +157,33 @@ class Row(Trial, frozen=True, kw_only=True):
     def fid(self) -> float | None:
         return self.metrics.get("fid")
 
+    @property
+    def is_score(self) -> bool:
+        """Whether something was measured, of a trial that had not failed."""
+        return bool(self.metrics) and not self.failure
+
+    def report(self, before: "Report | None" = None) -> "Report":
+        """Returns what a search needs to know. before: of the same trial, to share its memory."""
+        like = before if before and before.hp == self.hp else self
+        seen = self.step, self.fid, self.is_score, self.outcome
+        return Report(like.cell, like.trial_id, self.trial_number, like.hp, *seen)
+
     def ended(self, outcome: Outcome, failure: Failure | None = None) -> Self:
         """Returns the last row of a trial whose latest row is this one: an end without a measurement."""
         return structs.replace(self, metrics={}, terms={}, outcome=outcome, failure=failure, time=now())
+
+
+class Report(Struct, frozen=True, gc=False):  # there may be very many
+    """What a search needs to know of a row: a tenth of its memory."""
+
+    cell: Cell
+    trial_id: str
+    trial_number: int
+    hp: dict[str, Scalar]
+    step: int
+    fid: float | None
+    is_score: bool
+    outcome: Outcome | None
 
 
 IDENTITY = tuple(name for name in Trial.__struct_fields__ if name != "hp")
@@ -188,10 +212,12 @@ def is_file_name(text: str) -> bool:
     return re.search(FILE_NAME, text) is not None
 
 
-def require_time(text: str) -> None:
-    """Raise ValueError unless a text is a time as `now` gives it."""
-    if datetime.fromisoformat(text).tzinfo is None:
+@lru_cache(maxsize=1024)  # the trials of a pack report together, so rows that follow have the same times
+def epoch(text: str) -> float:
+    """Returns a time as `now` gives it in seconds since 1970; raises ValueError where it is none."""
+    if (time := datetime.fromisoformat(text)).tzinfo is None:
         raise ValueError(f"time without a time zone: {text!r}")
+    return time.timestamp()
 
 
 def config_id(hp: Mapping[str, object]) -> str:

@@ -10,7 +10,7 @@ gansweep 0.1.0 wrote have none; the first line after them vouches for them.
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,11 +19,13 @@ from gansweep.errors import Damaged, UserError
 from gansweep.files import free_name, open_file, retry_io, sync_folder, write_atomically
 from gansweep.results.decoding import decode
 from gansweep.results.folder import StudyFolder
+from gansweep.results.phases import Finished
 from gansweep.results.records import Manifest, fingerprint_of
 from gansweep.results.row import Cell, Outcome, Row, to_json
 
 LONGEST_LINE = 2**24  # bytes
 CHECK = re.compile(rb', "check": "([0-9a-f]{16})"}$')
+LENGTH_OF_CHECK = 30
 FIRST, ROW_BEGINS = b'{"study": ', b'"trial_id": '  # how a row begins; what stands in every row once
 
 
@@ -32,7 +34,8 @@ class RowWriter:
 
     A measurement is written at most once per (trial_id, step), an outcome at most once per trial. The rows of
     a trial come in the order of their steps, so its last row tells which have come. Of finished trials only
-    the id is kept in memory; of crashed ones the last row, too.
+    what `finished` has is kept in memory; of crashed ones the last row, too. The file is read once, when it
+    is opened, for all who need it: `each` is called with every row that it has then.
 
     torn: where the beginning of a row was moved that a killed driver had not finished; None: there was none.
 
@@ -40,14 +43,16 @@ class RowWriter:
         UserError: the file is damaged; nothing has been changed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, each: Callable[[Row], object] = lambda row: None) -> None:
         self.path = StudyFolder(folder).rows
+        self.finished = Finished()
         self.latest: dict[str, Row] = {}  # the last row of every unfinished trial, by trial_id
         self.ended: set[str] = set()  # the ids of the finished trials
         self.crashed: list[Row] = []  # the last rows of trials that crashed or ran out of time
         reader = RowReader(folder)
         for row in reader.new():
             self._note(row)
+            each(row)
         self._size = reader.position
         self.torn = self._mend_end(folder, reader)
         self._folder, self._link = folder, reader.link
@@ -91,6 +96,7 @@ class RowWriter:
         self._size += len(content)
 
     def _note(self, row: Row) -> None:
+        self.finished.note(row)
         if row.outcome is None:
             self.latest[row.trial_id] = row
             return
@@ -167,12 +173,18 @@ class RowReader:
 
     def _row(self, line: bytes) -> Row:
         try:
-            row = decode(line, Row, "row", self._decoder)
+            row = self._decoded(line)
             self._require_place(row)
             self._require_link(line)
         except UserError as error:
             raise Damaged(f"{self.path}, line {self.number}, is {error}; restore it from a copy") from None
         return row
+
+    def _decoded(self, line: bytes) -> Row:
+        try:
+            return self._decoder.decode(line)
+        except msgspec.MsgspecError:  # a text that msgspec refuses, or damage, which is said in one sentence
+            return decode(line, Row, "row", self._decoder)
 
     def _require_place(self, row: Row) -> None:
         """Raise UserError if a row cannot come here: the rows of a trial are in the order of their steps."""
@@ -186,7 +198,7 @@ class RowReader:
 
     def _require_link(self, line: bytes) -> None:
         """Raise UserError if the line, or one before it, is not what was written."""
-        found = CHECK.search(line)
+        found = CHECK.match(line, len(line) - LENGTH_OF_CHECK)
         content = line[: found.start()] + b"}" if found else line
         self.link = next_link(self.link or fingerprint_of(self.folder), content)
         if found and found[1].decode() != self.link:

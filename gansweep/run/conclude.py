@@ -5,7 +5,7 @@ from pathlib import Path
 from gansweep.errors import say
 from gansweep.results import phases
 from gansweep.results.records import read_manifest
-from gansweep.results.row_file import RowWriter, read_rows
+from gansweep.results.row_file import RowWriter
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.results.tables import write_tables
 from gansweep.run import signals
@@ -25,7 +25,7 @@ def conclude(folder: Path, study: ResolvedStudy, rows: RowWriter) -> int:
         say(f"{row.trial_id} {row.outcome}: {row.failure and row.failure.message} (see {row.files['log']})")
     if len(crashed) > N_SHOWN:
         say(f"... and {len(crashed) - N_SHOWN} more trials crashed or ran out of time")
-    if phases.n_left(study, phases.finished_trials(read_rows(folder))):
+    if phases.n_left(study, rows.finished.trials):
         say(f"interrupted: run the same command to resume. Report so far: {page}")
         return signals.INTERRUPTED
     say(f"report: {page}")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -16,12 +17,14 @@ from gansweep.results import phases
 from gansweep.results.decoding import sealed_json
 from gansweep.results.folder import StudyFolder
 from gansweep.results.lock import driver_lock
-from gansweep.results.row import Phase, Trial, now
+from gansweep.results.phases import FinishedTrial
+from gansweep.results.row import Phase, Report, Row, Trial, now
 from gansweep.results.row_file import RowWriter, read_rows
+from gansweep.results.status.display import ProgressDisplay
 from gansweep.results.study_file import ResolvedStudy, read_study
 from gansweep.run import finalists, signals
 from gansweep.run.conclude import conclude
-from gansweep.run.ledger import Ledger
+from gansweep.run.ledger import Ledger, display
 from gansweep.run.options import Options
 from gansweep.run.packing import Packing, choose_packing, require_room, to_json
 from gansweep.run.prepare import prepare, write_manifest
@@ -50,40 +53,73 @@ def run_study(name: str, question: str, study: Study, options: Options) -> int:
     folder = (options.results / name).resolve()
     with driver_lock(folder):
         check_same_study(folder, resolved)
-        rows = RowWriter(folder)
+        books = open_books(folder, resolved)
+        rows, finished = books.rows, books.rows.finished.trials
         if rows.torn:
             say(f"the last row was not finished when the driver was killed: moved to {rows.torn}")
-        if n_left(resolved, folder) > 0 or finalists.unmeasured(folder):
+        if phases.n_left(resolved, finished) > 0 or finalists.unmeasured(folder, finished):
             with exclusive(open_storage(folder, options.storage), name) as storage:
-                train(resolved, datasets, storage, rows, options, started)
+                train(resolved, datasets, storage, books, options, started)
         return conclude(folder, resolved, rows)
+
+
+class Books(NamedTuple):
+    """What a driver knows of its study from the rows of earlier ones, which it reads once.
+
+    searched: what `Search.resume` needs to know.
+    """
+
+    rows: RowWriter
+    progress: ProgressDisplay
+    searched: list[Report]
+
+
+def open_books(folder: Path, resolved: ResolvedStudy) -> Books:
+    """Read the rows of a study, to which more may be appended from now on.
+
+    Raises:
+        UserError: they are damaged; nothing has been changed.
+    """
+    progress, searched = display(resolved), []
+    earlier: dict[str, Report] = {}
+
+    def note(row: Row) -> None:
+        progress.note(row, earlier=True)
+        if row.phase == Phase.SEARCH:
+            report = earlier[row.trial_id] = row.report(earlier.get(row.trial_id))
+            searched.append(report)
+
+    return Books(RowWriter(folder, note), progress, searched)
 
 
 def train(
     resolved: ResolvedStudy,
     datasets: Mapping[str, Dataset],
     storage: BaseStorage,
-    rows: RowWriter,
+    books: Books,
     options: Options,
     started: float,
 ) -> None:
     """Run what is left of a study. started: its start, by the monotonic clock."""
-    folder = rows.path.parent
+    folder = books.rows.path.parent
     hardware = connect()
     require_room(options.gpus_per_pack, hardware)
     manifest = prepare(folder, resolved, datasets, hardware)
     packing = choose_packing(folder, resolved, datasets, options, hardware, probe.probe)
     manifest = structs.replace(manifest, packing=to_json(packing))
     write_manifest(folder, manifest)
-    if n := n_left(resolved, folder):
+    finished = books.rows.finished.trials
+    if n := phases.n_left(resolved, finished):
         say(f"{resolved.name}: {n} trials to run, results in {folder}")
     try:
         search = Search(resolved, storage, folder, {key: p.pack_size for key, p in packing.items()})
         trackers = open_trackers(options.log, resolved, folder)
-        with closing(Ledger(folder, resolved, rows, search, trackers)) as ledger:
+        with closing(Ledger(folder, resolved, books.rows, search, trackers, books.progress)) as ledger:
+            search.resume(books.searched)
+            books.searched.clear()  # they are many
             execute(ledger, search, packing)
-        if not n_left(resolved, folder):
-            measure_finalists(folder, packing)
+        if not phases.n_left(resolved, finished):
+            measure_finalists(folder, packing, finished)
     finally:
         wall_seconds = manifest.wall_seconds + round(time.monotonic() - started, 1)
         manifest = structs.replace(manifest, wall_seconds=wall_seconds, updated=now())
@@ -93,8 +129,7 @@ def train(
 
 def execute(ledger: Ledger, search: Search, packing: Mapping[str, Packing]) -> None:
     """Run the unfinished trials of the search and of the phases after it on the Ray cluster."""
-    resolved, folder = search.study, search.folder
-    search.resume(row for row in read_rows(folder) if row.phase == Phase.SEARCH)
+    resolved, folder, finished = search.study, search.folder, ledger.writer.finished.trials
     if search.lost:
         say(
             f"the last rows of {len(search.lost)} trials are missing, which had ended: they are trained again"
@@ -106,15 +141,15 @@ def execute(ledger: Ledger, search: Search, packing: Mapping[str, Packing]) -> N
     for stage in phases.stages(resolved):
         if not ledger.queue.is_done:  # interrupted
             break
-        ledger.queue = Queue(resolved, folder, search.pack_size, rerun(stage, resolved, folder))
+        ledger.queue = Queue(resolved, folder, search.pack_size, rerun(stage, resolved, finished))
         with signals.gently():
             tune.run(ledger.queue, ledger, room, packing)
     ledger.progress.draw(force=True)
 
 
-def measure_finalists(folder: Path, packing: Mapping[str, Packing]) -> None:
+def measure_finalists(folder: Path, packing: Mapping[str, Packing], finished: list[FinishedTrial]) -> None:
     """Measure the best trial of each cell again, where that has not been done."""
-    trials = finalists.unmeasured(folder)
+    trials = finalists.unmeasured(folder, finished)
     if trials:
         say(f"measuring the best trial of each variant again: {len(trials)} of them")
     for trial, entry in measure.measure_finalists(folder, trials, packing):
@@ -122,18 +157,12 @@ def measure_finalists(folder: Path, packing: Mapping[str, Packing]) -> None:
             say(f"{trial.trial_id} could not be measured again: {entry}")
         else:
             file = StudyFolder(folder).finalists
-            retry_io(partial(finalists.save, folder, entry), f"{file} cannot be written")
+            retry_io(partial(finalists.save, folder, entry, finished), f"{file} cannot be written")
 
 
-def rerun(stage: Iterable[Phase], resolved: ResolvedStudy, folder: Path) -> list[Trial]:
+def rerun(stage: Iterable[Phase], resolved: ResolvedStudy, finished: list[FinishedTrial]) -> list[Trial]:
     """Returns the unfinished trials of phases after the search."""
-    finished = phases.finished_trials(read_rows(folder))
     return [trial for phase in stage for trial in phases.unfinished(phase, resolved, finished)]
-
-
-def n_left(resolved: ResolvedStudy, folder: Path) -> int:
-    """Returns how many trials are still to run."""
-    return phases.n_left(resolved, phases.finished_trials(read_rows(folder)))
 
 
 def check_same_study(folder: Path, resolved: ResolvedStudy) -> None:

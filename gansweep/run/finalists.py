@@ -4,6 +4,7 @@
 reported, of the weights after the last step; `draws` are of three sets of fresh latents.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from gansweep.results.decoding import sealed_json
 from gansweep.results.folder import StudyFolder
 from gansweep.results.phases import FinishedTrial
 from gansweep.results.records import Finalist, FinalistsFile, fingerprint_of, read_finalists
-from gansweep.results.row_file import read_rows
 from gansweep.results.study_file import read_study
 from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.samples import grid
@@ -34,16 +34,14 @@ N_SHOWN, N_NEIGHBOURS = 8, 5
 N_CANDIDATES = 10_000  # training images among which neighbours are searched
 
 
-def current(folder: Path) -> list[FinishedTrial]:
-    """Returns the finalists by the rows so far."""
-    return list(phases.finalists(phases.finished_trials(read_rows(folder))).values())
+def unmeasured(folder: Path, finished: Iterable[FinishedTrial]) -> list[FinishedTrial]:
+    """Returns the finalists that are not measured yet and whose generator was saved.
 
-
-def unmeasured(folder: Path) -> list[FinishedTrial]:
-    """Returns the finalists that are not measured yet and whose generator was saved."""
+    finished: the trials of the study that have ended.
+    """
     measured = {entry.trial_id for entry in usable(folder)}
     saved = set(Checkpoints(folder).generators()) - measured
-    return [trial for trial in current(folder) if trial.trial_id in saved]
+    return [trial for trial in phases.finalists(finished).values() if trial.trial_id in saved]
 
 
 def usable(folder: Path) -> list[Finalist]:
@@ -57,9 +55,12 @@ def usable(folder: Path) -> list[Finalist]:
         return []
 
 
-def save(folder: Path, entry: Finalist) -> None:
-    """Add an entry, and drop those of trials that are not finalists any more."""
-    names = {trial.trial_id for trial in current(folder)} - {entry.trial_id}
+def save(folder: Path, entry: Finalist, finished: Iterable[FinishedTrial]) -> None:
+    """Add an entry, and drop those of trials that are not finalists any more.
+
+    finished: the trials of the study that have ended.
+    """
+    names = {trial.trial_id for trial in phases.finalists(finished).values()} - {entry.trial_id}
     entries = [*(old for old in usable(folder) if old.trial_id in names), entry]
     entries.sort(key=lambda one: (one.dataset, one.variant))
     content = msgspec.to_builtins(FinalistsFile(finalists=entries, fingerprint=fingerprint_of(folder)))

@@ -1,6 +1,5 @@
 """Handles the rows that workers send: writes, reports and shows them."""
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -11,9 +10,10 @@ from gansweep.errors import Stopped, UserError, complain
 from gansweep.files import retry_io
 from gansweep.results.folder import StudyFolder
 from gansweep.results.incidents import append_incident
+from gansweep.results.phases import FinishedTrial
 from gansweep.results.records import Incident
 from gansweep.results.row import Cell, Failure, Outcome, Phase, Row, Trial, now
-from gansweep.results.row_file import RowWriter, read_rows
+from gansweep.results.row_file import RowWriter
 from gansweep.results.status.display import ProgressDisplay
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.failures import PackFailure, recovery_action
@@ -23,6 +23,7 @@ from gansweep.training.checkpoints import Checkpoints
 from gansweep.training.job import Job
 from gansweep.variants import VARIANTS
 
+CANNOT_DELETE = "checkpoints cannot be deleted"
 # Outcome and kind of failure of a trial, by the kind of failure of its pack; others crash.
 ENDS = {"hang": (Outcome.TIMEOUT, "time_limit")}
 
@@ -31,6 +32,8 @@ class Ledger:
     """Writes every row, reports it, shows it and sends it to trackers, in this order: a crash loses none.
 
     Trials that are pruned then are ended by rows, before workers can be given the trials that continue.
+
+    progress: a display that knows the rows of `writer`.
     """
 
     def __init__(
@@ -40,27 +43,27 @@ class Ledger:
         writer: RowWriter,
         queue: TrialSource,
         trackers: Iterable[Tracker] = (),
+        progress: ProgressDisplay | None = None,
     ) -> None:
         self.study, self.writer, self.queue, self.trackers = study, writer, queue, list(trackers)
         self.folder, self.checkpoints = folder, Checkpoints(folder)
-        self.progress = ProgressDisplay(study, {name: VARIANTS[name].label for name in study.variants})
-        self.scores: dict[str, float] = {}  # the best FID so far of the unfinished trials, and of `best`
-        self.best: dict[tuple[Cell, Phase], str] = {}  # the best finished trial of a cell in a phase
+        self.progress = progress or display(study)
+        self.best: dict[tuple[Cell, Phase], FinishedTrial] = {}  # the best of a cell in a phase
         self.losses: Counter[tuple[tuple[str, ...], int]] = Counter()  # by trials and how far they had come
         self.checked = time.monotonic()
-        for row in read_rows(folder):
-            self.progress.note(row, earlier=True)
-            self._tidy(row)
+        self._tidy_all()
 
     def record(self, rows: list[Row]) -> None:
         """Take rows from a worker; those that are known already are ignored."""
+        n_finished = len(self.writer.finished.trials)
         new = self.writer.append(rows)
         with self.queue.batch():
             for row in new:
                 self.queue.report(row)
+        for trial in self.writer.finished.trials[n_finished:]:
+            self._tidy(trial)
         for row in new:
             self.progress.note(row)
-            self._tidy(row)
             for tracker in list(self.trackers):
                 self._trying(tracker, partial(tracker.log, row))
         if pruned := self.queue.take_pruned():
@@ -142,17 +145,33 @@ class Ledger:
     def draw(self) -> None:
         self.progress.draw()
 
-    def _tidy(self, row: Row) -> None:
+    def _tidy_all(self) -> None:
+        """Do for all finished trials what an earlier driver may not have done for the last ones."""
+        for trial in self.writer.finished.trials:
+            self._rank(trial)
+        kept = {trial.trial_id for trial in self.best.values()}
+        for name in self.checkpoints.trials():
+            if name in kept:
+                retry_io(partial(self.checkpoints.forget_training, name), CANNOT_DELETE)
+            elif name in self.writer.ended:
+                self.checkpoints.forget(name)
+
+    def _tidy(self, trial: FinishedTrial) -> None:
         """Delete the training states of a finished trial; of each cell and phase keep the best generator."""
-        trial, cell = row.trial_id, (row.cell, row.phase)
-        self.scores[trial] = min(self.scores.get(trial, math.inf), math.inf if row.fid is None else row.fid)
-        if row.outcome is None:
-            return
-        retry_io(lambda: self.checkpoints.forget_training(trial), "checkpoints cannot be deleted")
-        best = self.best.get(cell)
-        loser: str | None = trial
-        if row.outcome == Outcome.OK and (best is None or self.scores[trial] < self.scores[best]):
-            self.best[cell], loser = trial, best
-        if loser:
-            self.scores.pop(loser, None)
-            self.checkpoints.forget(loser)
+        retry_io(partial(self.checkpoints.forget_training, trial.trial_id), CANNOT_DELETE)
+        if loser := self._rank(trial):
+            self.checkpoints.forget(loser.trial_id)
+
+    def _rank(self, trial: FinishedTrial) -> FinishedTrial | None:
+        """Compare a finished trial with the best of its cell and phase; returns that which is not it."""
+        place = trial.cell, trial.phase
+        best = self.best.get(place)
+        if trial.outcome == Outcome.OK and (best is None or trial.score < best.score):
+            self.best[place] = trial
+            return best
+        return trial
+
+
+def display(study: ResolvedStudy) -> ProgressDisplay:
+    """The display of a study of which nothing is known yet."""
+    return ProgressDisplay(study, {name: VARIANTS[name].label for name in study.variants})

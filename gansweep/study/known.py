@@ -1,7 +1,8 @@
 """What studies may name: variants with their hyperparameters, data sets, architectures and so on. No torch.
 
-All of it lies in modules that import torch, which takes seconds, so `known.json` holds it. It is used as long
-as their source text is the one that it was made from; `python -m gansweep.study.tabulate` makes it anew.
+It is also what `gansweep list` shows. It lies in modules that import torch, which takes seconds, so
+`known.json` holds it. It is used as long as their source text is the one that it was made from; `python -m
+gansweep.study.tabulate` makes it anew.
 """
 
 import hashlib
@@ -68,14 +69,32 @@ class StoredVariant(Struct, frozen=True):
     own: dict[str, StoredField]
 
 
+class Listed(Struct, frozen=True):
+    """A variant as a list shows it. searched: what its wide space searches. sources: its publications."""
+
+    label: str
+    family: str
+    searched: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+class Fit(Struct, frozen=True):
+    """The data that an architecture is for: images of these sides or vectors of these lengths (none: any)."""
+
+    kind: str
+    sizes: tuple[int, ...]
+    z_dim: int
+
+
 class Known(Struct, frozen=True):
     """The content of `known.json`. sources: the hash of the source text that it was made from."""
 
     sources: str
     common: dict[str, StoredField]  # hyperparameters that every variant has
     variants: dict[str, StoredVariant | None]  # None: one with a rule that JSON cannot hold, asked itself
-    datasets: tuple[str, ...]
-    architectures: tuple[str, ...]
+    listed: dict[str, Listed]
+    datasets: dict[str, str]  # with their descriptions
+    architectures: dict[str, Fit]
     optimizers: tuple[str, ...]
     precisions: tuple[str, ...]
     conditionals: tuple[str, ...]
@@ -114,7 +133,7 @@ def facts_of(variant: str) -> Facts:
     if stored := table.variants.get(variant):
         every = table.common | stored.own
         return Facts(stored.labels, stored.scores, {name: each.field() for name, each in every.items()})
-    offered = {point.name for point in entry_points(group="gansweep.variants")}
+    offered = _offered()
     if variant in {*table.variants, *offered} or "gansweep.variants.table" in sys.modules:
         from gansweep.study.tabulate import facts
         from gansweep.variants import VARIANTS
@@ -123,3 +142,19 @@ def facts_of(variant: str) -> Facts:
             return facts(VARIANTS[variant])
         offered = set(VARIANTS)
     raise unknown("variant", variant, table.variants.keys() | offered)
+
+
+def listed_variants() -> dict[str, Listed]:
+    """Every variant as a list shows it; those of other packages, whose modules are imported for it, last."""
+    listed = known().listed
+    if not _offered():
+        return listed
+    from gansweep.study.tabulate import listing
+    from gansweep.variants import VARIANTS
+
+    return {name: listed.get(name) or listing(published) for name, published in VARIANTS.items()}
+
+
+def _offered() -> set[str]:
+    """The names of the variants that other packages offer."""
+    return {point.name for point in entry_points(group="gansweep.variants")}

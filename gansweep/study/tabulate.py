@@ -6,8 +6,19 @@ from collections.abc import Set
 from gansweep.data import DATASETS
 from gansweep.fields import Field, OneOf, Within
 from gansweep.networks import ARCHITECTURES
+from gansweep.networks.architecture import Architecture
 from gansweep.networks.options import CONDITIONALS
-from gansweep.study.known import FILE, Facts, Known, StoredField, StoredVariant, hash_of_sources
+from gansweep.space import Choice, Uniform
+from gansweep.study.known import (
+    FILE,
+    Facts,
+    Fit,
+    Known,
+    Listed,
+    StoredField,
+    StoredVariant,
+    hash_of_sources,
+)
 from gansweep.training.member import fields_of
 from gansweep.training.optimizers import OPTIMIZERS
 from gansweep.training.precision import PRECISIONS
@@ -22,6 +33,17 @@ def facts(published: Published) -> Facts:
     return Facts(variant.labels, scores, fields_of(published))
 
 
+def listing(published: Published) -> Listed:
+    """A variant as a list shows it."""
+    searched = tuple(key for key, value in published.wide.items() if isinstance(value, Uniform | Choice))
+    return Listed(published.label, published.family, searched, published.sources)
+
+
+def _fit(architecture: Architecture) -> Fit:
+    kind = "images of side" if architecture.sides else "vectors of length"
+    return Fit(kind, architecture.sides or architecture.dims or (), architecture.z_dim)
+
+
 def tabulate() -> Known:
     """What is known, from the modules themselves."""
     every = {name: facts(published) for name, published in TABLE.items()}
@@ -30,8 +52,9 @@ def tabulate() -> Known:
         sources=hash_of_sources(),
         common=_all_stored(common),
         variants={name: _variant(one, common) for name, one in every.items()},
-        datasets=tuple(DATASETS),
-        architectures=tuple(ARCHITECTURES),
+        listed={name: listing(published) for name, published in TABLE.items()},
+        datasets={name: source.description for name, source in DATASETS.items()},
+        architectures={name: _fit(architecture) for name, architecture in ARCHITECTURES.items()},
         optimizers=tuple(OPTIMIZERS),
         precisions=PRECISIONS,
         conditionals=CONDITIONALS,

@@ -86,6 +86,10 @@ class Checkpoints:
         """Returns the trials whose trained generator is saved, sorted."""
         return sorted(file.parent.name for file in self.files.checkpoints.glob("*/generator.pt"))
 
+    def trials(self) -> list[str]:
+        """Returns the trials of which anything is saved, sorted."""
+        return sorted(file.name for file in self.files.checkpoints.glob("*"))
+
     def rounds(self, trial_id: str) -> list[int]:
         """Returns the rounds of the saved training states, sorted."""
         numbers = (file.stem.removeprefix("round-") for file in self._file(trial_id).glob("round-*.pt"))

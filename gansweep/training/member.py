@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from itertools import product
 from typing import Annotated, Any, TypeAlias, get_type_hints
 
@@ -64,10 +65,15 @@ class Member:
 
 def pack_key(member: Member) -> Hashable:
     """Returns the key that is equal for members that can train in one pack."""
-    hints = get_type_hints(Member)
-    own = {"trial_id", "seed", "variant"} | {name for name, hint in hints.items() if hint is float}
-    common = {f.name: getattr(member, f.name) for f in fields(member) if f.name not in own}
+    common = {name: getattr(member, name) for name in _common_fields()}
     return tuple(sorted((structure(member.variant) | common).items()))
+
+
+@cache
+def _common_fields() -> tuple[str, ...]:
+    """The fields in which members of a pack are equal, beside the variant."""
+    own = {"trial_id", "seed", "variant"} | {n for n, hint in get_type_hints(Member).items() if hint is float}
+    return tuple(field.name for field in fields(Member) if field.name not in own)
 
 
 def searchable(published: Published) -> set[str]:

@@ -26,13 +26,13 @@ UNTYPED = 16  # signatures that say dict[str, Any]: what goes to or comes from J
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}
 OWNERS = {
     "ray": {"run/ray"},
-    "torch_fidelity": {"evaluation/extractors.py", "evaluation/metrics/features.py"},
+    "torch_fidelity": {"evaluation/fidelity.py"},
     "optuna": {"run/search", "report/statistics/importance.py"},
     "matplotlib": {"report", "demos"},
     "seaborn": {"report"},
 }
 # Imported only by the functions that need them.
-LATE = {"report/statistics/importance.py", "cli/listing.py", "cli/verdicts.py"}
+LATE = {"report/statistics/importance.py", "cli/verdicts.py"}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__main__.py")
 
 
@@ -127,5 +127,14 @@ def test_reading_results_needs_no_heavy_library(room):
         f"import importlib, sys\nfor name in {modules}: importlib.import_module(name)\n"
         "print([name for name in ('torch', 'ray', 'optuna') if name in sys.modules])"
     )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["gansweep.run.driver", "gansweep.run.ray.worker"])
+def test_a_run_starts_without_what_it_may_not_need(module):
+    """Torchvision, and with it torch's compiler, take longer to import than torch itself."""
+    late = ("torchvision", "torch_fidelity", "torch._dynamo", "sympy", "sqlalchemy", "scipy", "sklearn")
+    code = f"import {module}, sys\nprint([name for name in {late} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

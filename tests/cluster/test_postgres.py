@@ -247,7 +247,7 @@ def test_a_password_comes_from_pgpass(postgres, tmp_path):
     (tmp_path / ".pgpass").write_text(f"{postgres.host}:{postgres.port}:*:gansweep:{PASSWORD}\n")
     (tmp_path / ".pgpass").chmod(0o600)
     command = (
-        "from gansweep.run.search.storage import *; "
+        "from gansweep.run.options import storage_url; from gansweep.run.search.storage import *; "
         "open_storage(None, storage_url(sys.argv[1])); print('opened')"
     )
     for url, said in ((postgres.public_url, "opened"), (postgres.url, "a password in --storage can be read")):

@@ -6,7 +6,8 @@ import torch
 from gansweep import data
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, build_reference
-from gansweep.evaluation.extractors import build, extract, weights_file
+from gansweep.evaluation.extractors import build, extract
+from gansweep.evaluation.weights import weights_file
 
 pytestmark = [
     pytest.mark.slow,

@@ -20,20 +20,18 @@ from gansweep.errors import UserError
 from gansweep.evaluation import EXTRACTORS, Evaluation, Manifold, check_metrics
 from gansweep.evaluation.evaluator import Evaluator, Reference, build_reference, finite, to_uint8
 from gansweep.evaluation.extractors import (
-    BUNDLED,
     CLASSIFIERS,
     Classifier,
     build,
     extract,
     extractor_for,
-    file_hash,
-    registered_name,
 )
+from gansweep.evaluation.fidelity import registered_name
 from gansweep.evaluation.metrics import features as metrics
 from gansweep.evaluation.metrics.mixture import coverage, moments
 from gansweep.evaluation.reference import describe
 from gansweep.evaluation.train_extractors import accuracy, train
-from gansweep.evaluation.weights import PUBLISHED
+from gansweep.evaluation.weights import BUNDLED, PUBLISHED, file_hash
 
 INCEPTION = PUBLISHED["inception"].fidelity_name
 LIBRARY_NAMES = {
@@ -405,7 +403,7 @@ def test_ids_and_scores_are_the_same_in_every_process(digits, hash_seed):
     program = """
 import json, torch
 from gansweep import data
-from gansweep.evaluation.extractors import registered_name
+from gansweep.evaluation.fidelity import registered_name
 from gansweep.evaluation.evaluator import Evaluation, build_reference
 from test_evaluator import by_library
 digits = data.load("digits")

@@ -9,7 +9,8 @@ from gansweep import data
 from gansweep.data.base import machine_memory, make
 from gansweep.errors import UserError
 from gansweep.evaluation import EXTRACTORS, Evaluation, check_metrics, requirements
-from gansweep.evaluation.extractors import CLASSIFIERS, features_by, weights_file
+from gansweep.evaluation.extractors import CLASSIFIERS, features_by
+from gansweep.evaluation.weights import weights_file
 from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 

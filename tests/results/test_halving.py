@@ -73,7 +73,7 @@ class Driver:
         self.search = Search(resolved(value), open_storage(folder, None), folder, {"ring": 4})
         self.writer = RowWriter(folder)
         self.ledger = Ledger(folder, self.search.study, self.writer, self.search)
-        self.search.resume(read_rows(folder))
+        self.search.resume(list(read_rows(folder)))
         self.ledger.record([])
 
     def run(self, at_most=10_000):

@@ -19,9 +19,13 @@ from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.metrics import features
 from gansweep.evaluation.reference import build_reference, describe
 from gansweep.evaluation.stored import study_reference
+from gansweep.results.decoding import SEAL, sealed_json
 from gansweep.results.folder import StudyFolder
+from gansweep.results.phases import FinishedTrial, finished_trials
+from gansweep.results.phases import finalists as finalists_of
 from gansweep.results.plan import Confirm
 from gansweep.results.records import read_finalists
+from gansweep.results.row_file import read_rows
 from gansweep.results.study_file import read_study
 from gansweep.results.tables import read_tables
 from gansweep.run import finalists
@@ -121,7 +125,7 @@ def test_the_data_sets_have_the_same_configurations_and_seeds(folder):
 
 def test_the_best_fresh_seed_of_every_cell_is_measured_again(folder):
     entries = {entry.trial_id: entry for entry in read_finalists(folder)}
-    assert {trial.trial_id for trial in finalists.current(folder)} == set(entries)
+    assert {trial.trial_id for trial in current(folder)} == set(entries)
     trials = read_tables(folder)["trials"].set_index("trial_id")
     for name, entry in entries.items():
         assert entry.phase == "confirm" and len(entry.draws) == 3
@@ -157,7 +161,7 @@ def test_the_nearest_training_image_of_a_training_image_is_itself(folder):
 def test_a_kept_generator_draws_the_samples_that_were_scored(folder, dataset):
     """Its FID, for the evaluation's own latents, is that of the trial's last row."""
     study, samples = read_study(folder), data.load(dataset, validation=True)
-    trial = {trial.cell: trial for trial in finalists.current(folder)}[dataset, "ns"]
+    trial = {trial.cell: trial for trial in current(folder)}[dataset, "ns"]
     (*_, last) = (row for row in json_rows(folder) if row["trial_id"] == trial.trial_id)
     evaluation = Evaluation.of(study, dataset)
     drawn, _ = load_trained(folder, trial, study, samples, CPU).samples(300, evaluation.seed)
@@ -186,7 +190,7 @@ def test_a_number_that_was_changed_is_found():
 
 
 def test_samples_are_drawn_from_what_was_kept(results, folder, tmp_path, capsys):
-    best = {trial.cell: trial.trial_id for trial in finalists.current(folder)}
+    best = {trial.cell: trial.trial_id for trial in current(folder)}
     image, vectors = best["digits", "ns"], best["ring", "ns"]
     assert command(results, "sample", f"small/{image}", "--n", "9", "-o", str(tmp_path / "a" / "x.png")) == 0
     assert Image.open(tmp_path / "a" / "x.png").size == (196, 196)
@@ -239,11 +243,16 @@ def test_a_mistake_is_one_sentence(results, capsys, arguments, message):
 
 
 def test_a_generator_that_was_not_kept_is_named_with_those_that_were(results, folder, capsys):
-    kept = {trial.trial_id for trial in finalists.current(folder)}
+    kept = {trial.trial_id for trial in current(folder)}
     lost = next(f"digits-ns-{n:04d}" for n in range(3) if f"digits-ns-{n:04d}" not in _kept(folder))
     assert command(results, "sample", f"small/{lost}") == 2
     said = capsys.readouterr().err
     assert f"there is no generator of {lost}" in said and min(kept) in said
+
+
+def current(folder: Path) -> list[FinishedTrial]:
+    """The finalists by the rows."""
+    return list(finalists_of(finished_trials(read_rows(folder))).values())
 
 
 def _kept(folder: Path) -> set[str]:
@@ -254,7 +263,8 @@ def _kept(folder: Path) -> set[str]:
 def test_finalists_that_were_not_measured_are_measured_by_the_same_command(results, folder, capsys):
     file = StudyFolder(folder).finalists
     before = json.loads(file.read_text())
-    file.write_text(json.dumps(before | {"finalists": before["finalists"][:1]}))
+    rest = {name: value for name, value in before.items() if name != SEAL}
+    file.write_text(sealed_json(rest | {"finalists": before["finalists"][:1]}))
     assert run_study("small", "Which is better?", STUDY, Options(results=results)) == 0
-    assert "measuring the best trial of each variant once more: 1 of them" in capsys.readouterr().out
+    assert "measuring the best trial of each variant again: 1 of them" in capsys.readouterr().out
     assert json.loads(file.read_text()) == before

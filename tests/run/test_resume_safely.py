@@ -13,13 +13,16 @@ from rows import a_row, a_study, manifest_values
 from test_search import STUDY, ending, resolved, search_in
 
 from gansweep.errors import Damaged, UserError
-from gansweep.results import lock
+from gansweep.results import lock, row_file
 from gansweep.results.decoding import sealed_json
 from gansweep.results.lock import driver_lock, read_driver
+from gansweep.results.phases import finished_trials
 from gansweep.results.records import read_finalists, read_manifest
 from gansweep.results.row_file import RowWriter
 from gansweep.results.study_file import read_study
-from gansweep.run.driver import check_same_study
+from gansweep.run.driver import check_same_study, open_books
+from gansweep.run.ledger import Ledger
+from gansweep.run.search.search import Search
 from gansweep.run.search.storage import open_storage
 from gansweep.training.checkpoints import Checkpoints
 
@@ -223,3 +226,35 @@ def test_no_study_mixes_two_revisions_of_an_objective(tmp_path):
     RowWriter(tmp_path).append([a_row(0, fid=1.0)])
     with pytest.raises(UserError, match=r"as it was before \(revisions.wgan: null -> 2\)"):
         check_same_study(tmp_path, now)
+
+
+def test_a_driver_reads_the_rows_of_earlier_ones_once(tmp_path, monkeypatch):
+    search, study = search_in(tmp_path), resolved(STUDY)
+    (tmp_path / "study.json").write_text(sealed_json(study.to_json()))
+    writer = RowWriter(tmp_path)
+    first, second = search.next_job(), search.next_job()
+    ends = [ending(search, trial, 3.0) for trial in first.trials]
+    begun = ending(search, second.trials[0], 2.0, outcome=None, step=5)
+    rows = writer.append([*ends, begun])
+    for row in rows[:1]:  # the driver was killed before it had told the search of the others
+        search.report(row)
+    for trial in (*first.trials, second.trials[0]):
+        Checkpoints(tmp_path).save_generator(study, trial, {})
+
+    opened, open_file = [], row_file.open_file
+    monkeypatch.setattr(row_file, "open_file", lambda path: opened.append(path) or open_file(path))
+    books = open_books(tmp_path, study)
+    again = Search(study, open_storage(tmp_path, None), tmp_path, {"digits": 3})
+    ledger = Ledger(tmp_path, study, books.rows, again, (), books.progress)
+    again.resume(books.searched)
+    assert [path.name for path in opened] == ["rows.jsonl", "rows.jsonl"]  # whole; and what follows its end
+
+    assert books.rows.finished.trials == finished_trials(rows)
+    assert books.progress.count() == f"{len(ends)}/14"
+    for row in rows:
+        stored = again.cells[row.cell].stored.trial(row.trial_number)
+        assert stored.intermediate_values == {row.step: row.fid}
+        assert stored.state.is_finished() == (row.outcome is not None)
+    best = min(ends, key=lambda row: row.trial_id).trial_id  # all are equally good: the first one stays
+    assert Checkpoints(tmp_path).generators() == sorted([best, begun.trial_id])
+    assert {trial.trial_id for trial in ledger.best.values()} == {best}

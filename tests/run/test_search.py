@@ -16,9 +16,10 @@ from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.results.row import Outcome
-from gansweep.run.search.search import Search
+from gansweep.run.search.samplers import make_sampler
+from gansweep.run.search.search import PACKED_AT_ONCE, Search
 from gansweep.run.search.storage import open_storage
-from gansweep.space import SAMPLERS, choice, loguniform
+from gansweep.space import SAMPLERS, choice, loguniform, uniform
 from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 
@@ -102,6 +103,74 @@ def test_the_seed_decides_a_random_search(tmp_path):
         return configurations(run_all(search_in(tmp_path / name, replace(STUDY, seed=seed))))
 
     assert search("a", 1) == search("b", 1) != search("c", 2)
+
+
+def test_random_configurations_are_those_of_earlier_versions(tmp_path):
+    """A study that an earlier version began is resumed with the values that it would have drawn."""
+    space = {
+        "lr": loguniform(1e-5, 1e-2),
+        "beta1": uniform(0, 1),
+        "d_norm": choice("none", "batch"),
+        "n_critic": choice(1, 5),
+        "penalty_weight": loguniform(0.1, 10),
+    }
+    value = replace(STUDY, variants=("ns", "wgan_gp"), datasets=("ring",), space=space, trials=30)
+    search = Search(
+        resolve("x", "q", value, {"ring": data.load("ring")}),
+        open_storage(tmp_path, None),
+        tmp_path,
+        {"ring": 8},
+    )
+    hp = configurations(run_all(search))
+    assert hp["ring-ns-0001"] == {
+        "lr": 2.094242476754896e-05,
+        "beta1": 0.5660505009384617,
+        "d_norm": "batch",
+        "n_critic": 1,
+    }
+    assert hp["ring-wgan_gp-0029"] == {
+        "lr": 5.673412871997526e-05,
+        "beta1": 0.5611177004435058,
+        "d_norm": "batch",
+        "n_critic": 5,
+        "penalty_weight": 0.9830871299974796,
+    }
+
+
+def test_a_value_drawn_from_a_seed_is_that_of_a_sampler_of_that_seed():
+    study, values = optuna.create_study(), optuna.distributions.FloatDistribution(1e-5, 1, log=True)
+    trial, ours = study.ask(), make_sampler("random", 0)
+    for seed in (0, 1, 2**32 - 1):
+        ours.seed(seed)
+        theirs = optuna.samplers.RandomSampler(seed=seed)
+        assert ours.sample_independent(study, trial, "x", values) == theirs.sample_independent(
+            study, trial, "x", values
+        )
+
+
+def test_a_large_search_hands_out_packs_before_it_has_requested_all(tmp_path):
+    value = replace(STUDY, trials=PACKED_AT_ONCE + 100)
+    search = search_in(tmp_path, value)
+    first = [search.next_job() for _ in range(4)]
+    assert [job.cell.variant for job in first] == ["ns", "wgan"] * 2  # in turn
+    assert [cell.stored.n_asked for cell in search.cells.values()] == [PACKED_AT_ONCE] * 2
+    done = [ending(search, trial) for job in first for trial in job.trials]
+    again = search_in(tmp_path, value, done)  # the driver was killed
+    jobs = run_all(again)
+    assert configurations(jobs).keys() | {row.trial_id for row in done} == {
+        f"digits-{variant}-{n:04d}" for variant in ("ns", "wgan") for n in range(value.trials)
+    }
+    assert sum(len(job.trials) for job in jobs) + len(done) == 2 * value.trials
+    assert all(cell.stored.n_running == 0 for cell in again.cells.values())
+
+
+def test_packs_that_wait_to_be_queued_are_split_too(tmp_path):
+    search = search_in(tmp_path, replace(ONE, trials=30), pack_size=8)
+    job = search.next_job()
+    search.hand_back(job)
+    search.shrink(job, 4)
+    jobs = run_all(search)
+    assert max(len(job.trials) for job in jobs) == 4 and len(configurations(jobs)) == 30
 
 
 def test_guided_samplers_do_not_repeat_themselves_after_a_restart(tmp_path):

@@ -18,8 +18,9 @@ from optuna.storages.journal import JournalFileBackend
 from gansweep import data
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
+from gansweep.run.options import storage_url
 from gansweep.run.search.search import Search
-from gansweep.run.search.storage import WriteThroughStudy, batch, exclusive, open_storage, storage_url
+from gansweep.run.search.storage import WriteThroughStudy, batch, exclusive, open_storage
 from gansweep.run.search.storage.journal import Journal
 from gansweep.space import choice, loguniform
 from gansweep.study.resolve import resolve

@@ -7,7 +7,8 @@ report of its trial; and a pack continues to work after its report.
 import math
 from collections import deque
 from statistics import median
-from typing import NamedTuple
+
+from msgspec import Struct
 
 _RECENT_SECONDS = 3600.0  # the recent past; longer if the slowest pack has reported less often
 _N_RECENT_REPORTS, _MIN_REPORTS = (
@@ -17,7 +18,7 @@ _N_RECENT_REPORTS, _MIN_REPORTS = (
 _MAX_REPORTS = 20_000  # rows kept
 
 
-class Report(NamedTuple):
+class Report(Struct, frozen=True, gc=False):
     """A row: its time, the time since the preceding row, and the trial's own share of that time."""
 
     time: float  # seconds since the epoch, as span and work

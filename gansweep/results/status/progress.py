@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from statistics import fmean
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from msgspec import structs
 from gansweep.results import phases
 from gansweep.results.halving import share_left
 from gansweep.results.plan import Plan
-from gansweep.results.row import FAILED, Cell, Outcome, Phase, Row, Trial
+from gansweep.results.row import FAILED, Cell, Outcome, Phase, Row, Trial, epoch
 from gansweep.results.status.eta import Report, Throughput, seconds_left
 from gansweep.results.status.words import first_line
 
@@ -87,19 +86,20 @@ class StudyProgress:
             trial = self.trials[cell][row.trial_id] = TrialProgress(row.trial)
         self.last_row = row.time
         self._measure(trial, row)
-        if row.fid is not None:
-            trial.best = min(trial.best, row.fid)
-            self.best[cell] = min(self.best[cell], row.fid)
+        fid = row.fid
+        if fid is not None and fid < trial.best:
+            trial.best = fid
+            self.best[cell] = min(self.best[cell], fid)
         if row.outcome is not None:
             self._end(cell, trial, row, row.outcome)
 
     def _measure(self, trial: TrialProgress, row: Row) -> None:
         """Update the times of a trial from a row."""
-        time, seconds = _epoch(row.time), row.train_seconds + row.eval_seconds
+        time, seconds = epoch(row.time), row.train_seconds + row.eval_seconds
         work = max(0.0, seconds - trial.seconds)
         before = max(trial.last.time, self.throughput.since)  # a pause between two drivers is not work
         if trial.last.time < 0 and row.started_at:
-            before = max(before, _epoch(row.started_at))
+            before = max(before, epoch(row.started_at))
         span = time - before if math.isfinite(before) else 0.0
         trial.last = Report(time, max(span, work), work, bool(row.metrics))
         trial.seconds, trial.done = seconds, row.step / max(1, row.steps_planned)
@@ -208,8 +208,3 @@ def _hours(trials: list[TrialProgress], shared: bool = False) -> float | None:
     if len(known) < len(trials):
         return None
     return sum(share * trial.seconds for share, trial in zip(known, trials, strict=True)) / 3600
-
-
-def _epoch(time: str) -> float:
-    """Returns a time of a row in seconds since the epoch."""
-    return datetime.fromisoformat(time).timestamp()

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -19,7 +18,7 @@ from gansweep.results.incidents import read_incidents
 from gansweep.results.lock import Driver, read_driver
 from gansweep.results.plan import Plan
 from gansweep.results.records import Incident, Manifest, read_manifest
-from gansweep.results.row import Outcome
+from gansweep.results.row import Outcome, epoch
 from gansweep.results.row_file import RowReader, read_rows, require_known
 from gansweep.results.status.logs import last_progress, logs_of, read_log, trials_in
 from gansweep.results.status.progress import FailureGroup, StudyProgress
@@ -109,7 +108,7 @@ class StatusReader:
             progress=self.progress,
             labels={name: variant.label for name, variant in manifest.variants.items()} if manifest else {},
             seconds_left=self.progress.seconds_left(now) if self.progress and is_running else None,
-            silent_seconds=max(0.0, now - _epoch(last)) if last else None,
+            silent_seconds=max(0.0, now - epoch(last)) if last else None,
             incidents=incidents,
             lost_seconds=self.lost[1],
             disk=self.disk,
@@ -118,7 +117,7 @@ class StatusReader:
 
     def _count(self, manifest: Manifest, driver: Driver | None) -> None:
         """Count new rows; count all rows again when the study was extended or has a new driver."""
-        started = _epoch(driver.started) if driver and driver.is_running and driver.started else math.inf
+        started = epoch(driver.started) if driver and driver.is_running and driver.started else math.inf
         plan = manifest.plan
         if self.progress is None or (started, plan) != self.counted:
             self.progress, self.rows = StudyProgress(plan, started), RowReader(self.folder)
@@ -175,7 +174,7 @@ def _lost_seconds(folder: Path, incidents: list[Incident]) -> Iterator[float]:
         if path.exists():
             last = last_progress(read_log(path), before=incident.time)
             if last:
-                yield _epoch(incident.time) - last.timestamp()
+                yield epoch(incident.time) - last.timestamp()
 
 
 def _disk_used(folder: Path) -> tuple[int, bool]:
@@ -198,10 +197,6 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return list(os.scandir(folder))
     except FileNotFoundError:
         return []
-
-
-def _epoch(time_of_day: str) -> float:
-    return datetime.fromisoformat(time_of_day).timestamp()
 
 
 def study_folder(study: str, results: Path) -> Path:

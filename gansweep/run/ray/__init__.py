@@ -13,8 +13,6 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "86400")
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")  # our searcher knows how many packs to hand out
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-# Workers that Ray starts at once for whatever may come hold up the driver, which imports torch at that time.
-os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 
 from gansweep.run.ray.connect import connect, join
 from gansweep.run.ray.hardware import describe_machine

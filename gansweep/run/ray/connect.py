@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from sysconfig import get_path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
 import ray
 
+import gansweep
 from gansweep.errors import Stopped, UserError, complain
 from gansweep.results.records import Hardware
 from gansweep.run.address import answers, check, speaks
@@ -23,11 +25,14 @@ from gansweep.run.ray.hardware import describe
 KEEP_FREED_MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**30))
 """Environment of workers: glibc reuses freed memory, up to a gigabyte, instead of fetching zeroed pages for
 the tensors of each round. glibc reads it when a process starts; other C libraries ignore it."""
-OPTIONS: dict[str, Any] = {
-    "log_to_driver": False,
-    "logging_level": logging.ERROR,
-    "runtime_env": {"env_vars": KEEP_FREED_MEMORY},
+ENVIRONMENT = {
+    **KEEP_FREED_MEMORY,
+    "RAY_prestart_worker_first_driver": "1",
+    "RAY_preload_python_modules": "gansweep.run.ray.worker",
+    "RAY_idle_worker_killing_time_threshold_ms": "30000",  # else some are ended just before they get a pack
 }
+"""Environment of a local Ray: workers import what packs need when they start, and wait for the packs."""
+OPTIONS: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 def connect(n_cpus: int | None = None) -> Hardware:
@@ -41,8 +46,11 @@ def connect(n_cpus: int | None = None) -> Hardware:
     return describe()
 
 
-def join(n_cpus: int | None = None) -> None:
+def join(n_cpus: int | None = None, n_packs: int = 0) -> None:
     """Join the Ray cluster that Ray itself would find, or start a local Ray.
+
+    n_packs: that are sure to be trained; a Ray that starts here starts as many workers at once, at most one
+    for each CPU, and they import what packs need while the driver does so itself.
 
     Workers get the environment `KEEP_FREED_MEMORY`, except where this process is connected already: a process
     that is connected stays so, and its workers are slower by the page faults. A cluster named by RAY_ADDRESS
@@ -64,7 +72,7 @@ def join(n_cpus: int | None = None) -> None:
     if address and speaks(address):
         _join(address)
     elif named in ("", "local"):
-        _start(n_cpus)
+        _start(n_cpus, n_packs)
     else:
         raise UserError(f"no Ray cluster answers at {address or named}: start it, or unset RAY_ADDRESS")
 
@@ -81,7 +89,7 @@ def _join(address: str) -> None:
     with TemporaryFile() as said:
         try:
             with private.sigterm_as_it_is(), _errors_to(said):
-                ray.init(address=address, **OPTIONS)
+                ray.init(address=address, runtime_env={"env_vars": KEEP_FREED_MEMORY}, **OPTIONS)
             return
         except Exception as error:  # Ray raises any kind: a version, no node of the cluster here
             ray.shutdown()
@@ -107,14 +115,15 @@ def _errors_to(file: IO[bytes]) -> Iterator[None]:
         os.close(ours)
 
 
-def _start(n_cpus: int | None) -> None:
+def _start(n_cpus: int | None, n_packs: int) -> None:
     """Start a local Ray; once more where that fails, as it does now and then on a very busy machine."""
     if folder := private.short_folder():
         complain(f"the name of the folder of temporary files is too long for Ray, whose files go to {folder}")
     _provide_token()
     for is_last in (False, True):
         try:
-            with private.sigterm_as_it_is():
+            # A runtime_env would do as well, but workers would wait for the agent that reads it.
+            with private.sigterm_as_it_is(), private.few_processes(n_packs), _environment():
                 ray.init(
                     address="local", num_cpus=n_cpus, include_dashboard=False, _temp_dir=folder, **OPTIONS
                 )
@@ -128,6 +137,24 @@ def _start(n_cpus: int | None) -> None:
             if is_last:
                 raise Stopped(f"Ray does not start here, tried twice ({_reason(error)})") from None
             complain(f"Ray has not started ({_reason(error)}); trying once more")
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """A block in which processes are started with ENVIRONMENT, and find this gansweep before any other."""
+    here, there = str(Path(gansweep.__file__).parents[1]), os.environ.get("PYTHONPATH")
+    path = {} if here == get_path("purelib") else {"PYTHONPATH": os.pathsep.join(filter(None, (here, there)))}
+    variables = ENVIRONMENT | path
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Every use of what Ray does not promise to keep, each with the version it was written for.
 
-A test for each fails as soon as a newer Ray does without it.
+A test for each fails as soon as a newer Ray does without it. Tune is imported where it is used: Ray starts
+while that goes on.
 """
 
 import os
@@ -13,9 +14,8 @@ import ray
 import yaml
 from ray._common.utils import get_default_ray_temp_dir
 from ray._private import services, utils
-from ray.air.execution._internal import actor_manager
+from ray._private.node import Node
 from ray.exceptions import OutOfMemoryError, RayActorError
-from ray.tune.execution import tune_controller
 
 
 def treat_out_of_memory_as_death() -> None:
@@ -24,6 +24,9 @@ def treat_out_of_memory_as_death() -> None:
     Ray 2.60: `OutOfMemoryError` is not a `RayActorError`, so Tune raises it as an error of its own, and the
     whole run ends instead of one pack.
     """
+    from ray.air.execution._internal import actor_manager
+    from ray.tune.execution import tune_controller
+
     for module in (actor_manager, tune_controller):
         module.RayActorError = (RayActorError, OutOfMemoryError)
 
@@ -80,6 +83,52 @@ def sigterm_as_it_is() -> Iterator[None]:
         yield
     finally:
         utils.set_sigterm_handler = sets
+
+
+@contextmanager
+def few_processes(n_workers: int) -> Iterator[None]:
+    """Within it `ray.init` starts no autoscaler, dashboard or reader of logs, the least of its agent, and so
+    many workers, at most one for each CPU.
+
+    Ray 2.60: it starts them for a local Ray too, where none has anything to do with `include_dashboard` and
+    `log_to_driver` off; they take as long to start as the driver. No option of `ray.init` prevents it.
+    Without this, studies start some seconds later.
+    """
+    names = ("start_monitor", "start_log_monitor", "start_api_server")
+    before = {name: getattr(Node, name) for name in names}
+    why, start = utils.get_dashboard_dependency_error, services.start_ray_process
+
+    def with_few_workers(command: list[str], *options: Any, **more: Any) -> Any:
+        return start([_at_most(n_workers, word) for word in command], *options, **more)
+
+    for name in names:
+        setattr(Node, name, lambda node, **options: None)
+    utils.get_dashboard_dependency_error = lambda: "not wanted"
+    services.start_ray_process = with_few_workers
+    try:
+        yield
+    finally:
+        for name, method in before.items():
+            setattr(Node, name, method)
+        utils.get_dashboard_dependency_error, services.start_ray_process = why, start
+
+
+def _at_most(n_workers: int, word: str) -> str:
+    """Returns a word of raylet's command, that for its number of workers with at most so many."""
+    name, _, value = word.partition("=")
+    return f"{name}={min(n_workers, int(value))}" if name == "--num_prestart_python_workers" else word
+
+
+def start_no_worker_anew() -> None:
+    """Let Tune train in workers that there are.
+
+    Ray 2.60: Tune asks for workers with environment variables of its own, for Lightning and Ray Train, so Ray
+    starts new ones beside those that have begun to import what packs need. To be called where workers have
+    the environment of this process anyway. Without this, the first pack begins some seconds later.
+    """
+    from ray.tune.execution import class_cache
+
+    class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = {}, set()
 
 
 def running_cluster() -> str | None:

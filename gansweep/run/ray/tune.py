@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import ray
 from ray import tune
 
 from gansweep import data
@@ -29,7 +30,7 @@ def run(
     Raises:
         Stopped, UserError: something outside the trials stops them.
     """
-    private.treat_out_of_memory_as_death()
+    _adapt_tune()
     searcher = PackSearcher(queue, room)
     # Nobody reads what Tune writes, so the study's own storage is spared it.
     with tempfile.TemporaryDirectory(prefix="gansweep-tune-", ignore_cleanup_errors=True) as scratch:
@@ -59,6 +60,12 @@ def run(
         ).fit()
     if searcher.error:
         raise searcher.error
+
+
+def _adapt_tune() -> None:
+    private.treat_out_of_memory_as_death()
+    if not ray.get_runtime_context().runtime_env:  # as that of a Ray that we have started, see `connect`
+        private.start_no_worker_anew()
 
 
 REFRESH_SECONDS = 2.0

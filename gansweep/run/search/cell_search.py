@@ -7,10 +7,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gansweep.results import row
 from gansweep.results.halving import HalvingState
-from gansweep.results.row import FAILED, Cell, Outcome, Phase, Row, config_id, slug
+from gansweep.results.row import FAILED, Cell, Outcome, Phase, Report, Row, config_id, slug
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.search.queue import pack_name
-from gansweep.run.search.samplers import make_sampler, suggest
+from gansweep.run.search.samplers import SeededSampler, make_sampler, suggest
 from gansweep.run.search.storage import WriteThroughStudy
 from gansweep.space import Distribution, Scalar, contains
 from gansweep.training.randomness import derive
@@ -43,19 +43,14 @@ class CellSearch:
         return self.halving is not None and self.halving.is_paused(number)
 
     @property
-    def n_requested(self) -> int:
-        """How many trials have been requested so far."""
-        return sum(trial.state != TrialState.WAITING for trial in self._trials())
-
-    @property
     def n_running(self) -> int:
         """How many trials have been requested and not ended."""
-        return sum(trial.state == TrialState.RUNNING for trial in self._trials())
+        return self.stored.n_running
 
     @property
     def exhausted(self) -> bool:
         """Whether all trials have been requested and packed."""
-        return not self.unpacked and self.n_requested >= self.study.trials
+        return not self.unpacked and self.stored.n_asked >= self.study.trials
 
     def known(self) -> dict[str, FrozenTrial]:
         """Returns the trials that have been requested, by trial id; adds them to the halving."""
@@ -87,14 +82,14 @@ class CellSearch:
 
     def request(self, at_most: int) -> list[row.Trial]:
         """Returns new trials from the sampler, and those that an earlier driver left unpacked."""
-        if not self._trials():
+        if not self.stored.n_known:
             default = {n: value for n, value in self.default.items() if contains(self.space.get(n), value)}
-            self.stored.study.enqueue_trial(default)
+            self.stored.enqueue(default)
         left, self.unpacked = self.unpacked, []
-        requested = [self.stored.ask() for _ in range(min(at_most, self.study.trials - self.n_requested))]
+        requested = [self.stored.ask() for _ in range(min(at_most, self.study.trials - self.stored.n_asked))]
         return left + [self.trial(trial.number, trial) for trial in requested]
 
-    def report(self, row: Row) -> None:
+    def report(self, row: Row | Report) -> None:
         """Report a row to Optuna and to the halving. A repeated report changes nothing."""
         number = row.trial_number
         if self.halving:
@@ -181,7 +176,7 @@ class CellSearch:
         A random value is drawn from a seed of its own, made of the study's seed, the cell, the number of the
         trial and the name, so that an interrupted search resumes with the same values.
         """
-        if self.study.sampler == "random":
+        if isinstance(sampler := self.stored.study.sampler, SeededSampler):
             dataset = "" if self.study.same_configurations else self.cell.dataset
-            self.stored.study.sampler = make_sampler("random", self._seed(dataset, trial.number, name))
+            sampler.seed(self._seed(dataset, trial.number, name))
         return suggest(trial, name, values)

@@ -1,14 +1,14 @@
 """Trials waiting to be handed out in packs."""
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from gansweep.results.row import Row, Trial
+from gansweep.results.row import Cell, Row, Trial
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.training.job import Job, member_of
 from gansweep.training.member import pack_key
@@ -100,10 +100,18 @@ class Queue:
             self.ready.appendleft(replace(job, trials=trials))
 
     def shrink(self, job: Job, at_most: int) -> None:
-        large = [other for other in self.ready if other.cell == job.cell and len(other.trials) > at_most]
-        for other in large:
-            self.ready.remove(other)
-            self.ready.extend(self.packs(other.trials, at_most))
+        self.ready = self.shrunk(self.ready, job.cell, at_most)
+
+    def shrunk(self, jobs: Iterable[Job], cell: Cell, at_most: int) -> deque[Job]:
+        """Returns packs with the larger ones of a cell split, which come last."""
+        kept: deque[Job] = deque()
+        split: list[Job] = []
+        for job in jobs:
+            if job.cell == cell and len(job.trials) > at_most:
+                split += self.packs(job.trials, at_most)
+            else:
+                kept.append(job)
+        return kept + deque(split)
 
     def batch(self) -> AbstractContextManager[None]:
         return nullcontext()

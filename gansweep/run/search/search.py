@@ -1,7 +1,7 @@
 """The search over all cells: requests configurations, hands them out in packs, reports the results."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import zip_longest
 from pathlib import Path
@@ -9,13 +9,15 @@ from pathlib import Path
 from optuna.storages import BaseStorage
 
 from gansweep.errors import UserError
-from gansweep.results.row import Row, Trial
+from gansweep.results.row import Cell, Report, Row, Trial
 from gansweep.results.study_file import ResolvedStudy
 from gansweep.run.search.cell_search import CellSearch
 from gansweep.run.search.queue import Queue
 from gansweep.run.search.storage import batch
 from gansweep.space import INDEPENDENT, at_a_time
 from gansweep.training.job import Job
+
+PACKED_AT_ONCE = 1000  # trials of a cell by a sampler that needs no results
 
 
 class Search:
@@ -33,38 +35,38 @@ class Search:
         self._pruned: list[Trial] = []
         self.lost: set[str] = set()  # ids of the trials that have ended by the storage, but not by the rows
         self._turn = deque(self.cells.values())
+        self._packed: dict[Cell, deque[Job]] = {cell: deque() for cell in self.cells}  # to be queued in turn
 
-    def resume(self, rows: Iterable[Row]) -> None:
-        """Take over from an earlier driver: report its rows, queue its unfinished trials.
+    def resume(self, reports: Sequence[Report]) -> None:
+        """Take over from an earlier driver: report what its rows say, queue its unfinished trials.
 
         Raises:
             UserError: rows and storage are not of the same search.
         """
-        rows = list(rows)
-        self._check_rows(rows)
-        for row in rows:
-            self.cells[row.cell].report(row)
+        self._check(reports)
+        for report in reports:
+            self.cells[report.cell].report(report)
         for search in self.cells.values():
             self._pruned += search.decide()[1]
         self.lost -= {trial.trial_id for trial in self._pruned}
         jobs = [self._interrupted_jobs(search) for search in self.cells.values()]
         self.queue.ready.extend(_in_turn(jobs))
 
-    def _check_rows(self, rows: list[Row]) -> None:
+    def _check(self, reports: Sequence[Report]) -> None:
         known = {name: trial for search in self.cells.values() for name, trial in search.known().items()}
         finished = {name for name, trial in known.items() if trial.state.is_finished()}
-        self.lost = finished - {row.trial_id for row in rows if row.outcome is not None}
-        if self.lost and not rows:
+        self.lost = finished - {report.trial_id for report in reports if report.outcome is not None}
+        if self.lost and not reports:
             raise UserError(
                 f"{self.folder} has no rows, but by the search's storage {len(self.lost)} trials have ended: "
                 "restore rows.jsonl from a copy, or rename the study to begin anew"
             )
-        for row in rows:
-            trial = known.get(row.trial_id)
-            if trial is None or trial.user_attrs.get("hp", row.hp) != row.hp:
+        for report in reports:
+            trial = known.get(report.trial_id)
+            if trial is None or trial.user_attrs.get("hp", report.hp) != report.hp:
                 raise UserError(
                     f"the rows in {self.folder} and the search's storage are not of one search: they differ "
-                    f"in {row.trial_id}; use the storage that the study began with, or begin anew"
+                    f"in {report.trial_id}; use the storage that the study began with, or begin anew"
                 )
 
     def _interrupted_jobs(self, search: CellSearch) -> list[Job]:
@@ -75,7 +77,10 @@ class Search:
 
     @property
     def exhausted(self) -> bool:
-        return self.queue.exhausted and all(search.exhausted for search in self.cells.values())
+        cells = self.cells.items()
+        return self.queue.exhausted and all(
+            search.exhausted and not self._packed[cell] for cell, search in cells
+        )
 
     @property
     def is_done(self) -> bool:
@@ -94,6 +99,7 @@ class Search:
 
     def shrink(self, job: Job, at_most: int) -> None:
         self.queue.shrink(job, at_most)
+        self._packed[job.cell] = self.queue.shrunk(self._packed[job.cell], job.cell, at_most)
 
     def batch(self) -> AbstractContextManager[None]:
         return batch(self.storage)
@@ -119,17 +125,21 @@ class Search:
             self.cells[trial.cell].stored.describe(trial.trial_number, "pack", job.pack)
 
     def _refill(self) -> None:
-        """Request more trials. Samplers that need no results give all trials at once, cells taking turns;
-        others at most a tenth of a cell's trials beyond those whose results they know."""
-        if self.study.sampler in INDEPENDENT:
-            jobs = [self._more(search, self.study.trials) for search in self.cells.values()]
-            self.queue.ready.extend(_in_turn(jobs))
-            return
+        """Queue packs of the next cell that has any, requesting more trials. Samplers that need no results
+        give so many trials at once that those of equal structure fill their packs, and all where brackets are
+        to be complete; others at most a tenth of a cell's trials beyond those whose results they know."""
         for _ in self.cells:
             search = self._turn[0]
             self._turn.rotate(-1)
-            at_most = at_a_time(self.study.trials) - search.n_running
-            self.queue.ready.extend(self._more(search, at_most))
+            if self.study.sampler not in INDEPENDENT:
+                at_most = at_a_time(self.study.trials) - search.n_running
+                self.queue.ready.extend(self._more(search, at_most))
+            else:
+                packed = self._packed[search.cell]
+                if not packed and not search.exhausted:
+                    packed.extend(self._more(search, self.study.trials if search.halving else PACKED_AT_ONCE))
+                if packed:  # one of each cell in turn, so that a study that is cut short is fair
+                    self.queue.ready.append(packed.popleft())
             if self.queue.ready:
                 return
 

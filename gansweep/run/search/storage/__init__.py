@@ -6,7 +6,6 @@ from optuna.storages import BaseStorage
 
 from gansweep.errors import Damaged
 from gansweep.results.folder import StudyFolder
-from gansweep.run.search.storage.database import open_database, storage_url
 from gansweep.run.search.storage.journal import BatchedJournalStorage, Journal, batch
 from gansweep.run.search.storage.lock import exclusive
 from gansweep.run.search.storage.stored import WriteThroughStudy
@@ -18,7 +17,6 @@ __all__ = [
     "exclusive",
     "n_finished",
     "open_storage",
-    "storage_url",
 ]
 
 
@@ -31,6 +29,8 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
         UserError: it cannot be opened, or is damaged.
     """
     if url is not None:
+        from gansweep.run.search.storage.database import open_database  # SQLAlchemy takes a while
+
         return open_database(url)
     files = StudyFolder(folder.resolve())
     try:

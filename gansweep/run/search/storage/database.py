@@ -11,7 +11,6 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalEr
 
 from gansweep.errors import UserError
 
-VARIABLE = "GANSWEEP_STORAGE"
 POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 FORMS = "postgresql://user@host/database or sqlite:///file.db"
 SERVER_LOST = {  # seconds; a server that vanishes without a word is noticed within a minute
@@ -21,23 +20,6 @@ SERVER_LOST = {  # seconds; a server that vanishes without a word is noticed wit
     "keepalives_count": 3,
     "tcp_user_timeout": 50_000,  # ms
 }
-
-
-def storage_url(option: str | None) -> str | None:
-    """The URL of a command's option or, without one, of the environment; None if neither has one.
-
-    Raises:
-        UserError: the option holds a password, which every user of the machine could read.
-    """
-    if option is None:
-        return os.environ.get(VARIABLE) or None
-    url = parse(option)
-    if url.password is not None or any("password" in name for name in url.query):
-        raise UserError(
-            "a password in --storage can be read in the list of processes: leave it out and put it into "
-            f"~/.pgpass, or put the whole URL into the environment variable {VARIABLE}"
-        )
-    return option
 
 
 def parse(text: str) -> URL:

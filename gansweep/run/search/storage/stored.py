@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -27,7 +28,8 @@ class WriteThroughStudy:
     one operation; so is each of its scores, and its end. An interrupted operation is tried again
     after a check of what the storage has: nothing is lost, nothing doubled.
 
-    committed: the trials below this number may have been handed out.
+    committed: the trials below this number may have been handed out. n_known: how many trials there are,
+    n_asked: without those that wait, n_running: without those that have ended.
 
     Raises:
         UserError: the storage has another study of this name.
@@ -47,10 +49,28 @@ class WriteThroughStudy:
             self.study.add_trial(trial)
             for key, value in trial.system_attrs.get(SAMPLER, {}).items():
                 self.memory.set_study_system_attr(self.study._study_id, key, value)
+        states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
+        self.n_known = len(states)
+        self.n_asked = self.n_known - states.count(TrialState.WAITING)
+        self.n_running = states.count(TrialState.RUNNING)
+
+    def enqueue(self, values: dict[str, Scalar]) -> None:
+        """Add a waiting trial of these values."""
+        self.study.enqueue_trial(values)
+        self.n_known += 1
 
     def ask(self) -> Trial:
         """Returns a new trial, or a waiting one of the storage."""
-        trial = self.study.ask()
+        is_new = self.n_asked == self.n_known
+        if is_new and isinstance(
+            self.study.sampler, RandomSampler
+        ):  # Optuna looks for a waiting one among all
+            trial = Trial(self.study, self.memory.create_new_trial(self.study._study_id))
+        else:
+            trial = self.study.ask()
+        self.n_known += is_new
+        self.n_asked += 1
+        self.n_running += 1
         if trial.number < len(self.ids):
             stored = self.ids[trial.number]
             self._retry(lambda: self.storage.set_trial_state_values(stored, TrialState.RUNNING))
@@ -103,6 +123,7 @@ class WriteThroughStudy:
         values = None if value is None else [value]
         self._unless_finished(lambda: self.storage.set_trial_state_values(self.ids[number], state, values))
         self.study.tell(number, values, state=state)
+        self.n_running -= 1
 
     def prune(self, number: int) -> None:
         """End a trial early; as is usual, its value is its last score."""
@@ -112,6 +133,7 @@ class WriteThroughStudy:
             lambda: self.storage.set_trial_state_values(self.ids[number], TrialState.PRUNED, values)
         )
         self.study.tell(number, state=TrialState.PRUNED)
+        self.n_running -= 1
 
     def _open(self) -> list[FrozenTrial]:
         study = optuna.create_study(
