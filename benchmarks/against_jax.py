@@ -1,12 +1,13 @@
 """The toy's pack against JAX: CPU milliseconds of a member-round, packed and as jit(scan(vmap(step))).
 
 Both train P non-saturating GANs of three layers with 128 features on the ring, batch 64, Adam with a
-learning rate of each member, on one thread, in turns; "compiled" is a pack with `Study.compile`. JAX draws its
-own numbers and runs a hundred rounds in one call, as a careful user of it writes. Setup is tracing or compiling.
+learning rate of each member, on one thread, in turns; "compiled" is a pack with `Study.compile`. JAX draws
+its own numbers and runs a hundred rounds in one call, as a careful user of it writes. Setup is tracing or
+compiling.
 
     python benchmarks/against_jax.py [--packs 1 16] [--turns 7] [--venv FOLDER]
 
-It installs JAX into a virtual environment of its own, in a folder that is deleted at the end unless it is named.
+It installs JAX into a virtual environment of its own, in a folder that is deleted unless it is named.
 """
 
 import argparse

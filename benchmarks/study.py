@@ -3,7 +3,8 @@
 Both search six variants with random configurations, train each with the same networks, batches, rounds and
 evaluations, and score it by the same extractor. The plain side is Ray Tune with Optuna's random search, a
 trial a Tune trial on a core, plain PyTorch with fused Adam, data in memory, actors that are used again, and
-torch-fidelity with its cache; it writes a table and no report. gansweep's side is its command, with the report.
+torch-fidelity with its cache; it writes a table and no report. gansweep's side is its command, report
+included.
 
     python benchmarks/study.py [--data digits] [--trials 12] [--steps 320] [--turns 1]
     python benchmarks/study.py --data mnist --trials 4 --steps 100
@@ -317,8 +318,8 @@ def main() -> None:
 
 def show(name: str, side: Side) -> None:
     print(
-        f"{name:<7} {side.seconds:7.1f} s ({side.before_report:.1f} before a report), {side.megabytes:7.0f} MB, "
-        f"{side.megabytes_a_trial:6.0f} MB a trial",
+        f"{name:<7} {side.seconds:7.1f} s ({side.before_report:.1f} before a report), "
+        f"{side.megabytes:7.0f} MB, {side.megabytes_a_trial:6.0f} MB a trial",
         flush=True,
     )
 
