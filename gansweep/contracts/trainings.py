@@ -124,7 +124,7 @@ def diverged_neighbour(specimen: Specimen) -> None:
 
 
 def without_a_member(specimen: Specimen) -> None:
-    """A pack continues unchanged when members are removed, one of three, or two, whose lanes go, too."""
+    """A pack continues unchanged when one of three members is removed, or two."""
     reference = specimen.reference
     for left in ([0, 2], [2]):
         pack = _resumed(specimen)

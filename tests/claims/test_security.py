@@ -58,6 +58,10 @@ def mark(tmp_path):
     assert not (tmp_path / "mark").exists()
 
 
+# Traces are code, in a folder that only this user can write: see tests/training/test_stored_traces.py.
+MAY_EXECUTE = {Path("gansweep/training/speed/stored.py"): {"exec"}}
+
+
 def calls(tree: ast.AST) -> dict[str, list[ast.Call]]:
     found: dict[str, list[ast.Call]] = {}
     for node in ast.walk(tree):
@@ -72,7 +76,9 @@ def test_no_source_loads_what_could_be_a_program(path):
     for name, (option, value) in LOADERS.items():
         for call in calls(tree).get(name, []):
             assert {word.arg: ast.unparse(word.value) for word in call.keywords}.get(option) == str(value)
-    assert not calls(tree).keys() & {"eval", "exec", "pd.read_pickle", "torch.hub.load", "yaml.load"}
+    forbidden = {"eval", "exec", "pd.read_pickle", "torch.hub.load", "yaml.load"}
+    forbidden -= MAY_EXECUTE.get(path, set())
+    assert not calls(tree).keys() & forbidden
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             assert not {alias.name.split(".")[0] for alias in node.names} & NEVER
