@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
         type=names,
         default=("html",),
         metavar="FORMATS",
-        help="one or more of html,md,latex,csv; default: html",
+        help="one or more of html,md,latex,csv,pdf,png; default: html",
     )
     add_results(parser)
 

@@ -19,7 +19,7 @@ from gansweep.report.text.escaping import latex, markdown, readable_csv
 from gansweep.report.text.numbers import fid_text, mean_text
 from gansweep.results.row import Outcome
 
-FORMATS = ("html", "md", "latex", "csv")
+FORMATS = ("html", "md", "latex", "csv", "pdf", "png")
 
 
 def write_documents(

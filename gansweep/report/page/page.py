@@ -44,8 +44,9 @@ def write_report(
 ) -> Path:
     """Write the report of a study into report/ and return the path of its first document.
 
-    formats: "html", report/index.html; "md", report/report.md; "latex", report/tables/; "csv", report/data/.
-        The first two come with figures/ and data/.
+    formats: "html", report/index.html; "md", report/report.md; "latex", report/tables/; "csv", report/data/;
+        "pdf" and "png", the figures in report/figures/. All but "latex" and "csv" come with figures/, as SVG,
+        and data/; "md" shows PNG. Files of figures that an earlier report has left are deleted.
     tables: the study's, as `gansweep.results.tables` makes them, if already read; None reads them.
 
     Raises:
@@ -66,9 +67,16 @@ def write_report(
 def _write_formats(comparison: Comparison, plots: Iterable[Plot], formats: Sequence[str]) -> Path:
     """Write the report with these figures and return the path of its first document."""
     target, shown = comparison.folder / "report", _named(plots)
-    sections = [_section(plot, target) for plot in shown] if {"html", "md"} & set(formats) else []
+    kinds = {kind for kind in style.KINDS if kind in formats} | ({"png"} if "md" in formats else set())
+    sections = []
+    if kinds or "html" in formats:
+        sections = [_section(plot, target, kinds) for plot in shown]
+        _delete_others(
+            target / "figures", {f"{plot.name}.{kind}" for plot in shown for kind in {*kinds, "svg"}}
+        )
     summary = tables.summary_table(comparison)
     written = write_documents(comparison, shown, summary, target, formats)
+    written |= dict.fromkeys(kinds & set(formats), target / "figures")
     if "html" in formats:
         tables.write_summary(target, summary)
         written["html"] = target / "index.html"
@@ -89,10 +97,18 @@ def _named(plots: Iterable[Plot]) -> list[Plot]:
     return result
 
 
-def _section(plot: Plot, target: Path) -> Section:
+def _delete_others(folder: Path, names: set[str]) -> None:
+    """Delete the figures that an earlier report has left, which may show other results."""
+    for kind in style.KINDS:
+        for file in folder.glob(f"*.{kind}"):
+            if file.name not in names:
+                file.unlink()
+
+
+def _section(plot: Plot, target: Path, kinds: set[str]) -> Section:
     if plot.figure is None:
         return Section(plot, Markup())
-    drawing = style.save(plot.figure, target, plot.name, plot.data)
+    drawing = style.save(plot.figure, target, plot.name, plot.data, kinds)
     return Section(plot, Markup(svg.inline_svg(drawing, plot.name, plot.question, plot.alt)))
 
 

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,21 +181,25 @@ def legend_entry(label: str, **style: Any) -> Line2D:
     return Line2D([], [], label=label, **style)
 
 
-def save(figure: Figure, folder: Path, name: str, data: pd.DataFrame) -> str:
-    """Write figures/<name>.pdf, .png and .svg and the plotted numbers as data/<name>.csv; return the SVG.
+KINDS: dict[str, dict[str, Any]] = {  # of files of figures, each without what differs between two runs
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+    "svg": {"Date": None},
+}
 
-    The same figure and data give the same bytes.
+
+def save(
+    figure: Figure, folder: Path, name: str, data: pd.DataFrame, kinds: Iterable[str] = tuple(KINDS)
+) -> str:
+    """Write figures/<name>.svg, other `KINDS` if asked, and the plotted numbers as data/<name>.csv.
+
+    The same figure and data give the same bytes. Returns the SVG.
     """
-    fixed: dict[str, dict[str, Any]] = {
-        "pdf": {"CreationDate": None},
-        "png": {"Software": None},
-        "svg": {"Date": None},
-    }
     svg = b""
     with house_style():
         _freeze(figure)
-        for kind, metadata in fixed.items():
-            figure.savefig(file := io.BytesIO(), format=kind, dpi=200, metadata=metadata)
+        for kind in sorted({*kinds, "svg"}):
+            figure.savefig(file := io.BytesIO(), format=kind, dpi=200, metadata=KINDS[kind])
             write_atomically(folder / "figures" / f"{name}.{kind}", svg := file.getvalue())
     write_atomically(folder / "data" / f"{name}.csv", readable_csv(data))
     return svg.decode()
