@@ -31,6 +31,8 @@ from gansweep.results.tables import read_tables
 from gansweep.run import finalists
 from gansweep.run.driver import run_study
 from gansweep.run.options import Options
+from gansweep.run.packing import read_packing
+from gansweep.run.ray import measure
 from gansweep.run.reproduce import Repetition, square
 from gansweep.space import loguniform
 from gansweep.study.study import Study
@@ -136,6 +138,28 @@ def test_the_best_fresh_seed_of_every_cell_is_measured_again(folder):
         "digits": True,
         "ring": False,
     }
+
+
+@pytest.mark.parametrize("limit", ["HERE_SECONDS", "MOST_FEATURES"])
+def test_workers_measure_what_takes_longer_and_find_the_same(folder, limit, monkeypatch):
+    def measured():
+        found = measure.measure_finalists(folder, current(folder), read_packing(folder))
+        return {trial.trial_id: entry for trial, entry in found}
+
+    here = measured()
+    assert here == {entry.trial_id: entry for entry in read_finalists(folder)}
+    monkeypatch.setattr(measure, limit, -1)
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: pytest.fail("it was measured here"))
+    assert measured() == here
+
+
+def test_a_finalist_that_cannot_be_measured_is_a_sentence(folder, monkeypatch):
+    def fails(*args):
+        raise ValueError("the samples are not finite\n: the generator has diverged")
+
+    monkeypatch.setattr(finalists, "measure", fails)
+    found = measure.measure_finalists(folder, current(folder), read_packing(folder))
+    assert {entry for _, entry in found} == {": the generator has diverged"}
 
 
 def reference_of(folder, dataset, evaluation):

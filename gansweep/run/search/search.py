@@ -152,5 +152,11 @@ class Search:
 
 
 def _in_turn(cells: list[list[Job]]) -> list[Job]:
-    """Returns the packs of all cells, one of each in turn, so that a study that is cut short is fair."""
-    return [job for jobs in zip_longest(*cells) for job in jobs if job is not None]
+    """Returns the packs of all cells, one of each in turn, so that a study that is cut short is fair.
+
+    The largest of the last turn come first, so that workers end at about the same time.
+    """
+    turns = [[job for job in jobs if job is not None] for jobs in zip_longest(*cells)]
+    for last in turns[-1:]:
+        last.sort(key=lambda job: -len(job.trials))
+    return [job for jobs in turns for job in jobs]
