@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -146,21 +147,11 @@ def plain_study(options: argparse.Namespace) -> None:
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
 
-    def space(trial: optuna.Trial) -> dict[str, Any]:
-        variant = trial.suggest_categorical("variant", VARIANTS)
-        trial.suggest_float("lr", 1e-4, 1e-2, log=True)
-        trial.suggest_float("beta1", 0, 0.9)
-        trial.suggest_categorical("d_norm", ["none", "batch"])
-        if variant == "wgan":
-            trial.suggest_float("clip", 1e-2, 1, log=True)
-        if variant in ("wgan_gp", "dragan"):
-            trial.suggest_float("penalty_weight", 0.1, 10, log=True)
-        return {"seed": trial.number, "steps": options.steps, "data": options.data}
-
     variables = {name: os.environ[name] for name in ("PYTHONPATH", "OMP_NUM_THREADS")}
     ray.init(num_cpus=options.workers, include_dashboard=False, log_to_driver=False,
              runtime_env={"env_vars": variables})  # fmt: skip
     sampler = optuna.samplers.RandomSampler(seed=0)
+    space = partial(plain_space, options.steps, options.data)
     results = tune.Tuner(
         tune.with_resources(plain_trial, {"cpu": 1}),
         tune_config=tune.TuneConfig(
@@ -175,6 +166,18 @@ def plain_study(options: argparse.Namespace) -> None:
         raise SystemExit(f"{results.num_errors} trials failed")
     results.get_dataframe().to_csv("plain.csv")
     ray.shutdown()
+
+
+def plain_space(steps: int, data: str, trial: Any) -> dict[str, Any]:
+    variant = trial.suggest_categorical("variant", VARIANTS)
+    trial.suggest_float("lr", 1e-4, 1e-2, log=True)
+    trial.suggest_float("beta1", 0, 0.9)
+    trial.suggest_categorical("d_norm", ["none", "batch"])
+    if variant == "wgan":
+        trial.suggest_float("clip", 1e-2, 1, log=True)
+    if variant in ("wgan_gp", "dragan"):
+        trial.suggest_float("penalty_weight", 0.1, 10, log=True)
+    return {"seed": trial.number, "steps": steps, "data": data}
 
 
 def plain_trial(config: dict[str, Any]) -> None:

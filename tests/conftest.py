@@ -8,7 +8,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")  # at 15, as is usual, workers starve on a busy machine
 os.environ["GANSWEEP_CHECKPOINT_SECONDS"] = "0"  # tests train for less than the five minutes that are usual
-os.environ["GANSWEEP_CACHE"] = tempfile.mkdtemp(prefix="gansweep-cache-")
+IS_MAIN = (
+    "PYTEST_XDIST_WORKER" not in os.environ
+)  # its workers share the cache of the process that starts them
+if IS_MAIN:
+    os.environ["GANSWEEP_CACHE"] = tempfile.mkdtemp(prefix="gansweep-cache-")
 
 import pytest
 import ray
@@ -23,7 +27,22 @@ collect_ignore = ["conftest.py"]  # it has no doctests, and cluster/ has a modul
 
 def pytest_unconfigure():
     """Leave no cache behind."""
-    shutil.rmtree(os.environ["GANSWEEP_CACHE"])
+    if IS_MAIN:
+        shutil.rmtree(os.environ["GANSWEEP_CACHE"])
+
+
+def pytest_collection_modifyitems(items):
+    """Say to pytest-xdist which tests must run in one process, after each other.
+
+    All that use the Ray of a session; those of one variant, whose trainings are shared; else those of a file.
+    """
+    for item in items:
+        group = item.nodeid.partition("::")[0]
+        if "local_ray" in getattr(item, "fixturenames", ()):
+            group = "ray"
+        elif hasattr(item, "callspec") and item.originalname == "test_contract":
+            group = f"{group} {item.callspec.params['name']}"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

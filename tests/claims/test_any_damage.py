@@ -225,7 +225,7 @@ def test_readers(originals, tmp_path, few_figures, capsys, name, damage, place, 
 
 
 @settings(
-    max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 @given(command=st.sampled_from(("run", "report")), state=st.sampled_from(("finished", "killed")), **CASES)
 def test_writers(originals, tmp_path, few_figures, capsys, name, damage, place, which, command, state):
