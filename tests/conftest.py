@@ -8,11 +8,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")  # at 15, as is usual, workers starve on a busy machine
 os.environ["GANSWEEP_CHECKPOINT_SECONDS"] = "0"  # tests train for less than the five minutes that are usual
-IS_MAIN = (
-    "PYTEST_XDIST_WORKER" not in os.environ
-)  # its workers share the cache of the process that starts them
-if IS_MAIN:
-    os.environ["GANSWEEP_CACHE"] = tempfile.mkdtemp(prefix="gansweep-cache-")
+os.environ["GANSWEEP_CACHE"] = (  # which the workers of pytest-xdist share with the process that starts them
+    os.environ["GANSWEEP_CACHE"] if "PYTEST_XDIST_WORKER" in os.environ else tempfile.mkdtemp("-gansweep")
+)
 
 import pytest
 import ray
@@ -27,7 +25,7 @@ collect_ignore = ["conftest.py"]  # it has no doctests, and cluster/ has a modul
 
 def pytest_unconfigure():
     """Leave no cache behind."""
-    if IS_MAIN:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
         shutil.rmtree(os.environ["GANSWEEP_CACHE"])
 
 
