@@ -46,6 +46,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def local_ray():
     """One real Ray with two CPUs for all tests that run studies in this process."""
+    ray.shutdown()  # of a test that has started one itself
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
     yield
     ray.shutdown()

@@ -173,7 +173,7 @@ def test_formats_are_written_as_asked(comparison, hostile):
     assert {"tables/distribution.tex", "tables/summary.tex", "tables/best-fid.tex"} <= files(folder)
     assert _write_formats(comparison, [plot], ["md", "html"]) == folder / "report.md"
     assert {"report.md", "index.html", "figures/distribution.png"} <= files(folder)
-    for formats, kinds in ((["pdf"], {"pdf", "svg"}), (["html", "pdf", "png"], {"pdf", "png", "svg"})):
+    for formats, kinds in ((["pdf"], {"pdf", "png", "svg"}), (["html", "pdf"], {"pdf", "svg"})):
         first = folder / ("figures" if formats == ["pdf"] else "index.html")
         assert _write_formats(comparison, [plot], formats) == first
         assert {path.suffix[1:] for path in (folder / "figures").iterdir()} == kinds

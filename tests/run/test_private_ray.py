@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import module_from_spec
 from types import SimpleNamespace
 
 import pytest
@@ -77,8 +78,10 @@ def test_ray_puts_a_handler_of_its_own_in_place_of_ours():
 
 
 def test_tune_asks_for_workers_of_an_environment_of_its_own(monkeypatch):
+    fresh = module_from_spec(class_cache.__spec__)  # as it was before a study ran in this process
+    class_cache.__spec__.loader.exec_module(fresh)
     for name in ("DEFAULT_ENV_VARS", "ENV_VARS_TO_PROPAGATE"):
-        monkeypatch.setattr(class_cache, name, getattr(class_cache, name))
+        monkeypatch.setattr(class_cache, name, getattr(fresh, name))
     asked = []
     monkeypatch.setattr(ray, "remote", lambda runtime_env: asked.append(runtime_env) or str)
     class_cache._ActorClassCache().get(object)

@@ -46,7 +46,7 @@ def write_report(
 
     formats: "html", report/index.html; "md", report/report.md; "latex", report/tables/; "csv", report/data/;
         "pdf" and "png", the figures in report/figures/. All but "latex" and "csv" come with figures/, as SVG,
-        and data/; "md" shows PNG. Files of figures that an earlier report has left are deleted.
+        and data/; "md" shows PNG. "html" deletes the files of figures that an earlier report has left.
     tables: the study's, as `gansweep.results.tables` makes them, if already read; None reads them.
 
     Raises:
@@ -67,20 +67,18 @@ def write_report(
 def _write_formats(comparison: Comparison, plots: Iterable[Plot], formats: Sequence[str]) -> Path:
     """Write the report with these figures and return the path of its first document."""
     target, shown = comparison.folder / "report", _named(plots)
-    kinds = {kind for kind in style.KINDS if kind in formats} | ({"png"} if "md" in formats else set())
+    kinds = {"svg", *(kind for kind in style.KINDS if kind in formats), *["png"] * ("md" in formats)}
     sections = []
-    if kinds or "html" in formats:
+    if {"html", "md", "pdf", "png"} & set(formats):
         sections = [_section(plot, target, kinds) for plot in shown]
-        _delete_others(
-            target / "figures", {f"{plot.name}.{kind}" for plot in shown for kind in {*kinds, "svg"}}
-        )
     summary = tables.summary_table(comparison)
     written = write_documents(comparison, shown, summary, target, formats)
-    written |= dict.fromkeys(kinds & set(formats), target / "figures")
+    written |= dict.fromkeys({"pdf", "png"} & set(formats), target / "figures")
     if "html" in formats:
         tables.write_summary(target, summary)
         written["html"] = target / "index.html"
-        write_atomically(written["html"], _render(comparison, sections, summary))
+        write_atomically(written["html"], _render(comparison, sections, summary, kinds))
+        _delete_others(target / "figures", {f"{plot.name}.{kind}" for plot in shown for kind in kinds})
     return written[formats[0]]
 
 
@@ -112,13 +110,16 @@ def _section(plot: Plot, target: Path, kinds: set[str]) -> Section:
     return Section(plot, Markup(svg.inline_svg(drawing, plot.name, plot.question, plot.alt)))
 
 
-def _render(comparison: Comparison, sections: Sequence[Section], summary: pd.DataFrame) -> str:
-    """The page as text."""
+def _render(
+    comparison: Comparison, sections: Sequence[Section], summary: pd.DataFrame, kinds: Iterable[str]
+) -> str:
+    """The page as text. kinds: of the files of figures beside it."""
     trials = trial_browser.trial_browser(comparison)
     groups = _grouped(sections)
     environment = _environment()
     script = environment.get_template("report.js").render()
     return environment.get_template("report.html.j2").render(
+        kinds=sorted(kinds),
         script=Markup(script),
         script_hash=Markup(_policy_hash(script)),
         comparison=comparison,
