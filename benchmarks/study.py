@@ -169,7 +169,7 @@ def plain_study(options: argparse.Namespace) -> None:
 
 
 def plain_space(steps: int, data: str, trial: Any) -> dict[str, Any]:
-    variant = trial.suggest_categorical("variant", VARIANTS)
+    variant = VARIANTS[trial.number % len(VARIANTS)]  # as many trials of each as gansweep's side has
     trial.suggest_float("lr", 1e-4, 1e-2, log=True)
     trial.suggest_float("beta1", 0, 0.9)
     trial.suggest_categorical("d_norm", ["none", "batch"])
@@ -177,7 +177,7 @@ def plain_space(steps: int, data: str, trial: Any) -> dict[str, Any]:
         trial.suggest_float("clip", 1e-2, 1, log=True)
     if variant in ("wgan_gp", "dragan"):
         trial.suggest_float("penalty_weight", 0.1, 10, log=True)
-    return {"seed": trial.number, "steps": steps, "data": data}
+    return {"variant": variant, "seed": trial.number, "steps": steps, "data": data}
 
 
 def plain_trial(config: dict[str, Any]) -> None:

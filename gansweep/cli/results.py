@@ -2,10 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gansweep.cli.options import add_results, command, folder_of, positive, share, trial_of
-from gansweep.errors import say
+from gansweep.errors import say, unknown
+
+if TYPE_CHECKING:
+    from gansweep.results.row import Row
 
 _OF_A_TRIAL = "STUDY/TRIAL, as quickstart/digits-ns-0003"
 
@@ -65,9 +68,10 @@ def verify(options: argparse.Namespace) -> int:
 def reproduce(options: argparse.Namespace) -> int:
     """Train one trial again and compare; exit code 1 if a number differs by more than rounding."""
     folder, trial = trial_of(options.trial, options.results)
+    rows = _rows_with(trial, folder)
     from gansweep.run.reproduce import SAME, repeat
 
-    repetition = repeat(folder, trial, options.alone)
+    repetition = repeat(folder, rows, trial, options.alone)
     say(*repetition.lines())
     return int(repetition.largest > SAME)
 
@@ -75,8 +79,23 @@ def reproduce(options: argparse.Namespace) -> int:
 def sample(options: argparse.Namespace) -> int:
     """Draw samples from the trained generator of a trial."""
     folder, trial = trial_of(options.trial, options.results)
+    last = next(row for row in reversed(_rows_with(trial, folder)) if row.trial_id == trial)
     from gansweep.run.reproduce import draw
 
-    what = draw(folder, trial, options.n, options.seed, options.out)
+    what = draw(folder, last, options.n, options.seed, options.out)
     say(f"{options.out}: {what}")
     return 0
+
+
+def _rows_with(trial_id: str, folder: Path) -> "list[Row]":
+    """Returns the rows of a study, among them those of a trial. No torch: an unknown trial is said at once.
+
+    Raises:
+        UserError: there is no such trial.
+    """
+    from gansweep.results.row_file import read_rows
+
+    rows = list(read_rows(folder))
+    if all(row.trial_id != trial_id for row in rows):
+        raise unknown("trial", trial_id, dict.fromkeys(row.trial_id for row in rows))
+    return rows

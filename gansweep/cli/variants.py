@@ -73,20 +73,26 @@ def check(options: argparse.Namespace) -> int:
 
 def new_variant(options: argparse.Namespace) -> int:
     """Write a new variant to edit: a file in a clone of gansweep, or a package of its own."""
-    from gansweep.contracts import new_variant as scaffold
+    from gansweep.cli.scaffold.naming import require_new
 
-    say(*scaffold.new_variant(options.name, options.into))
+    require_new(options.name)
+    from gansweep.cli.scaffold.new_variant import write_new_variant
+
+    say(*write_new_variant(options.name, options.into))
     return 0
 
 
 def demo(options: argparse.Namespace) -> int:
     """Train a variant on data of one dimension and draw its D beside the optimal D."""
+    from gansweep.demos import require_demo
+    from gansweep.files import require_writable
+
+    require_demo(options.variant, options.target)
+    require_writable(options.out)
     import torch
 
     from gansweep.demos import discriminator as demonstration
-    from gansweep.files import require_writable
 
-    require_writable(options.out)
     torch.set_num_threads(1)
     training = demonstration.record_training(options.variant, options.target, options.steps)
     for path in demonstration.write_pictures(training, options.out):
@@ -97,13 +103,16 @@ def demo(options: argparse.Namespace) -> int:
 
 def robustness(options: argparse.Namespace) -> int:
     """Measure FID itself on real data: bias and variance, dropped modes, disturbances, other extractors."""
+    from gansweep.demos import require_experiment
+    from gansweep.evaluation import Evaluation
+
+    require_experiment(options.experiment, options.dataset)
+    evaluation = Evaluation(extractor=options.extractor, second_extractor=options.second, metrics=("fid",))
     import torch
 
     from gansweep.demos import fid as experiments
-    from gansweep.evaluation import Evaluation
 
     torch.set_num_threads(1)
-    evaluation = Evaluation(extractor=options.extractor, second_extractor=options.second, metrics=("fid",))
     files = experiments.run(options.experiment, options.dataset, evaluation, options.repeats, options.out)
     say(*map(str, files))
     return 0

@@ -12,14 +12,13 @@ from torch import Tensor
 
 from gansweep import data
 from gansweep.data import Dataset
-from gansweep.errors import UserError, unknown
+from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation
 from gansweep.evaluation.evaluator import Evaluator, to_uint8
 from gansweep.evaluation.stored import study_reference
 from gansweep.files import require_writable, write_atomically
 from gansweep.results.folder import StudyFolder
 from gansweep.results.row import Outcome, Row
-from gansweep.results.row_file import read_rows
 from gansweep.results.study_file import ResolvedStudy, read_study
 from gansweep.training.job import Job
 from gansweep.training.samples import array, grid
@@ -83,15 +82,14 @@ class Repetition:
         )
 
 
-def repeat(folder: Path, trial_id: str, alone: bool) -> Repetition:
+def repeat(folder: Path, rows: list[Row], trial_id: str, alone: bool) -> Repetition:
     """Train a finished trial again, in a temporary folder: in a pack with the trials it was trained with or,
-    in less time, alone.
+    in less time, alone. rows: of the whole study.
 
     Raises:
-        UserError: there is no such trial, it has not ended, or the data set here is a different one.
+        UserError: it has not ended, or the data set here is a different one.
     """
-    rows = list(read_rows(folder))
-    before = rows_of(rows, trial_id)
+    before = [row for row in rows if row.trial_id == trial_id]
     if before[-1].outcome is None:
         raise UserError(f"{trial_id} has not ended: wait for it")
     study = read_study(folder)
@@ -114,14 +112,14 @@ def repeat(folder: Path, trial_id: str, alone: bool) -> Repetition:
     return Repetition(before, now, len(trials))
 
 
-def draw(folder: Path, trial_id: str, n: int, seed: int, out: Path) -> str:
+def draw(folder: Path, last: Row, n: int, seed: int, out: Path) -> str:
     """Write n samples of a trial's trained generator: a .png of images in a square, those of a class together
     if it is conditional, small ones enlarged; or a .npy of vectors [n, d]. Returns what is in the file.
+    last: the last row of the trial.
 
     Raises:
-        UserError: there is no such trial, its generator was not saved, or `out` is of the wrong kind.
+        UserError: its generator was not saved, or `out` is of the wrong kind.
     """
-    (*_, last) = rows_of(list(read_rows(folder)), trial_id)
     study = read_study(folder)
     dataset = _dataset(study, last.dataset)
     suffix = ".png" if dataset.kind == "image" else ".npy"
@@ -156,18 +154,6 @@ def square(images: Tensor) -> tuple[bytes, str]:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}{'s' if n > 1 else ''}"
-
-
-def rows_of(rows: list[Row], trial_id: str) -> list[Row]:
-    """The rows of one trial.
-
-    Raises:
-        UserError: there are none.
-    """
-    mine = [row for row in rows if row.trial_id == trial_id]
-    if not mine:
-        raise unknown("trial", trial_id, dict.fromkeys(row.trial_id for row in rows))
-    return mine
 
 
 def _dataset(study: ResolvedStudy, name: str) -> Dataset:

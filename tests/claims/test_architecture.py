@@ -17,7 +17,8 @@ FLOORS = (
     ("variants", "data", "results"),
     ("evaluation",),
     ("training", "report"),
-    ("contracts", "study", "demos"),
+    ("study",),
+    ("contracts", "demos"),
     ("run",),
     ("cli",),
 )
@@ -32,7 +33,7 @@ OWNERS = {
     "seaborn": {"report"},
 }
 # Imported only by the functions that need them.
-LATE = {"report/statistics/importance.py", "cli/verdicts.py"}
+LATE = {"report/statistics/importance.py", "cli/verdicts.py", "cli/scaffold/new_variant.py"}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__main__.py")
 
 

@@ -48,6 +48,31 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(capsys, results, arguments, m
     assert "\n" not in said(capsys)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["demo", "mixtur"], "unknown target of the demonstration 'mixtur'; did you mean 'mixture'?"),
+        (["demo", "--variant", "nss"], "unknown variant 'nss'; did you mean 'ns'?"),
+        (["robustness", "mode"], "unknown experiment 'mode'; did you mean 'modes'?"),
+        (["robustness", "bias", "--dataset", "digit"], "unknown data set 'digit'; did you mean 'digits'?"),
+        (
+            ["robustness", "bias", "--extractor", "incepton"],
+            "unknown feature extractor 'incepton'; did",
+        ),
+        (["new-variant", "MyGan"], "a name must be a Python identifier in lower case, like my_gan"),
+        (["new-variant", "wgan_gp"], "variant 'wgan_gp' exists already"),
+        (["sample", "DEMO/x"], "unknown trial 'x'"),
+        (["reproduce", "DEMO/x"], "unknown trial 'x'"),
+        (["check", "nss"], "unknown variant 'nss'; did you mean 'ns'?"),
+    ],
+)
+def test_a_wrong_name_is_said_without_torch(results, arguments, message):
+    words = [each.replace("DEMO", str(results / "demo")) for each in arguments]
+    code = f"import sys; from gansweep.cli import main; print(main({words}), 'torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "2 False\n" and run.stderr.startswith(f"gansweep: {message}"), run.stderr
+
+
 def test_missing_data_stop_a_study_before_anything_else(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("GANSWEEP_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")

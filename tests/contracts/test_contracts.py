@@ -7,8 +7,8 @@ from typing import ClassVar
 import pytest
 import torch
 
+from gansweep.cli.scaffold.new_variant import free_look
 from gansweep.contracts import CONTRACTS, ContractBroken, Specimen
-from gansweep.contracts.new_variant import free_look
 from gansweep.networks.layers.batchnorm import BatchNorm
 from gansweep.report.style import style
 from gansweep.space import uniform

@@ -9,10 +9,11 @@ import torch
 import torchvision
 
 from gansweep import data
-from gansweep.demos.fid import EXPERIMENTS, run
+from gansweep.demos.fid import run
 from gansweep.demos.fid.bias import _line
 from gansweep.demos.fid.bias import findings as findings_of_bias
 from gansweep.demos.fid.distortions import KINDS
+from gansweep.demos.fid.experiments import BY_NAME
 from gansweep.errors import UserError
 from gansweep.evaluation import Evaluation, check_metrics
 from gansweep.evaluation.evaluator import Evaluator, Reference, build_reference
@@ -84,7 +85,7 @@ def digits():
 def tables(digits):
     """Every experiment on the digits."""
     repeats = {"bias": 15, "modes": 10, "disturbance": 10, "agreement": 25}
-    return {name: EXPERIMENTS[name].measure(digits, Evaluation(), n, 0) for name, n in repeats.items()}
+    return {name: BY_NAME[name].measure(digits, Evaluation(), n, 0) for name, n in repeats.items()}
 
 
 def test_real_images_have_a_bias_in_proportion_to_one_over_their_number(tables):
@@ -114,9 +115,9 @@ def test_fid_rises_with_every_class_that_is_lost(tables):
     means = table.groupby("classes")["fid"].mean()
     assert list(means.index) == list(range(1, 11)) and table["n"].nunique() == 1
     assert means.is_monotonic_decreasing and means[1] > 10 * means[10]
-    assert "It falls with every class that is added." in EXPERIMENTS["modes"].findings(table)
+    assert "It falls with every class that is added." in BY_NAME["modes"].findings(table)
     upside_down = table.assign(fid=table["fid"].where(table["classes"] != 4, 100.0))
-    assert "It does not fall from 3 to 4 classes." in EXPERIMENTS["modes"].findings(upside_down)
+    assert "It does not fall from 3 to 4 classes." in BY_NAME["modes"].findings(upside_down)
 
 
 def test_fid_rises_with_noise_and_blur(tables):
@@ -126,7 +127,7 @@ def test_fid_rises_with_noise_and_blur(tables):
     for kind in ("noise", "blur"):
         assert means[kind].iloc[2:].is_monotonic_increasing
         assert means[kind].iloc[-1] > 5 * means[kind].iloc[0]
-    assert all("nowhere falls" in words for words in EXPERIMENTS["disturbance"].findings(table)[1:])
+    assert all("nowhere falls" in words for words in BY_NAME["disturbance"].findings(table)[1:])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -148,18 +149,18 @@ def test_two_extractors_agree_on_stand_ins(tables):
     table = tables["agreement"]
     assert set(table["kind"]) == set(KINDS) and len(table) == 25
     assert set(table["extractor"]) == {"digits"} and set(table["second_extractor"]) == {"pixels"}
-    words = " ".join(EXPERIMENTS["agreement"].findings(table))
+    words = " ".join(BY_NAME["agreement"].findings(table))
     rho = table["fid"].corr(table["second_fid"], method="spearman")
     assert rho > 0.7 and f"is {rho:.2f}, 95 %" in words
-    with_itself = " ".join(EXPERIMENTS["agreement"].findings(table.assign(second_fid=table["fid"])))
+    with_itself = " ".join(BY_NAME["agreement"].findings(table.assign(second_fid=table["fid"])))
     assert "is 1.00, 95 %" in with_itself and "100% of all pairs" in with_itself
-    against = EXPERIMENTS["agreement"].findings(table.assign(second_fid=-table["fid"]))
+    against = BY_NAME["agreement"].findings(table.assign(second_fid=-table["fid"]))
     assert "is -1.00" in against[1] and "0% of all pairs" in against[1]
 
 
 def test_stand_ins_of_images_without_labels_lack_no_classes(digits):
     bare = dataclasses.replace(digits, train_labels=None, test_labels=None)
-    table = EXPERIMENTS["agreement"].measure(
+    table = BY_NAME["agreement"].measure(
         bare, Evaluation(extractor="pixels", second_extractor="digits"), 8, 0
     )
     assert set(table["kind"]) == set(KINDS) - {"classes"} and set(table["extractor"]) == {"pixels"}
@@ -190,9 +191,9 @@ def test_a_run_says_what_it_found_and_keeps_all_numbers(tmp_path, capsys):
     assert f"{table.groupby('classes')['fid'].mean()[8]:.3g} with all 8 classes" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", BY_NAME)
 def test_figures_can_be_drawn(tables, name):
-    figure = EXPERIMENTS[name].draw(tables[name])
+    figure = BY_NAME[name].draw(tables[name])
     assert figure.axes and all(ax.lines for ax in figure.axes)
     figure.draw_without_rendering()
 

@@ -297,7 +297,7 @@ def test_a_survivor_measures_what_it_would_have_measured_without_halving(tmp_pat
     assert len(kept) == 1  # the best generator; nothing of those that were pruned
     pruned = next(row["trial_id"] for row in json_rows(halved) if row["outcome"] == "pruned")
     for alone in (True, False):
-        again = repeat(halved, pruned, alone)
+        again = repeat(halved, list(read_rows(halved)), pruned, alone)
         assert again.now[-1].outcome == "pruned" and again.largest < 1e-2 * alone + 1e-12
 
 

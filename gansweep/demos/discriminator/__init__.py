@@ -2,6 +2,6 @@
 
 from gansweep.demos.discriminator.drawing import write_pictures
 from gansweep.demos.discriminator.explanation import explanation
-from gansweep.demos.discriminator.training import TARGETS, Training, record_training
+from gansweep.demos.discriminator.training import Training, record_training
 
-__all__ = ["TARGETS", "Training", "explanation", "record_training", "write_pictures"]
+__all__ = ["Training", "explanation", "record_training", "write_pictures"]

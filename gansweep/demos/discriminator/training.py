@@ -8,6 +8,7 @@ import torch
 from torch.func import functional_call
 
 from gansweep import data
+from gansweep.demos import TARGETS, require_demo
 from gansweep.demos.discriminator.optimum import (
     Array,
     OptimalScore,
@@ -17,7 +18,7 @@ from gansweep.demos.discriminator.optimum import (
     optimum_of,
     probability,
 )
-from gansweep.errors import UserError, unknown
+from gansweep.errors import UserError
 from gansweep.networks.options import NO_BINDING
 from gansweep.theory import FGAN_MIXTURE, Gaussian, Mixture1D
 from gansweep.training.member import Member, make_member
@@ -25,9 +26,9 @@ from gansweep.training.pack import Pack
 from gansweep.training.randomness import latents
 from gansweep.variants import VARIANTS, Published
 
-TARGETS = {  # name -> the data set and its density
-    "gaussian": ("gaussian_1d", Mixture1D(weights=(1.0,), means=(0.0,), sds=(1.0,))),
-    "mixture": ("mixture_1d", FGAN_MIXTURE),
+_DENSITIES = {
+    "gaussian": Mixture1D(weights=(1.0,), means=(0.0,), sds=(1.0,)),
+    "mixture": FGAN_MIXTURE,
 }
 _N_SAMPLES, _N_POINTS = 8000, 300  # samples that p_g is estimated from; points on the axis
 _BANDWIDTH = 0.15  # standard deviation of the kernel; the target is blurred by it too, so that both compare
@@ -68,7 +69,7 @@ def record_training(name: str, target: str, steps: int, n_snapshots: int = 41) -
         UserError: the variant or target is unknown, or the variant's D gives no score.
     """
     published = _check(name, target)
-    source, density = TARGETS[target]
+    source, density = TARGETS[target], _DENSITIES[target]
     dataset = data.load(source)
     x = np.linspace(density.mean - 3.5 * density.sd, density.mean + 3.5 * density.sd, _N_POINTS)
     p = np.exp(_blurred(density).log_density(x))
@@ -92,10 +93,7 @@ def record_training(name: str, target: str, steps: int, n_snapshots: int = 41) -
 
 
 def _check(name: str, target: str) -> Published:
-    if name not in VARIANTS:
-        raise unknown("variant", name, VARIANTS)
-    if target not in TARGETS:
-        raise unknown("target of the demonstration", target, TARGETS)
+    require_demo(name, target)
     published = VARIANTS[name]
     role = published.variant.networks.get("D")
     if role != "discriminator":

@@ -1,5 +1,5 @@
 """Experiments on FID itself: bias and scatter, dropped classes, disturbed images, other extractors."""
 
-from gansweep.demos.fid.experiments import EXPERIMENTS, Experiment, run
+from gansweep.demos.fid.experiments import run
 
-__all__ = ["EXPERIMENTS", "Experiment", "run"]
+__all__ = ["run"]

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from gansweep import data
 from gansweep.data import Dataset
+from gansweep.demos import require_experiment
 from gansweep.demos.fid import agreement, bias, disturbance, modes
-from gansweep.errors import UserError, say, unknown
+from gansweep.errors import UserError, say
 from gansweep.evaluation import Evaluation
 from gansweep.files import require_writable
 from gansweep.report.style import style
@@ -21,32 +22,16 @@ from gansweep.results.row import slug
 class Experiment:
     """A measurement (n_repeats times, from a seed), its drawing, and its findings in sentences."""
 
-    description: str
     measure: Callable[[Dataset, Evaluation, int, int], pd.DataFrame]
     draw: Callable[[pd.DataFrame], Figure]
     findings: Callable[[pd.DataFrame], list[str]]
 
 
-EXPERIMENTS = {
-    "bias": Experiment(
-        "FID of real images against real ones, and how it falls with their number",
-        bias.bias,
-        bias.draw,
-        bias.findings,
-    ),
-    "modes": Experiment("FID of real images that lack classes", modes.modes, modes.draw, modes.findings),
-    "disturbance": Experiment(
-        "FID of images with more and more noise or blur",
-        disturbance.disturbance,
-        disturbance.draw,
-        disturbance.findings,
-    ),
-    "agreement": Experiment(
-        "rank correlation between the FIDs of two extractors",
-        agreement.agreement,
-        agreement.draw,
-        agreement.findings,
-    ),
+BY_NAME = {
+    "bias": Experiment(bias.bias, bias.draw, bias.findings),
+    "modes": Experiment(modes.modes, modes.draw, modes.findings),
+    "disturbance": Experiment(disturbance.disturbance, disturbance.draw, disturbance.findings),
+    "agreement": Experiment(agreement.agreement, agreement.draw, agreement.findings),
 }
 
 
@@ -60,12 +45,11 @@ def run(experiment: str, dataset: str, evaluation: Evaluation, n_repeats: int, o
         UserError: the experiment or data set is unknown, the data set does not suit the experiment, or the
             repeats are too few for a spread.
     """
-    if experiment not in EXPERIMENTS:
-        raise unknown("experiment", experiment, EXPERIMENTS)
+    require_experiment(experiment, dataset)
     if n_repeats < 2:
         raise UserError(f"n_repeats must be at least 2, to estimate a spread, but got {n_repeats}")
     require_writable(out)
-    chosen = EXPERIMENTS[experiment]
+    chosen = BY_NAME[experiment]
     table = chosen.measure(data.load(dataset), evaluation, n_repeats, evaluation.seed)
     name = f"{experiment}-{slug(dataset)}-{table['extractor'].iloc[0]}"
     with style.house_style():

@@ -15,8 +15,8 @@ from types import ModuleType
 import pytest
 
 from gansweep.cli import main
+from gansweep.cli.scaffold.new_variant import free_look
 from gansweep.contracts import CONTRACTS, ContractBroken, Specimen
-from gansweep.contracts.new_variant import free_look
 from gansweep.errors import UserError
 from gansweep.variants import VARIANTS
 from gansweep.variants.published import HUES, MARKERS

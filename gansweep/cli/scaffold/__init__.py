@@ -1,0 +1,1 @@
+"""Writes what a new variant begins with, for its author to edit."""
