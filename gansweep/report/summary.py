@@ -11,6 +11,7 @@ import pandas as pd
 from gansweep.files import write_atomically
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
+from gansweep.report.costs import TIMES, unit
 from gansweep.report.figures.base import Cell, Table, draws, fresh_seeds, where
 from gansweep.report.statistics import Scores
 from gansweep.report.text.escaping import readable_csv
@@ -120,20 +121,30 @@ def write_summary(folder: Path, summary: pd.DataFrame) -> None:
     write_atomically(folder / "data" / "summary.parquet", summary.to_parquet(index=False))
 
 
+def summary_of(comparison: Comparison, summary: pd.DataFrame, dataset: str) -> Table:
+    """The lines of one data set of the summary, as `summary_cells` shows them, without its name."""
+    whole = summary_cells(comparison, summary[summary["dataset"] == dataset])
+    return Table(whole.columns[1:], tuple(row[1:] for row in whole.rows))
+
+
 def summary_cells(comparison: Comparison, summary: pd.DataFrame) -> Table:
     """The summary as it is shown; "●" marks the leading group, of fresh seeds where there are any."""
     budgets = sorted(set(summary["k"].dropna()))
     at = f"{budgets[0]:.0f}" if len(budgets) == 1 else "k"
-    lines = [dict(_summary_cells(comparison, line, at)) for line in summary.to_dict("records")]
+    time = unit(3600 * float(summary["hours"].max()), TIMES)
+    lines = [dict(_summary_cells(comparison, line, at, time)) for line in summary.to_dict("records")]
     hidden = [] if summary["seeds"].any() else ["Median FID of fresh seeds [95 %]", "Bad seeds"]
     hidden += [] if summary["n_running"].any() else ["Running"]
-    hidden += ["Median FID"] if comparison.is_halved else ["Pruned"]
+    hidden += ["Median FID"] if comparison.is_halved or budgets == [1] else []
+    hidden += [] if comparison.is_halved else ["Pruned"]
     columns = tuple(name for name in lines[0] if name not in hidden)
     return Table(columns, tuple(tuple(line[name] for name in columns) for line in lines))
 
 
-def _summary_cells(comparison: Comparison, line: dict[Any, Any], at: str) -> Iterator[tuple[str, Cell]]:
-    """Names of columns and cells; at: the budget, "k" if the data sets differ in it."""
+def _summary_cells(
+    comparison: Comparison, line: dict[Any, Any], at: str, time: str
+) -> Iterator[tuple[str, Cell]]:
+    """Names of columns and cells; at: the budget, "k" if the data sets differ in it; time: its unit."""
     dataset, variant = line["dataset"], line["variant"]
     cell = {"dataset": dataset, "variant": variant}
     search = cell | {"phase": Phase.SEARCH}
@@ -166,7 +177,8 @@ def _summary_cells(comparison: Comparison, line: dict[Any, Any], at: str) -> Ite
     yield "Trials", Cell(str(line["n"]), value=line["n"], trials=finished)
     running = where(**search, status=Status.RUNNING)
     yield "Running", Cell(str(line["n_running"]), value=line["n_running"], trials=running)
-    yield "Hours", Cell(f"{line['hours']:.2f}", value=line["hours"], trials=where(**search))
+    spent = line["hours"] * 3600 / TIMES[time]
+    yield time.capitalize(), Cell(f"{spent:.3g}", value=spent, trials=where(**search))
 
 
 def _interval(line: dict[Any, Any], name: str, trials: str) -> Cell:

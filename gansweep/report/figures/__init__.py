@@ -57,7 +57,8 @@ class FigureKind:
 
     draw: makes the figure of a study or, with `per` "dataset", of one of its data sets; None if there is
     nothing to show. group: its heading. needs_all_trials: it is valid for a random sample of
-    trials only, so a search that prunes trials has no such figure. when: which studies have it.
+    trials only, so a search that prunes trials has no such figure. when: which studies have it. place: where
+    the page shows it; the first of a data set that may is on the first screen, others like it stand open.
     """
 
     draw: Callable[..., Plot | None]
@@ -65,6 +66,7 @@ class FigureKind:
     per: Literal["dataset", "study"] = "dataset"
     needs_all_trials: bool = False
     when: Callable[[Comparison], bool] = _always
+    place: Literal["first", "open", "folded"] = "folded"
 
     def is_shown(self, comparison: Comparison) -> bool:
         """Whether a study has this figure."""
@@ -74,7 +76,7 @@ class FigureKind:
 KNOWN, SEARCH, HYPERPARAMETERS = "What is known of the data", "Search", "Hyperparameters"
 LUCK, COST, OTHER = "Luck and transfer", "Cost", "Other metrics"
 FIGURES = (  # in the order of the report; figures of a group are adjacent
-    FigureKind(confirmation_plot, FRESH_SEEDS),
+    FigureKind(confirmation_plot, FRESH_SEEDS, place="first"),
     FigureKind(effects_plot, FRESH_SEEDS),
     FigureKind(improvement_plot, FRESH_SEEDS),
     FigureKind(published_plot, FRESH_SEEDS),
@@ -86,9 +88,9 @@ FIGURES = (  # in the order of the report; figures of a group are adjacent
     FigureKind(f1_budget_plot, KNOWN, needs_all_trials=True),
     FigureKind(partial(strips_plot, group=CONDITIONAL), KNOWN, needs_all_trials=True),
     FigureKind(halving_plot, SEARCH, when=_is_halved),
-    FigureKind(budget_plot, SEARCH, per="study"),
+    FigureKind(budget_plot, SEARCH, place="first"),
     FigureKind(budget_each_plot, SEARCH, when=_is_random),
-    FigureKind(distribution_plot, SEARCH, per="study", needs_all_trials=True),
+    FigureKind(distribution_plot, SEARCH, per="study", needs_all_trials=True, place="open"),
     FigureKind(profile_plot, SEARCH, per="study"),
     FigureKind(hyperparameter_plot, HYPERPARAMETERS, needs_all_trials=True),
     FigureKind(importance_plot, HYPERPARAMETERS, needs_all_trials=True),
@@ -112,13 +114,31 @@ def plots(comparison: Comparison) -> list[Plot]:
         if group == FRESH_SEEDS and not len(comparison.confirmed):
             title = DIFFERENCES
         found = _of_study(comparison, kinds) if per == "study" else _of_each_dataset(comparison, kinds)
-        drawn += [replace(plot, group=title) for plot in found if plot]
-    return drawn
+        drawn += [replace(plot, group=title) for plot in found]
+    return list(_one_first(drawn))
 
 
-def _of_study(comparison: Comparison, kinds: list[FigureKind]) -> Iterator[Plot | None]:
-    return (kind.draw(comparison) for kind in kinds)
+def _of_study(comparison: Comparison, kinds: list[FigureKind]) -> Iterator[Plot]:
+    for kind in kinds:
+        if plot := kind.draw(comparison):
+            yield replace(plot, place=kind.place)
 
 
-def _of_each_dataset(comparison: Comparison, kinds: list[FigureKind]) -> Iterator[Plot | None]:
-    return (kind.draw(comparison, dataset) for dataset in comparison.datasets for kind in kinds)
+def _of_each_dataset(comparison: Comparison, kinds: list[FigureKind]) -> Iterator[Plot]:
+    for dataset in comparison.datasets:
+        for kind in kinds:
+            if plot := kind.draw(comparison, dataset):
+                yield replace(plot, dataset=dataset, place=kind.place)
+
+
+def _one_first(drawn: list[Plot]) -> Iterator[Plot]:
+    """The figures, with one of each data set on the first screen; one without a drawing is folded."""
+    seen = set()
+    for plot in drawn:
+        if plot.figure is None:
+            yield replace(plot, place="folded")
+        elif plot.place == "first" and plot.dataset in seen:
+            yield replace(plot, place="open")
+        else:
+            seen |= {plot.dataset} if plot.place == "first" else set()
+            yield plot

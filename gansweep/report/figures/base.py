@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gansweep.report.comparison import Comparison
@@ -45,6 +46,16 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
 
+class Value(NamedTuple):
+    """A number of a drawing: its point in the data coordinates of its axes, and what it says."""
+
+    ax: Axes
+    x: float
+    y: float
+    text: str
+    variant: str = ""
+
+
 @dataclass(frozen=True)
 class Plot:
     """A figure with the words around it, all computed from the results.
@@ -56,7 +67,11 @@ class Plot:
         alt: a description of the drawing, for readers who cannot see it.
         data: the plotted numbers.
         table: the table below the figure, if any.
+        headline: the answer as a title, a short sentence without its full stop.
         group: its heading in the report.
+        dataset: the data set it is of; empty if of several.
+        place: where the page shows it: on its first screen, open, or folded under its headline.
+        values: what a pointer reads off the drawing.
     """
 
     name: str
@@ -67,7 +82,11 @@ class Plot:
     figure: Figure | None
     data: pd.DataFrame
     table: Table | None = None
+    headline: str = ""
     group: str = ""
+    dataset: str = ""
+    place: Literal["first", "open", "folded"] = "folded"
+    values: tuple[Value, ...] = ()
 
 
 def dependence(comparison: Comparison) -> str:

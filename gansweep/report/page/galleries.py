@@ -37,12 +37,14 @@ class Gallery:
     """The grids of one data set.
 
     Attributes:
+        label: of the data set.
         examples: real images, then samples from the lowest FID to the highest, of all variants.
         groups: a heading and its grids; real images first, if there are no examples.
         note: how to read them.
     """
 
     dataset: str
+    label: str
     examples: tuple[Grid, ...]
     groups: tuple[tuple[str, tuple[Grid, ...]], ...]
     note: str
@@ -81,7 +83,7 @@ def _gallery(comparison: Comparison, dataset: str, trials: list[pd.Series]) -> G
             without.append(variant)
     notes = ["Each row of a generated grid is a class."] if _is_conditional(comparison, dataset) else []
     notes += [f"No samples were saved for {comparison.labels(without)}."] if without else []
-    return Gallery(label, tuple(examples), tuple(groups), " ".join(notes))
+    return Gallery(dataset, label, tuple(examples), tuple(groups), " ".join(notes))
 
 
 def _is_conditional(comparison: Comparison, dataset: str) -> bool:
@@ -145,15 +147,21 @@ def _neighbours(comparison: Comparison, dataset: str, variant: str) -> list[Grid
     ]
 
 
-def _embed(path: Path, rows: int = _ROWS) -> tuple[str, int, int]:
-    """An image file as a data URI, PNG or WEBP, whichever is smaller; with width and height.
+def crop(path: Path, columns: int, rows: int) -> tuple[str, int, int]:
+    """The first images of a grid of square ones, one pixel apart, as `_embed` gives them."""
+    with Image.open(path) as image:
+        pitch = (image.width - 1) // _ROWS
+        return _packed(image.crop((0, 0, columns * pitch + 1, rows * pitch + 1)))
 
-    rows: number of its ROWS rows of images that are shown.
-    """
-    original = path.read_bytes()
-    image: Image.Image = Image.open(io.BytesIO(original))
-    if rows < _ROWS:
-        image = image.crop((0, 0, image.width, rows * image.height // _ROWS))
+
+def _embed(path: Path, rows: int = _ROWS) -> tuple[str, int, int]:
+    """A picture as a data URI, with width and height. rows: of its ROWS rows of images, that are shown."""
+    with Image.open(path) as image:
+        return _packed(image.crop((0, 0, image.width, rows * image.height // _ROWS)))
+
+
+def _packed(image: Image.Image) -> tuple[str, int, int]:
+    """A data URI, PNG or WEBP, whichever is smaller; with width and height."""
     packed, plain = io.BytesIO(), io.BytesIO()
     image.save(packed, "WEBP", lossless=image.width * image.height < _LOSSLESS_BELOW, quality=75, method=6)
     image.save(plain, "PNG", optimize=True)

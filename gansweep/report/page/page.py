@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,18 +21,19 @@ from gansweep.report.comparison import Comparison, read_comparison
 from gansweep.report.figures import Plot, plots
 from gansweep.report.figures.metrics.fid_examples import fid_examples
 from gansweep.report.figures.metrics.vector_samples import vectors_plot
-from gansweep.report.page import galleries, svg, trial_browser
+from gansweep.report.page import first_screen, galleries, svg, trial_browser
 from gansweep.report.page.documents import FORMATS, text_columns, write_documents
 from gansweep.report.style import style
 from gansweep.report.text import origin, verdict
+from gansweep.report.text.glossary import glossary, hint
 from gansweep.report.text.numbers import fid_text
 from gansweep.results.folder import StudyFolder
-from gansweep.results.row import slug
+from gansweep.results.row import FAILED, slug
 
 _SAMPLES, _FAILURES = "Samples", "Failures"  # groups of figures in sections of the page with other content
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Section:
     """A figure as the page shows it; `svg` is empty where there is none."""
 
@@ -107,7 +109,8 @@ def _section(plot: Plot, target: Path, kinds: set[str]) -> Section:
     if plot.figure is None:
         return Section(plot, Markup())
     drawing = style.save(plot.figure, target, plot.name, plot.data, kinds)
-    return Section(plot, Markup(svg.inline_svg(drawing, plot.name, plot.question, plot.alt)))
+    inline = svg.inline_svg(drawing, plot.name, plot.question, plot.alt, plot.values)
+    return Section(plot, Markup(inline))
 
 
 def _render(
@@ -115,8 +118,9 @@ def _render(
 ) -> str:
     """The page as text. kinds: of the files of figures beside it."""
     trials = trial_browser.trial_browser(comparison)
-    groups = _grouped(sections)
-    environment = _environment()
+    first = [section for section in sections if section.plot.place == "first"]
+    groups = _grouped(section for section in sections if section not in first)
+    environment, terms = _environment(), glossary(comparison)
     script = environment.get_template("report.js").render()
     return environment.get_template("report.html.j2").render(
         kinds=sorted(kinds),
@@ -125,9 +129,16 @@ def _render(
         comparison=comparison,
         manifest=comparison.manifest,
         marks={v: Markup(svg.mark(look)) for v, look in style.looks(comparison.manifest).items()},
+        terms=terms,
+        hint=partial(hint, terms=terms),
+        first=first,
+        heads=first_screen.heads(comparison),
+        cost=first_screen.cost(comparison),
         verdict=verdict.verdict(comparison),
         cautions=verdict.cautions(comparison),
-        summary=tables.summary_cells(comparison, summary),
+        summaries={
+            dataset: tables.summary_of(comparison, summary, dataset) for dataset in comparison.datasets
+        },
         of_samples=groups.pop(_SAMPLES, []),
         of_failures=groups.pop(_FAILURES, []),
         groups=groups,
@@ -135,6 +146,7 @@ def _render(
             comparison, {name: fid_examples(comparison, name) for name in comparison.datasets}
         ),
         failures=tables.failures(comparison),
+        n_failed=int(tables.all_trials(comparison)["outcome"].isin(FAILED).sum()),
         trials=trials,
         embedding=trial_browser.embedding(trials),
         origin=origin.origin(comparison.manifest),

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Iterable
 from html import escape
 
 from matplotlib.markers import MarkerStyle
@@ -9,6 +10,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.transforms import Affine2D
 
 from gansweep.errors import readable
+from gansweep.report.figures.base import Value
 from gansweep.report.style import style
 from gansweep.report.style.style import SHAPES, Look
 
@@ -34,13 +36,14 @@ _MARKS = (
 )
 
 
-def inline_svg(svg: str, name: str, title: str, description: str) -> str:
+def inline_svg(svg: str, name: str, title: str, description: str, values: Iterable[Value] = ()) -> str:
     """An `<svg>` element with ids of its own (prefix `name`), theme colours, a title and a description.
 
     Matplotlib's global style rule, metadata and comments are left out, coordinates keep two decimals, and a
-    row of equal marks becomes one path.
+    row of equal marks becomes one path. What has the id "variant:ns" gets data-variant="ns". values: what a
+    pointer reads off; each becomes a circle that cannot be seen.
     """
-    body = svg[svg.index(">", svg.index("<svg")) + 1 :]
+    body = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
     for noise in (r"<metadata>.*?</metadata>", r"<style.*?</style>", r"<!--.*?-->"):
         body = re.sub(noise, "", body, flags=re.DOTALL)
     body = _map_markup(readable(_own_ids(body, name)))
@@ -55,7 +58,18 @@ def inline_svg(svg: str, name: str, title: str, description: str) -> str:
         f'<title id="{name}-title">{escape(readable(title))}</title>'
         f'<desc id="{name}-desc">{escape(readable(description))}</desc>'
     )
-    return head + body.strip()
+    return head + body.strip() + "".join(_value(value, height) for value in values) + "</svg>"
+
+
+def _value(value: Value, height: float) -> str:
+    """A circle at a value's point, in points of a drawing of this height; empty where it is out of sight."""
+    figure, point = value.ax.get_figure(root=True), value.ax.transData.transform((value.x, value.y))
+    if figure is None or not value.ax.get_window_extent().padded(3).contains(*point):
+        return ""
+    x, y = (float(place) * 72 / figure.dpi for place in point)
+    variant = f' data-variant="{escape(readable(value.variant))}"' if value.variant else ""
+    text = escape(readable(value.text))
+    return f'<circle class="value" cx="{x:.1f}" cy="{height - y:.1f}" r="5"{variant} data-text="{text}"/>'
 
 
 def _own_ids(body: str, name: str) -> str:
@@ -64,7 +78,8 @@ def _own_ids(body: str, name: str) -> str:
     short = {old: f"{name}-{number}" for number, old in enumerate(used)}
 
     def renamed(tag: re.Match[str]) -> str:
-        text = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", tag[0])
+        text = re.sub(r' id="variant:([^"]+)"', r' data-variant="\1"', tag[0])
+        text = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", text)
         return re.sub(_REFERENCE, lambda m: m[0].replace(m[1], short[m[1]]), text)
 
     return re.sub(_TAG, renamed, body)

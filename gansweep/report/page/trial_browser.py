@@ -14,11 +14,33 @@ from gansweep.results.row import FAILED, Phase
 from gansweep.results.status.words import first_line
 
 _MAX_TRIALS = 5_000  # in a page: more would make it slow to open
-_IDENTITY_COLUMNS = ("trial_id", "dataset", "variant", "phase", "trial_number", "outcome")
-_SCORE_COLUMNS = ("fid_best", "fid_best_step", "fid", "fid_reported")
-_COST_COLUMNS = ("steps", "train_seconds", "is_default", "failure_kind", "seed")
-# Shown in the details of a selected trial, not in the table; a filter can use them.
-_DETAIL_COLUMNS = ("config_id", "status", "failure_message", "sample_path", "log_path")
+_IDENTITY_COLUMNS = ("trial_id", "variant", "dataset", "phase", "outcome")
+_SCORE_COLUMNS = ("fid_best", "fid_reported")
+# Not in the table until its reader asks for them; a filter can use them.
+_FURTHER_COLUMNS = ("fid", "fid_best_step", "steps", "train_seconds", "trial_number", "seed", "is_default")
+_DETAIL_COLUMNS = ("failure_kind", "failure_message", "config_id", "status", "sample_path", "log_path")
+_HEADINGS = {
+    "trial_id": "Trial",
+    "variant": "Variant",
+    "dataset": "Data set",
+    "phase": "Phase",
+    "outcome": "Outcome",
+    "fid_best": "Best FID",
+    "fid_reported": "Test FID",
+    "fid": "Last FID",
+    "fid_best_step": "Best at step",
+    "steps": "Steps",
+    "train_seconds": "Training, s",
+    "trial_number": "Number",
+    "seed": "Seed",
+    "is_default": "Default",
+    "failure_kind": "Failure",
+    "failure_message": "Message",
+    "config_id": "Configuration",
+    "status": "Status",
+    "sample_path": "Samples",
+    "log_path": "Log",
+}
 
 
 class BrowserData(TypedDict):
@@ -26,7 +48,8 @@ class BrowserData(TypedDict):
 
     study: str  # as a command names it
     columns: list[str]
-    shown: int  # the first columns, which the table has
+    headings: list[str]  # of the columns, for people
+    shown: int  # the first columns, which the table has until its reader chooses others
     rows: list[list[Any]]
     labels: dict[str, dict[str, str]]  # of data sets and variants
     left_out: int  # trials that are not in `rows`
@@ -44,12 +67,14 @@ def trial_browser(comparison: Comparison) -> BrowserData:
     names = [str(name) for name in trials]
     hyperparameters = [name for name in names if name.startswith("hp_") and trials[name].notna().any()]
     scores = [name for name in _SCORE_COLUMNS if name != "fid_reported" or _has_own_report(trials)]
-    columns = [*_IDENTITY_COLUMNS, *scores, *hyperparameters, *_COST_COLUMNS, *_DETAIL_COLUMNS]
+    shown = [*_IDENTITY_COLUMNS, *scores, *hyperparameters]
+    columns = [*shown, *_FURTHER_COLUMNS, *_DETAIL_COLUMNS]
     rows = trials[columns].itertuples(index=False, name=None)
     return {
         "study": readable(comparison.manifest.study),
         "columns": [readable(name) for name in columns],
-        "shown": len(columns) - len(_DETAIL_COLUMNS),
+        "headings": [_HEADINGS.get(name, readable(name.removeprefix("hp_"))) for name in columns],
+        "shown": len(shown),
         "rows": [[_value(value) for value in row] for row in rows],
         "labels": {
             "dataset": {

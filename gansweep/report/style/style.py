@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -174,6 +175,16 @@ def scatter_offsets(n: int, step: float = (math.sqrt(5) - 1) / 2) -> np.ndarray:
     step: an irrational number; a second axis takes another than the first, such as the root of 2.
     """
     return (np.arange(1, n + 1) * step) % 1 - 0.5
+
+
+@contextmanager
+def of_variant(ax: Axes, variant: str) -> Iterator[None]:
+    """Mark what is drawn inside as of a variant, so that the page can make it stand out."""
+    before = set(ax.get_children())
+    yield
+    for artist in ax.get_children():
+        if artist not in before:
+            artist.set_gid(f"variant:{variant}")
 
 
 def legend_entry(label: str, **style: Any) -> Line2D:

@@ -5,6 +5,7 @@ here as the median of the best of k, whose interval is exact.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,13 @@ from matplotlib.figure import Figure
 
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Plot
+from gansweep.report.figures.base import Plot, Value
 from gansweep.report.statistics import Scores
 from gansweep.report.style import labels, style
 from gansweep.report.style.logarithmic import log_axis, log_limits
-from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
+from gansweep.report.text.numbers import fid_text
+from gansweep.results.row import slug
 
 _MAX_COLOURED = 8  # with more variants than this, only the best are in colour
 _N_HIGHLIGHTED = 5
@@ -80,7 +82,8 @@ def plot_budget(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = 
         if look is None:
             ax.plot(curve["k"], curve["median"], color=style.FAINT, linewidth=0.8, zorder=1)
             continue
-        _draw_curve(ax, curve, look, high, banded=str(variant) in list(looks)[:MAX_BANDS])
+        with style.of_variant(ax, str(variant)):
+            _draw_curve(ax, curve, look, high, banded=str(variant) in list(looks)[:MAX_BANDS])
         last = curve[np.isfinite(curve["median"])].tail(1)
         ends += [(look, float(last["k"].iloc[0]), float(last["median"].iloc[0]))] if len(last) else []
     _mark_end_of_intervals(ax, curves)
@@ -129,21 +132,16 @@ def _mark_end_of_intervals(ax: Axes, curves: pd.DataFrame) -> None:
     )
 
 
-def _budget_figure(comparison: Comparison, curves: pd.DataFrame) -> Figure:
-    """One panel per data set."""
-    shown = [dataset for dataset in comparison.datasets if comparison.started(dataset)]
-    panels = large_panels(len(shown), height=3.1)
-    for ax, dataset in zip(panels.axes, shown, strict=True):
-        here = curves[curves["dataset"] == dataset]
-        plot_budget(here, highlighted(comparison, comparison.ranked(dataset)), ax)
-        sizes = sorted({len(scores) for scores in comparison.started(dataset).values()})
-        ax.set_title(
-            f"{comparison.dataset_label(dataset)}  (N = {'–'.join(map(str, sizes[:: len(sizes) - 1 or 1]))})"
-        )
-        ax.set_xlabel(f"budget k: {comparison.unit}s tried (log)")
-        ax.set_ylabel("median best FID\n(log; lower is better)")
-    panels.hide_unused()
-    return panels.figure
+def _budget_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> tuple[Figure, Axes]:
+    figure = style.new_figure(3.0, 4.6)
+    ax = plot_budget(curves, highlighted(comparison, comparison.ranked(dataset)), figure.subplots())
+    sizes = sorted({len(scores) for scores in comparison.started(dataset).values()})
+    ax.set_title(
+        f"{comparison.dataset_label(dataset)}  (N = {'–'.join(map(str, sizes[:: len(sizes) - 1 or 1]))})"
+    )
+    ax.set_xlabel(f"budget k: {comparison.unit}s tried (log)")
+    ax.set_ylabel("median best FID\n(log; lower is better)")
+    return figure, ax
 
 
 def highlighted(comparison: Comparison, ranking: list[str]) -> dict[str, Look]:
@@ -153,18 +151,23 @@ def highlighted(comparison: Comparison, ranking: list[str]) -> dict[str, Look]:
     return {variant: looks[variant] for variant in ranking[:n_coloured]}
 
 
-def budget_plot(comparison: Comparison) -> Plot:
-    """The budget curves of a study; without a figure where the sampler makes them meaningless."""
+def budget_plot(comparison: Comparison, dataset: str) -> Plot:
+    """The budget curves of a data set; without a figure where the sampler makes them meaningless."""
     curves = budget_data(comparison)
+    curves = curves[curves["dataset"] == dataset].reset_index(drop=True)
     drawn = comparison.is_random_search and not curves.empty and int(curves["n"].max()) > 1
-    with style.house_style():
-        figure = _budget_figure(comparison, curves) if drawn else None
+    figure: Figure | None = None
+    values: list[Value] = []
+    if drawn:
+        with style.house_style():
+            figure, ax = _budget_figure(comparison, dataset, curves)
+        values += _values(comparison, curves, ax)
+    needed = f"two finished {comparison.unit}s of a variant, besides the default"
     return Plot(
-        name="budget",
-        question="What does tuning effort buy?",
-        takeaway=" ".join(_sentence(comparison, dataset) for dataset in comparison.datasets)
-        if drawn
-        else refusal(comparison, f"two finished {comparison.unit}s of a variant, besides the default"),
+        name=f"budget-{slug(dataset)}",
+        question=f"What does tuning effort buy on {comparison.dataset_label(dataset)}?",
+        headline=_headline(comparison, dataset) if drawn else "What tuning buys: no curve",
+        takeaway=_sentence(comparison, dataset) if drawn else refusal(comparison, needed),
         caption=f"Median of the lowest FID among k random {comparison.unit}s; a failed one counts as worse "
         f"than any FID. Bands: exact 95 % intervals of the best {MAX_BANDS} (the others are in the plotted "
         "data), drawn up to k = N/5.3; beyond it the line is thin, "
@@ -172,11 +175,32 @@ def budget_plot(comparison: Comparison) -> Plot:
         "separable is said by the tests of the verdict. The default configuration is left out. The plotted "
         "data also hold the unbiased mean, with failures counted as the FID from which a trial has collapsed."
         f"{thinning(curves)}",
-        alt=f"Line chart, one panel for each of {len(comparison.datasets)} data sets: median best FID "
-        f"against the number of {comparison.unit}s tried, for {comparison.labels(comparison.variants)}.",
+        alt=f"Line chart: median best FID against the number of {comparison.unit}s tried, for "
+        f"{comparison.labels(comparison.variants)}.",
         figure=figure,
         data=curves if drawn else curves.iloc[:0],
+        values=tuple(values),
     )
+
+
+def _values(comparison: Comparison, curves: pd.DataFrame, ax: Axes) -> Iterator[Value]:
+    looks = highlighted(comparison, comparison.ranked(str(curves["dataset"].iloc[0])))
+    marked = curves[curves["k"].isin(MARKED_BUDGETS) & np.isfinite(curves["median"])]
+    for k, variant, median, low, high in zip(
+        *(marked[name] for name in ("k", "variant", "median", "low", "high")), strict=True
+    ):
+        if variant in looks:
+            bounds = f" [{fid_text(low, 'none')}, {fid_text(high, 'fail')}]" if low == low else ""
+            text = f"{comparison.label(variant)}, k = {k:.0f}: {fid_text(median)}{bounds}"
+            yield Value(ax, float(k), float(median), text, str(variant))
+
+
+def _headline(comparison: Comparison, dataset: str) -> str:
+    first, k = comparison.ranked(dataset)[0], comparison.budget(dataset)
+    if math.isinf(comparison.at_budget[dataset, first].value):
+        return "What tuning buys: half of the searches fail with every variant"
+    among = f"the best of {k} {comparison.unit}s" if k > 1 else f"a single {comparison.unit}"
+    return f"What tuning buys: {comparison.label(first)} leads by {among}"
 
 
 def refusal(comparison: Comparison, needed: str) -> str:

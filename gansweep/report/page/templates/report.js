@@ -20,8 +20,13 @@
     if (event.target.closest("a") && !beside.matches) contents.open = false;
   });
   const entries = [...contents.querySelectorAll("a")].map((link) => [document.getElementById(link.getAttribute("href").slice(1)), link]);
+  const placeOf = (target) => { // a folded part lies where its title is
+    const fold = target.closest("details.fold:not([open])");
+    return (fold ?? target).getBoundingClientRect().top;
+  };
   const mark = () => {
-    const above = entries.filter(([heading]) => heading.getBoundingClientRect().top < 150);
+    const seen = entries.filter(([heading, link]) => link.offsetParent && heading.closest("main"));
+    const above = seen.filter(([heading]) => placeOf(heading) < 150);
     const [, current] = above.at(-1) ?? entries[0];
     for (const [, link] of entries) link.removeAttribute("aria-current");
     current.setAttribute("aria-current", "location");
@@ -34,6 +39,103 @@
     requestAnimationFrame(() => { waiting = false; mark(); });
   }, { passive: true });
   mark();
+
+  // Data sets: what belongs to another than the chosen one is hidden.
+  const tabs = [...document.querySelectorAll("#tabs button")];
+  const show = (dataset) => {
+    for (const tab of tabs) tab.setAttribute("aria-pressed", String(tab.dataset.shows === dataset));
+    for (const part of document.querySelectorAll("[data-set]")) part.style.display = part.dataset.set === dataset ? "" : "none";
+  };
+  if (tabs.length) {
+    one("#tabs").hidden = false;
+    for (const tab of tabs) tab.onclick = () => { show(tab.dataset.shows); mark(); };
+    show(tabs[0].dataset.shows);
+  }
+
+  // A link to what is folded, or of another data set, shows it first.
+  const reveal = (target) => {
+    const own = target.closest("[data-set]");
+    if (own && own.style.display === "none") show(own.dataset.set);
+    for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  };
+  const jump = () => {
+    const target = location.hash.includes("=") ? null : document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    reveal(target);
+    target.scrollIntoView();
+  };
+  addEventListener("hashchange", jump);
+  contents.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (link && link.getAttribute("href") === location.hash) jump();
+  });
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("main details:not([open])")].filter((each) => !each.querySelector("#browsing"));
+    for (const each of closed) each.open = true;
+  });
+  addEventListener("afterprint", () => { for (const each of closed) each.open = false; });
+
+  // A variant chosen once stands out everywhere; chosen again, or by Escape, it does not.
+  let chosen = "";
+  const choose = (variant) => {
+    chosen = variant === chosen ? "" : variant;
+    root.classList.toggle("chosen", chosen !== "");
+    for (const part of document.querySelectorAll("[data-variant]")) part.classList.toggle("on", part.dataset.variant === chosen);
+  };
+  for (const row of document.querySelectorAll("tr[data-variant]")) {
+    const cell = row.cells[0];
+    const button = make("button", "", { type: "button", className: "pick", title: "Make this variant stand out everywhere" });
+    button.setAttribute("aria-label", `Make ${cell.textContent} stand out everywhere`);
+    const look = cell.querySelector(".mark");
+    if (!look) continue;
+    look.replaceWith(button);
+    button.append(look);
+    button.onclick = () => choose(row.dataset.variant);
+  }
+  addEventListener("keydown", (event) => { if (event.key === "Escape") choose(chosen); });
+
+  // Values of figures: under the pointer, or by arrow keys in a figure that has the focus.
+  const tip = one("#tip");
+  let here = null;
+  const tell = (value) => {
+    here?.classList.remove("here");
+    here = value;
+    tip.hidden = !value;
+    if (!value) return;
+    value.classList.add("here");
+    tip.textContent = value.dataset.text;
+    const box = value.getBoundingClientRect();
+    const left = Math.min(box.right + 6, innerWidth - tip.offsetWidth - 8);
+    tip.style.left = `${Math.max(4, left)}px`;
+    tip.style.top = `${box.top > 40 ? box.top - tip.offsetHeight - 4 : box.bottom + 4}px`;
+  };
+  for (const plot of document.querySelectorAll(".plot")) {
+    const values = [...plot.querySelectorAll(".value")];
+    if (!values.length) continue;
+    plot.onpointermove = (event) => tell(event.target.closest(".value"));
+    plot.onpointerleave = () => tell(null);
+    plot.onclick = (event) => { const value = event.target.closest(".value"); if (value?.dataset.variant) choose(value.dataset.variant); };
+    plot.onblur = () => tell(null);
+    plot.onkeydown = (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      tell(values[(values.indexOf(here) + (step < 0 && !values.includes(here) ? 0 : step) + values.length) % values.length]);
+    };
+  }
+
+  // Samples, enlarged.
+  const zoomed = one("#zoomed");
+  for (const button of document.querySelectorAll(".zoom")) {
+    button.onclick = () => {
+      const { src, alt } = button.firstElementChild;
+      Object.assign(zoomed.querySelector("img"), { src, alt });
+      zoomed.querySelector("p").textContent = alt;
+      zoomed.showModal();
+    };
+  }
+  zoomed.onclick = (event) => { if (event.target === zoomed || event.target.tagName === "BUTTON") zoomed.close(); };
 
   // Copying; where the browser forbids it the text is selected instead.
   for (const button of document.querySelectorAll(".copy")) {
@@ -74,130 +176,4 @@
     });
   }
 
-  // The trials: words of the filter that name a column bind it, the others match any column.
-  const { study, columns, shown, rows, labels, left_out: leftOut } = JSON.parse(one("#trial-data").textContent);
-  const TERM = /([a-z_0-9]+)([:<>])("(?:[^"\\]|\\.)*"|\S+)|\S+/gi;
-  const column = (name) => columns.findIndex((known) => known === name || known === `hp_${name}`);
-  const at = (row, name) => row[columns.indexOf(name)];
-  const label = (row, kind) => labels[kind][at(row, kind)] ?? at(row, kind);
-  const texts = rows.map((row) => `${row.join(" ")} ${label(row, "variant")} ${label(row, "dataset")}`.toLowerCase());
-  const unquoted = (value) => {
-    if (!value.startsWith('"')) return value;
-    try { return JSON.parse(value); } catch (error) { return value; }
-  };
-  const equal = (text, value) => text === String(value) || (typeof value === "number" && Number(text) === value);
-  const matching = (text) => {
-    const words = [], wanted = new Map(), bounds = [];
-    for (const [term, name, sign, value] of text.matchAll(TERM)) {
-      const place = name === undefined ? -1 : column(name.toLowerCase());
-      if (place < 0) words.push(term.toLowerCase());
-      else if (sign === ":") wanted.set(place, [...(wanted.get(place) ?? []), unquoted(value)]);
-      else bounds.push([place, sign, Number(value)]);
-    }
-    const fits = (row, i) =>
-      words.every((word) => texts[i].includes(word)) &&
-      [...wanted].every(([place, values]) => values.some((value) => equal(value, row[place]))) &&
-      bounds.every(([place, sign, bound]) => row[place] !== null && (sign === "<" ? row[place] < bound : row[place] > bound));
-    return rows.flatMap((row, i) => (fits(row, i) ? [row] : []));
-  };
-
-  const PAGE = 100, filter = one("#filter"), browser = one("#browser"), body = browser.tBodies[0];
-  let limit = PAGE, key = null, direction = 1, selected = null;
-  const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
-  const address = (path) => `../${path.split("/").map(encodeURIComponent).join("/")}`;
-  const plain = (value) => (typeof value === "number" && value && Math.abs(value) < 1e-3 ? value.toExponential() : value);
-  const describe = (row) => {
-    const known = (name, text) => (at(row, name) === null ? [] : [text(at(row, name))]);
-    one("#trial-title").textContent = `${label(row, "variant")} on ${label(row, "dataset")}: trial ${at(row, "trial_id")}`;
-    one("#trial-result").textContent = [
-      `phase ${at(row, "phase")}`, `seed ${at(row, "seed")}`, `outcome ${at(row, "outcome") ?? "still running"}`,
-      ...known("fid_best", (fid) => `lowest FID ${fid} at step ${at(row, "fid_best_step")} of ${at(row, "steps")}`),
-      ...known("failure_message", (message) => `failure: ${message}`),
-    ].join(" · ");
-    one("#trial-configuration").replaceChildren(...columns.flatMap((name, i) => {
-      if (!name.startsWith("hp_") || row[i] === null) return [];
-      const pair = make("div");
-      pair.append(make("dt", name.slice(3)), make("dd", plain(row[i])));
-      return [pair];
-    }));
-    const links = [["sample_path", "samples"], ["log_path", "log"]].flatMap(([name, text]) =>
-      known(name, (path) => make("a", `${text}: ${path}`, { href: address(path) })));
-    one("#trial-files").replaceChildren(...links.flatMap((link) => [link, " "]), make("a", "link to this trial", { href: `#trial=${encodeURIComponent(at(row, "trial_id"))}` }));
-    one("#trial-command").textContent = `gansweep reproduce ${quoted(`${study}/${at(row, "trial_id")}`)}`;
-    one("#trial .command [role=status]").textContent = "";
-  };
-  const select = (row) => {
-    selected = row;
-    one("#trial").hidden = !row;
-    if (row) describe(row);
-    for (const line of body.rows) line.setAttribute("aria-selected", String(line.trial === row));
-  };
-  const lineOf = (row) => {
-    const line = make("tr", "", { tabIndex: -1, trial: row });
-    line.setAttribute("aria-selected", String(row === selected));
-    for (const value of row.slice(0, shown)) {
-      const cell = line.insertCell();
-      cell.textContent = plain(value) ?? "–";
-      if (typeof value === "string") cell.className = "l";
-    }
-    return line;
-  };
-  const draw = () => {
-    const found = matching(filter.value);
-    if (key !== null) found.sort((a, b) => (a[key] === null) - (b[key] === null) || direction * compare(a[key], b[key]));
-    body.replaceChildren(...found.slice(0, limit).map(lineOf));
-    if (body.rows.length) body.rows[0].tabIndex = 0;
-    const all = leftOut ? `${rows.length} trials of this page` : `${rows.length} trials`;
-    one("#count").textContent = `${found.length} of ${all}${found.length > limit ? `, ${limit} shown` : ""}`;
-    one("#more").hidden = limit >= found.length;
-    one("#all").hidden = !filter.value;
-    return found;
-  };
-  const choose = (line) => {
-    select(line.trial);
-    history.replaceState(null, "", `#trial=${encodeURIComponent(at(line.trial, "trial_id"))}`);
-  };
-  const reach = (line) => {
-    for (const other of body.rows) other.tabIndex = -1;
-    line.tabIndex = 0;
-    line.focus();
-  };
-  body.onclick = (event) => { const line = event.target.closest("tr"); reach(line); choose(line); };
-  body.onkeydown = (event) => {
-    const line = event.target.closest("tr");
-    const moves = { ArrowDown: line.nextElementSibling, ArrowUp: line.previousElementSibling, Home: body.firstElementChild, End: body.lastElementChild };
-    if (event.key in moves) { if (moves[event.key]) reach(moves[event.key]); }
-    else if (event.key === "Enter" || event.key === " ") choose(line);
-    else return;
-    event.preventDefault();
-  };
-  const headings = browser.tHead.insertRow();
-  columns.slice(0, shown).forEach((name, i) => {
-    const heading = make("th", "", { scope: "col" }), button = make("button", name, { type: "button" });
-    button.onclick = () => { direction = turn(heading); key = i; draw(); };
-    if (rows.some((row) => typeof row[i] === "string")) heading.className = "l";
-    heading.append(button);
-    headings.append(heading);
-  });
-  const apply = (text) => { filter.value = text; limit = PAGE; return draw(); };
-  filter.oninput = () => { limit = PAGE; draw(); };
-  one("#more").onclick = () => { limit += PAGE; draw(); };
-  one("#all").onclick = () => { apply(""); filter.focus(); };
-
-  // Addresses: #trials=FILTER shows these trials, #trial=ID that one.
-  const follow = () => {
-    const [, kind, code] = /^#(trials?)=(.*)$/s.exec(location.hash) ?? [];
-    if (!kind) return;
-    let text = code;
-    try { text = decodeURIComponent(code); } catch (error) { /* not written by this page */ }
-    const found = apply(kind === "trial" ? `trial_id:${JSON.stringify(text)}` : text);
-    const best = [...found].sort((a, b) => compare(at(a, "fid_best"), at(b, "fid_best")));
-    select(best[0] ?? null);
-    one("#trials").scrollIntoView();
-    one("#trials").focus({ preventScroll: true });
-  };
-  addEventListener("hashchange", follow);
-  one("#browsing").hidden = false;
-  draw();
-  follow();
-})();
+{% include "trials.js" %}
