@@ -177,6 +177,12 @@ class Comparison:
             return (1.0, math.inf, math.inf, variant)
         return (0.0, self.at_budget[dataset, variant].value, float(scores[0]), variant)
 
+    def order(self, dataset: str) -> list[str]:
+        """All variants as the results list them: those with fresh seeds first, by their median, the others
+        as the search ranks them."""
+        confirmed = list(self.confirmed_scores(dataset))
+        return confirmed + [name for name in self.ranked(dataset) if name not in confirmed]
+
     def best_fid(self, dataset: str, variant: str) -> float:
         """The lowest FID that the search found; +inf where it found none."""
         scores = self.scores[dataset, variant]

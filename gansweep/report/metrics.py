@@ -8,6 +8,7 @@ import pandas as pd
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.statistics import Estimate
+from gansweep.report.text.numbers import fid_text
 from gansweep.results.metrics import METRICS
 from gansweep.results.row import FAILED
 
@@ -20,6 +21,8 @@ def metric_text(name: str, value: float) -> str:
     """
     if not math.isfinite(value):
         return "fail"
+    if name.endswith("fid"):
+        return fid_text(value)
     is_share = METRICS[name].share
     return f"{value:.2f}" if is_share else f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 

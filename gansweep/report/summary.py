@@ -38,15 +38,9 @@ def summary_table(comparison: Comparison) -> pd.DataFrame:
     lines = [
         _summary_line(comparison, dataset, variant, comparison.confirmed_scores(dataset))
         for dataset in comparison.datasets
-        for variant in _ordered(comparison, dataset)
+        for variant in comparison.order(dataset)
     ]
     return pd.DataFrame(lines)
-
-
-def _ordered(comparison: Comparison, dataset: str) -> list[str]:
-    """All variants, those with fresh seeds first, by their median; the others as the search ranks them."""
-    confirmed = list(comparison.confirmed_scores(dataset))
-    return confirmed + [name for name in comparison.ranked(dataset) if name not in confirmed]
 
 
 def _summary_line(

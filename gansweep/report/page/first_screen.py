@@ -45,7 +45,7 @@ def _tiles(comparison: Comparison, dataset: str, columns: int, rows: int) -> lis
     """Real images and, where there are any, samples: columns x rows of each."""
     found = [
         (variant, trial)
-        for variant in _order(comparison, dataset)
+        for variant in comparison.order(dataset)
         if (trial := _typical(comparison, dataset, variant)) is not None
     ]
     shown = found[:_N_LEADERS] + found[_N_LEADERS:][-1:]
@@ -60,11 +60,6 @@ def _tiles(comparison: Comparison, dataset: str, columns: int, rows: int) -> lis
         picture = crop(comparison.folder / trial["sample_path"], columns, rows)
         tiles.append(Grid(label, f"FID {fid}", alt, *picture, trial_id=str(trial["trial_id"])))
     return tiles
-
-
-def _order(comparison: Comparison, dataset: str) -> list[str]:
-    confirmed = list(comparison.confirmed_scores(dataset))
-    return confirmed + [name for name in comparison.ranked(dataset) if name not in confirmed]
 
 
 def _typical(comparison: Comparison, dataset: str, variant: str) -> pd.Series | None:

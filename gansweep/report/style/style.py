@@ -46,22 +46,24 @@ DIVERGED, COLLAPSED = "#4d4d4d", "#a6a6a6"
 
 
 class Marker(NamedTuple):
-    """A matplotlib marker, filled or hollow, and the factor that makes it look as large as the others."""
+    """A matplotlib marker, filled or hollow, the factor that makes it look as large as the others, and the
+    dashes of its lines, so that two variants of one hue are told apart at a line's width."""
 
     symbol: str
     filled: bool
     scale: float
+    dashes: tuple[float, ...] = ()
 
 
 SHAPES = {
     "circle": Marker("o", True, 1.0),
-    "diamond": Marker("D", False, 0.85),
-    "square": Marker("s", True, 0.9),
-    "triangle": Marker("^", False, 1.1),
-    "nabla": Marker("v", True, 1.1),
-    "pentagon": Marker("p", False, 1.1),
-    "hexagon": Marker("h", True, 1.1),
-    "plus": Marker("P", False, 1.1),
+    "diamond": Marker("D", False, 0.85, (4, 1.5)),
+    "square": Marker("s", True, 0.9, (1.2, 1.2)),
+    "triangle": Marker("^", False, 1.1, (5, 1.2, 1, 1.2)),
+    "nabla": Marker("v", True, 1.1, (8, 1.5)),
+    "pentagon": Marker("p", False, 1.1, (2.5, 1.5)),
+    "hexagon": Marker("h", True, 1.1, (5, 1.2, 1, 1.2, 1, 1.2)),
+    "plus": Marker("P", False, 1.1, (1, 2.4)),
 }
 
 
@@ -84,6 +86,11 @@ class Look:
     @property
     def filled(self) -> bool:
         return SHAPES[self.shape].filled
+
+    @property
+    def linestyle(self) -> tuple[float, tuple[float, ...] | None]:
+        """Of lines: solid for a circle, else the dashes of the shape."""
+        return (0, SHAPES[self.shape].dashes or None)
 
     def marker(self, size: float) -> dict[str, Any]:
         """Keywords of `Axes.plot` for a marker of `size` points."""

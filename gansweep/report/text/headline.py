@@ -34,9 +34,7 @@ def sentence(comparison: Comparison, dataset: str) -> str:
     return _lead(comparison, pairs, comparison.at_budget[dataset, pairs.leader], what, of)
 
 
-def _lead(
-    comparison: Comparison, pairs: Pairs, estimate: statistics.Estimate, what: str, of: str
-) -> str:
+def _lead(comparison: Comparison, pairs: Pairs, estimate: statistics.Estimate, what: str, of: str) -> str:
     if math.isinf(estimate.value):
         return f"With every variant the {what} {of} is a failure: nobody leads."
     low, high = (fid_text(end) if math.isfinite(end) else "no bound" for end in (estimate.low, estimate.high))

@@ -6,7 +6,7 @@ from gansweep.report import pruned as halved
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison, listing
 from gansweep.report.statistics import MeanRanks, Pairs
-from gansweep.report.text.numbers import p_text
+from gansweep.report.text.numbers import fid_text, p_text
 from gansweep.results.row import FAILED, Outcome
 
 
@@ -38,9 +38,9 @@ def confirmed_sentence(comparison: Comparison, dataset: str) -> str:
     best = statistics.median_best(pairs.scores[first], 1)
     if math.isinf(best.value):
         return "Most seeds of every winner have failed."
-    low, high = (f"{bound:.3g}" if math.isfinite(bound) else "no bound" for bound in (best.low, best.high))
+    low, high = (fid_text(bound) if math.isfinite(bound) else "no bound" for bound in (best.low, best.high))
     lead = f"{comparison.label(first)} has the lowest median FID on fresh seeds"
-    found = f"{lead}, {best.value:.3g} [{low}, {high}]"
+    found = f"{lead}, {fid_text(best.value)} [{low}, {high}]"
     if len(pairs.names) == 1:
         return f"{found}."
     test = f"rank-sum tests of {_family(pairs)}"
@@ -78,7 +78,7 @@ def _on_dataset(comparison: Comparison, dataset: str) -> str:
     best = comparison.best_fid(dataset, lowest)
     if math.isinf(best):
         return f"none of the {sum(map(len, started.values()))} trials measured a finite FID."
-    found = f"The lowest FID of the search, {best:.3g}, is a trial of {comparison.label(lowest)}."
+    found = f"The lowest FID of the search, {fid_text(best)}, is a trial of {comparison.label(lowest)}."
     if not comparison.is_random_search:
         return f"{found} This sampler’s trials depend on each other, so no interval can be given."
     if len(started) == 1:
@@ -145,7 +145,7 @@ def _robustness(comparison: Comparison) -> str:
 def _limits(comparison: Comparison) -> str:
     """What a collapsed trial is: that of studies of gansweep 0.1.0 was another."""
     limits = comparison.manifest.collapse_above
-    each = [f"{limits[name]:.3g} on {comparison.dataset_label(name)}" for name in comparison.datasets]
+    each = [f"{fid_text(limits[name])} on {comparison.dataset_label(name)}" for name in comparison.datasets]
     what = "noise" if comparison.manifest.fingerprint else "an untrained generator"
     return f" (no FID below that of {what}: {listing(each)})"
 

@@ -4,6 +4,7 @@ The number of trials is not a measure of cost: five steps of D for each step of 
 """
 
 import math
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -65,8 +66,9 @@ def plot_cost(
         if str(variant) in list(looks)[:MAX_BANDS]:
             top = bounded["high"].clip(upper=10 * high)
             ax.fill_between(bounded["spent"], bounded["low"], top, color=look.color, alpha=0.13, linewidth=0)
-        ax.plot(bounded["spent"], bounded["median"], color=look.color, linewidth=1.6, zorder=4)
-        ax.plot(beyond["spent"], beyond["median"], color=look.color, linewidth=0.8, zorder=3)
+        line: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle}
+        ax.plot(bounded["spent"], bounded["median"], linewidth=1.6, zorder=4, **line)
+        ax.plot(beyond["spent"], beyond["median"], linewidth=0.8, zorder=3, **line)
         marked = curve[curve["k"].isin(_MARKED_BUDGETS)]
         ax.plot(marked["spent"], marked["median"], linestyle="", zorder=5, **look.marker(3.8))
     return ax
@@ -79,17 +81,16 @@ def _split(curve: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _cost_figure(comparison: Comparison, dataset: str, curves: pd.DataFrame) -> Figure:
-    """A panel for each price, with the names of the curves at the right."""
-    names = (f"{device(comparison)} time", "steps of D", "real images seen")
+    """Panels for time and steps, with the names of the curves at the right; images go with steps."""
     looks = highlighted(comparison, comparison.ranked(dataset))
-    figure = style.new_figure(2.6)
-    axes = figure.subplots(1, len(PRICES), sharey=True)
-    for ax, price, name in zip(axes, PRICES, names, strict=True):
-        plot_cost(curves, price, looks, name, ax)
+    figure = style.new_figure(2.8)
+    axes = figure.subplots(1, 2, sharey=True)
+    plot_cost(curves, "seconds", looks, f"{device(comparison)} time", axes[0])
+    plot_cost(curves, "steps", looks, "steps of D", axes[1])
     axes[0].set_ylabel("median best FID\n(log; lower is better)")
-    size = COUNTS[unit(float(curves["images"].median()), COUNTS)]
+    size = COUNTS[unit(float(curves["steps"].median()), COUNTS)]
     ends = curves[curves["variant"].isin(list(looks))].groupby("variant").tail(1)
-    places = zip(ends["variant"], ends["images"] / size, ends["median"], strict=True)
+    places = zip(ends["variant"], ends["steps"] / size, ends["median"], strict=True)
     labels.end_labels(axes[-1], [(looks[str(name)], float(x), float(y)) for name, x, y in places])
     return figure
 
@@ -105,6 +106,7 @@ def cost_plot(comparison: Comparison, dataset: str) -> Plot:
     return Plot(
         name=f"cost-{slug(dataset)}",
         question=f"What does a good FID cost on {label}?",
+        headline=_headline(comparison, dataset) if drawn else "What a good FID costs: no curve",
         takeaway=_takeaway(comparison, dataset) if drawn else refusal(comparison, needed),
         caption=f"Median of the lowest FID among k random {comparison.unit}s, against their cost: k "
         f"times the mean cost of a {_unit(comparison)}, including failed ones, which end early. "
@@ -112,11 +114,18 @@ def cost_plot(comparison: Comparison, dataset: str) -> Plot:
         f"Markers: k = 1, 10, 100 and 1000. Bands: exact 95 % intervals of the best {MAX_BANDS}; beyond k = "
         "N/5.3 lines are thin, because N trials cannot bound them from below."
         f"{thinning(curves)}",
-        alt=f"Line charts: median best FID on {label} against time, discriminator steps and images.",
+        alt=f"Line charts: median best FID on {label} against time and discriminator steps.",
         figure=figure,
         data=curves if drawn else curves.iloc[:0],
         table=_table(comparison, dataset) if drawn else None,
     )
+
+
+def _headline(comparison: Comparison, dataset: str) -> str:
+    _, medians = equal_cost(comparison, dataset)
+    if not medians:
+        return "What a good FID costs"
+    return f"What a good FID costs: {comparison.label(next(iter(medians)))} is best for equal time"
 
 
 def _table(comparison: Comparison, dataset: str) -> Table:

@@ -1,6 +1,7 @@
 """Cost against quality of a whole search: which variants are worth their price?"""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.costs import TIMES, device, trial_costs, unit
-from gansweep.report.figures.base import Plot
+from gansweep.report.figures.base import Plot, Value
 from gansweep.report.figures.search.budget import refusal
 from gansweep.report.style import style
 from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.panels import large_panels
 from gansweep.report.style.style import Look
+from gansweep.report.text.numbers import fid_text
 
 # Where a name may stand, seen from its point, the first choice first: distances in points, and directions.
 _Pixels = NDArray[np.float64]  # [2]
@@ -63,10 +65,10 @@ def plot_pareto(points: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = 
     log_axis(ax.xaxis, cheap / room, dear * room, most=5)
     ax.grid(True)
     front = points[points["front"]].sort_values("cost")
-    ax.step(front["cost"], front["median"], where="post", color=style.COLLAPSED, linewidth=1.2, zorder=1)
+    ax.step(front["cost"], front["median"], where="post", color=style.INK, linewidth=1.3, zorder=3)
     for _, point in points.iterrows():
         look, ends = looks[point["variant"]], np.clip([point["low"], point["high"]], low / 10, 10 * high)
-        ax.plot([point["cost"]] * 2, ends, color=look.color, linewidth=1.1, zorder=3)
+        ax.plot([point["cost"]] * 2, ends, color=look.color, linewidth=0.9, alpha=0.4, zorder=1)
         ax.plot(point["cost"], point["median"], zorder=4, **look.marker(5.5))
     return ax
 
@@ -96,6 +98,7 @@ def _name_points(ax: Axes, points: pd.DataFrame, looks: dict[str, Look]) -> None
     taken += [
         Bbox([[x - 1, low], [x + 1, top]]) for (x, _), low, top in zip(places, bottoms, tops, strict=True)
     ]
+    taken += _corridors(ax, points, scale)
     for index in np.lexsort((points["median"], ~points["front"])):
         point, look = points.iloc[index], looks[points["variant"].iloc[index]]
         weight = "bold" if point["front"] else "normal"
@@ -115,6 +118,15 @@ def _name_points(ax: Axes, points: pd.DataFrame, looks: dict[str, Look]) -> None
         taken.append(box)
 
 
+def _corridors(ax: Axes, points: pd.DataFrame, scale: float) -> list[Bbox]:
+    """Boxes around the line of the front, which no name may cross."""
+    front = points[points["front"]].sort_values("cost")
+    corners = ax.transData.transform(front[["cost", "median"]].to_numpy(float))
+    steps = [((x0, y0), (x1, y0), (x1, y1)) for (x0, y0), (x1, y1) in pairwise(corners)]
+    lines = [line for a, b, c in steps for line in ((a, b), (b, c))]
+    return [Bbox(np.sort(np.array(line), axis=0) + scale * np.array([[-1, -1], [1, 1]])) for line in lines]
+
+
 def _free(place: _Pixels, size: _Pixels, scale: float, taken: list[Bbox], frame: BboxBase) -> Bbox:
     """A box of that size near a place: the nearest that is inside the frame and overlaps least."""
     found = []
@@ -129,7 +141,7 @@ def _free(place: _Pixels, size: _Pixels, scale: float, taken: list[Bbox], frame:
     return min(found, key=lambda item: item[0])[1]
 
 
-def _pareto_figure(comparison: Comparison, points: pd.DataFrame) -> Figure:
+def _pareto_figure(comparison: Comparison, points: pd.DataFrame) -> tuple[Figure, list[Value]]:
     """A panel for each data set."""
     shown, looks = list(dict.fromkeys(points["dataset"])), style.looks(comparison.manifest)
     panels, drawn = large_panels(len(shown), height=2.9), []
@@ -142,9 +154,14 @@ def _pareto_figure(comparison: Comparison, points: pd.DataFrame) -> Figure:
         ax.set_xlabel(f"{device(comparison)} time of the search, {time} (log)")
         ax.set_ylabel("median best FID\n(log; lower is better)" if ax in panels.left else "")
     panels.hide_unused()
+    values: list[Value] = []
     for ax, here in zip(panels.axes, drawn, strict=True):
         _name_points(ax, here, looks)
-    return panels.figure
+        for point in here[np.isfinite(here["median"])].to_dict("records"):
+            bounds = f"[{fid_text(point['low'], 'none')}, {fid_text(point['high'], 'fail')}]"
+            text = f"{comparison.label(point['variant'])}: FID {fid_text(point['median'])} {bounds}"
+            values.append(Value(ax, point["cost"], point["median"], text, point["variant"]))
+    return panels.figure, values
 
 
 def pareto_plot(comparison: Comparison) -> Plot | None:
@@ -154,21 +171,28 @@ def pareto_plot(comparison: Comparison) -> Plot | None:
         return None
     drawn = comparison.is_random_search
     with style.house_style():
-        figure = _pareto_figure(comparison, points) if drawn else None
+        figure, values = _pareto_figure(comparison, points) if drawn else (None, [])
     return Plot(
         name="pareto",
         question="Which variants are worth their price?",
+        headline=_headline(comparison, points) if drawn else "Which variants are worth their price: no front",
         takeaway=_takeaway(comparison, points) if drawn else refusal(comparison, "random trials"),
         caption=f"Each point is a search of k random {comparison.unit}s of a variant, k being the largest "
         "budget at which every variant can be bounded: across, its expected time in training and "
         "evaluation, failed trials included; up, the median of its lowest FID with the exact 95 % "
-        "interval. Grey line and bold names: the Pareto front, the variants than which no other is both "
+        "interval. Black line and bold names: the Pareto front, the variants than which no other is both "
         "cheaper and better; it is of the medians, so where intervals overlap it may be chance.",
         alt="Scatter chart, a panel per data set: median best FID of each variant against the cost of its "
         "search, with the Pareto front marked.",
         figure=figure,
         data=points if drawn else points.iloc[:0],
+        values=tuple(values),
     )
+
+
+def _headline(comparison: Comparison, points: pd.DataFrame) -> str:
+    front = points[points["front"]].sort_values("hours")
+    return f"Worth their price: {comparison.labels(list(dict.fromkeys(map(str, front['variant']))))}"
 
 
 def _takeaway(comparison: Comparison, points: pd.DataFrame) -> str:

@@ -9,12 +9,13 @@ is left out.
 import math
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked, where
-from gansweep.report.figures.search.distribution import plot_distribution
+from gansweep.report.figures.search.distribution import plot_distribution, row_values
 from gansweep.report.statistics import Scores
 from gansweep.report.style import style
 from gansweep.report.text.numbers import fid_text, mean_text, range_text
@@ -54,10 +55,13 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
     if not scores:
         return None
     points, order = confirmation_data(comparison, dataset), list(scores)
+    rows = points.rename(columns={"is_search": "is_default"})
+    figure, ax = _figure(comparison, rows, order)
     sizes = sorted({len(values) for values in scores.values()})
     return Plot(
         name=f"confirmed-{slug(dataset)}",
         question=f"What do the winners score on fresh seeds on {comparison.dataset_label(dataset)}?",
+        headline=f"Fresh seeds: {comparison.label(order[0])} has the lowest median FID",
         takeaway=confirmed_sentence(comparison, dataset),
         caption=f"Dots: fresh seeds of the configuration chosen for each variant, {range_text(sizes)} each; "
         "bar and tick: quartiles and median, a failed seed counting as worst; star: the trial of the search "
@@ -67,23 +71,19 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
         "test images; "
         f"{_chosen_on(comparison, dataset)}.",
         alt="Strip plot of the FID of fresh seeds, a row per variant, on a logarithmic axis.",
-        figure=_figure(comparison, points, order),
+        figure=figure,
         data=points,
         table=_table(comparison, dataset, points, scores),
+        values=tuple(row_values(rows, order, style.looks(comparison.manifest), ax)),
     )
 
 
-def _figure(comparison: Comparison, points: pd.DataFrame, order: list[str]) -> Figure:
+def _figure(comparison: Comparison, rows: pd.DataFrame, order: list[str]) -> tuple[Figure, Axes]:
     with style.house_style():
         figure = style.new_figure(0.75 + 0.3 * len(order), 5.0)
-        ax = plot_distribution(
-            points.rename(columns={"is_search": "is_default"}),
-            order,
-            style.looks(comparison.manifest),
-            figure.subplots(),
-        )
+        ax = plot_distribution(rows, order, style.looks(comparison.manifest), figure.subplots())
         ax.set_xlabel("FID (log; lower is better)")
-    return figure
+    return figure, ax
 
 
 def _table(

@@ -1,6 +1,7 @@
 """How much worse than the leader is each variant on fresh seeds: ratios of FID with their intervals."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,12 @@ from matplotlib.figure import Figure
 
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked
+from gansweep.report.figures.base import Cell, Plot, Table, Value, fresh_seeds, linked
 from gansweep.report.style import style
 from gansweep.report.style.logarithmic import log_axis
 from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import p_text, range_text
 from gansweep.results.row import slug
-
-_HEADS = ("ratio [95 %]", "better in", "Holm p")
-_PLACES = (0.44, 0.74, 1.0)  # right edges of the columns, as shares of their panel
 
 
 def effects_data(comparison: Comparison, dataset: str) -> pd.DataFrame:
@@ -63,13 +61,14 @@ def plot_effects(effects: pd.DataFrame, looks: dict[str, Look], ax: Axes | None 
     ax.axvline(1, color=style.AXIS, linewidth=0.9, zorder=1)
     for row, (_, effect) in enumerate(effects.iterrows()):
         look = looks[effect["variant"]]
-        if math.isnan(effect["ratio"]):
-            ax.plot(1, row, zorder=5, **look.marker(5.5))
-            continue
-        value = max(min(effect["ratio"], gutter), low)  # 0 and +inf lie at the edges
-        _draw_end(ax, row, value, effect["low"], low, look)
-        _draw_end(ax, row, value, effect["high"], gutter, look)
-        ax.plot(value, row, zorder=5, **look.marker(5.5))
+        with style.of_variant(ax, effect["variant"]):
+            if math.isnan(effect["ratio"]):
+                ax.plot(1, row, zorder=5, **look.marker(5.5))
+                continue
+            value = max(min(effect["ratio"], gutter), low)  # 0 and +inf lie at the edges
+            _draw_end(ax, row, value, effect["low"], low, look)
+            _draw_end(ax, row, value, effect["high"], gutter, look)
+            ax.plot(value, row, zorder=5, **look.marker(5.5))
     ax.set_yticks(range(len(effects)), [looks[name].label for name in effects["variant"]])
     ax.set_ylim(len(effects) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
@@ -95,29 +94,12 @@ def _limits(effects: pd.DataFrame) -> tuple[float, float]:
     return 0.96 * float(lowest), 1.04 * float(highest)
 
 
-def _effects_figure(comparison: Comparison, effects: pd.DataFrame) -> Figure:
-    """The intervals, and their numbers in columns at the right."""
-    figure = style.new_figure(0.75 + 0.3 * len(effects))
-    left, right = figure.subplots(1, 2, width_ratios=[1.35, 1], sharey=True)
-    plot_effects(effects, style.looks(comparison.manifest), left)
-    left.set_xlabel(f"FID ÷ FID of {comparison.label(effects['variant'].iloc[0])} (log)")
-    right.set_axis_off()
-    for place, head in zip(_PLACES, _HEADS, strict=True):
-        right.text(place, 1.005, head, transform=right.transAxes, ha="right", fontsize=6.8, color=style.MUTE)
-    for row, (_, effect) in enumerate(effects.iterrows()):
-        if math.isnan(effect["ratio"]):
-            texts = ["the leader", "", ""]
-        else:
-            texts = [
-                f"{_ratio(effect['ratio'])} {_interval(effect)}",
-                _share(effect),
-                p_text(effect["adjusted"]),
-            ]
-        for place, text in zip(_PLACES, texts, strict=True):
-            right.text(
-                place, row, text, transform=right.get_yaxis_transform(), ha="right", va="center", fontsize=7
-            )
-    return figure
+def _effects_figure(comparison: Comparison, effects: pd.DataFrame) -> tuple[Figure, Axes]:
+    """The intervals; their numbers are in the table."""
+    figure = style.new_figure(0.75 + 0.3 * len(effects), 4.6)
+    ax = plot_effects(effects, style.looks(comparison.manifest), figure.subplots())
+    ax.set_xlabel(f"FID ÷ FID of {comparison.label(effects['variant'].iloc[0])} (log)")
+    return figure, ax
 
 
 def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
@@ -126,16 +108,17 @@ def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
         return None
     effects, label = effects_data(comparison, dataset), comparison.dataset_label(dataset)
     with style.house_style():
-        figure = _effects_figure(comparison, effects)
+        figure, ax = _effects_figure(comparison, effects)
     leader, sizes = comparison.label(effects["variant"].iloc[0]), sorted(set(effects["n"]))
     return Plot(
         name=f"effects-{slug(dataset)}",
         question=f"How far behind the leader are the others on {label}?",
+        headline=f"Behind {leader}: {_apart(effects)} separable from it",
         takeaway=_takeaway(comparison, dataset, effects),
         caption=f"Ratio of FID on fresh seeds to that of {leader}, the variant of lowest median: the median "
         "of all ratios of a seed to a seed (Hodges-Lehmann) with its 95 % interval, failed seeds being worse "
         "than any, and an FID above 0 infinitely worse than one that is not; an arrow means that the seeds "
-        "give no bound. “Better in” is the share of pairs in which "
+        "give no bound. “Better in”, in the table, is the share of pairs in which "
         "the variant’s seed has the lower FID. Separable is what the rank-sum tests of "
         f"{_family(len(effects))} say, here as in the verdict; each interval is of one comparison alone, so "
         f"one may exclude 1 where the pair is not separable. {range_text(sizes)} seeds a variant.",
@@ -143,6 +126,7 @@ def effects_plot(comparison: Comparison, dataset: str) -> Plot | None:
         figure=figure,
         data=effects,
         table=_table(comparison, dataset, effects),
+        values=tuple(_values(comparison, effects, ax)),
     )
 
 
@@ -175,6 +159,19 @@ def _table(comparison: Comparison, dataset: str, effects: pd.DataFrame) -> Table
         name, count = Cell(comparison.label(variant), variant=variant), Cell(str(n), value=n, trials=seeds)
         rows.append((name, *linked(numbers, both), count))
     return Table(columns, tuple(rows))
+
+
+def _values(comparison: Comparison, effects: pd.DataFrame, ax: Axes) -> Iterator[Value]:
+    for row, (_, effect) in enumerate(effects.iterrows()):
+        if math.isfinite(effect["ratio"]):
+            text = f"{comparison.label(effect['variant'])}: {_ratio(effect['ratio'])} {_interval(effect)}"
+            yield Value(ax, float(effect["ratio"]), row, text, str(effect["variant"]))
+
+
+def _apart(effects: pd.DataFrame) -> str:
+    others = effects.iloc[1:]
+    n = int(others["separable"].astype(bool).sum())
+    return f"{n} of {len(others)} variants {'is' if n == 1 else 'are'}"
 
 
 def _family(n_variants: int) -> str:

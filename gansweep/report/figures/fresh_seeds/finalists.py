@@ -20,6 +20,7 @@ from gansweep.report.statistics import times
 from gansweep.report.style import style
 from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.style import Look
+from gansweep.report.text.numbers import fid_text
 from gansweep.results.records import Finalist
 from gansweep.results.row import slug
 
@@ -114,13 +115,17 @@ def finalists_plot(comparison: Comparison, dataset: str) -> Plot | None:
     if data.empty:
         return None
     floor = _floor(comparison, data)
+    order = {variant: place for place, variant in enumerate(comparison.order(dataset))}
+    shown = data.sort_values("variant", key=lambda names: names.map(order), ignore_index=True)
     with style.house_style():
-        figure = _finalists_figure(data, style.looks(comparison.manifest), floor)
+        figure = _finalists_figure(shown, style.looks(comparison.manifest), floor)
     return Plot(
         name=f"finalists-{slug(dataset)}",
         question=f"How well are the FIDs of the winners on {label} known?",
+        headline="How well the FIDs of the best trials are known: " + _known(data),
         takeaway=" ".join(_sentences(comparison, data, floor)),
-        caption=f"The best trial of each variant, measured again with {data['draws'].max()} fresh sets of "
+        caption="Rows are in the order of the results; the lowest FID here is of the luckiest trial. The "
+        f"best trial of each variant, measured again with {data['draws'].max()} fresh sets of "
         f"latents. Marker: mean FID of N = {data['n_images'].max():,} images; tick: the FID that a straight "
         "line in 1 / n gives for infinitely many (Chong and Forsyth, 2020); bar: two standard deviations of "
         "the draws to either side. Slope: what FID gains with 1 / n. This is noise of the evaluation alone; "
@@ -128,8 +133,13 @@ def finalists_plot(comparison: Comparison, dataset: str) -> Plot | None:
         alt=f"Dumbbell plot, a row per variant: FID on {label} of N images and of infinitely many.",
         figure=figure,
         data=data,
-        table=_table(comparison, data),
+        table=_table(comparison, shown),
     )
+
+
+def _known(data: pd.DataFrame) -> str:
+    sd = noise(data)
+    return "one draw of latents" if math.isnan(sd) else f"fresh latents move them by {100 * sd:.2g} %"
 
 
 def _floor(comparison: Comparison, data: pd.DataFrame) -> float | None:
@@ -162,11 +172,11 @@ def _sentences(comparison: Comparison, data: pd.DataFrame, floor: float | None) 
     best = data.iloc[0]
     if floor and best["fid"] > 0:
         found.append(
-            f"The lowest FID, {best['fid']:.3g} of {comparison.label(best['variant'])}, is "
+            f"The lowest FID, {fid_text(best['fid'])} of {comparison.label(best['variant'])}, is "
             f"{best['fid'] / floor:.2g} times that of real training images"
-            f"{' against the test images' * _has_two_floors(comparison, data)}, {floor:.3g}."
+            f"{' against the test images' * _has_two_floors(comparison, data)}, {fid_text(floor)}."
         )
-    return found or [f"{comparison.label(best['variant'])} has an FID of {best['fid']:.3g}."]
+    return found or [f"{comparison.label(best['variant'])} has an FID of {fid_text(best['fid'])}."]
 
 
 def _ranking(comparison: Comparison, data: pd.DataFrame) -> str:
@@ -202,10 +212,10 @@ def _cells(comparison: Comparison, line: dict[Any, Any]) -> tuple[Cell, ...]:
     trial = where(trial_id=line["trial_id"])
     cells = (
         Cell(comparison.label(line["variant"]), variant=line["variant"]),
-        Cell(f"{line['fid']:.4g}", value=line["fid"]),
+        Cell(fid_text(line["fid"]), value=line["fid"]),
         Cell(sd, value=line["sd"]),
         Cell(f"{line['n_images']:,}", value=line["n_images"]),
-        Cell(f"{line['fid_infinity']:.4g}", value=line["fid_infinity"]),
+        Cell(fid_text(line["fid_infinity"]), value=line["fid_infinity"]),
         Cell(f"{bias:.3g}", value=bias),
         Cell(f"{line['slope']:.4g}", value=line["slope"]),
         Cell(line["trial_id"], trials=trial),

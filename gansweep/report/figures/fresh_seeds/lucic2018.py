@@ -23,6 +23,7 @@ from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text, mean_text
 from gansweep.results.row import Outcome, slug
 
+_APART = 0.14  # of a row: where the two lie
 _MIN_VARIANTS = 4  # variants for a rank correlation
 _PAPER_MARKER: dict[str, Any] = {
     "marker": "s",
@@ -68,26 +69,17 @@ def _obstacles(comparison: Comparison, dataset: str) -> list[str]:
     return found
 
 
-def plot_published(
-    data: pd.DataFrame, looks: dict[str, Look], sides: str = "both", ax: Axes | None = None
-) -> Axes:
-    """Draw our seeds (marker: median and interval) and the paper's (square: mean ± sd), a row per variant.
-
-    sides: "ours", "paper" or "both", then joined by a line.
-    """
+def plot_published(data: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
+    """Draw our seeds (marker: median and interval) and the paper's (square: mean ± sd), joined by a line, a
+    row per variant."""
     ax = ax or style.new_figure(0.8 + 0.28 * len(data), 5.0).subplots()
     ours, paper = data[["low", "median", "high"]], _paper(data)
-    shown = [*([ours] if sides != "paper" else []), *([paper] if sides != "ours" else [])]
-    _set_axis(ax, np.concatenate([table.to_numpy(float).ravel() for table in shown]))
-    apart = 0.14 if sides == "both" else 0.0
+    _set_axis(ax, np.concatenate([table.to_numpy(float).ravel() for table in (ours, paper)]))
     for row, variant in enumerate(data["variant"]):
-        if sides == "both":
-            ends = [ours["median"].iloc[row], paper["mean"].iloc[row]]
-            ax.plot(ends, [row, row], color=style.FAINT, linewidth=3, solid_capstyle="butt")
-        if sides != "ours":
-            _draw(ax, row + apart, paper.iloc[row].to_list(), **_PAPER_MARKER)
-        if sides != "paper":
-            _draw(ax, row - apart, ours.iloc[row].to_list(), **looks[variant].marker(5))
+        ends = [ours["median"].iloc[row], paper["mean"].iloc[row]]
+        ax.plot(ends, [row, row], color=style.FAINT, linewidth=3, solid_capstyle="butt")
+        _draw(ax, row + _APART, paper.iloc[row].to_list(), **_PAPER_MARKER)
+        _draw(ax, row - _APART, ours.iloc[row].to_list(), **looks[variant].marker(5))
     ax.set_yticks(range(len(data)), [looks[variant].label for variant in data["variant"]])
     ax.set_ylim(len(data) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
@@ -116,16 +108,9 @@ def _draw(ax: Axes, y: float, values: list[float], **marker: Any) -> None:
         ax.text(right, y, "most seeds failed", fontsize=6.3, color=style.MUTE, ha="right", va="bottom")
 
 
-def _published_figure(data: pd.DataFrame, looks: dict[str, Look], comparable: bool) -> Figure:
-    """One panel for what may be compared, else one for each side, each with an axis of its own."""
-    figure = style.new_figure(0.85 + 0.28 * len(data), 5.2 if comparable else style.WIDTH)
-    sides = {"both": "FID (log; lower is better)"}
-    if not comparable:
-        sides = {"ours": "FID here (log)", "paper": "FID of Lucic et al. (log)"}
-    for ax, (side, label) in zip(
-        figure.subplots(1, len(sides), squeeze=False, sharey=True)[0], sides.items(), strict=True
-    ):
-        plot_published(data, looks, side, ax).set_xlabel(label)
+def _published_figure(data: pd.DataFrame, looks: dict[str, Look]) -> Figure:
+    figure = style.new_figure(0.85 + 0.28 * len(data), 5.2)
+    plot_published(data, looks, figure.subplots()).set_xlabel("FID (log; lower is better)")
     entries = [
         style.legend_entry("here: median, 95 %", marker="o", markersize=4.5, color=style.COLLAPSED),
         style.legend_entry("Lucic et al.: mean ± sd", **_PAPER_MARKER),
@@ -143,10 +128,11 @@ def published_plot(comparison: Comparison, dataset: str) -> Plot | None:
         return None
     label = comparison.dataset_label(dataset)
     with style.house_style():
-        figure = _published_figure(data, style.looks(comparison.manifest), not reasons)
+        figure = None if reasons else _published_figure(data, style.looks(comparison.manifest))
     return Plot(
         name=f"published-{slug(dataset)}",
         question=f"How do the winners on {label} compare with the results of Lucic et al. (2018)?",
+        headline="Beside Lucic et al. (2018): " + ("values do not compare" if reasons else _ratios(data)),
         takeaway=_takeaway(comparison, data, reasons),
         caption=_caption(comparison, dataset, data),
         alt=f"Dot plot, a row per variant: FID on {label} on fresh seeds here, and in Lucic et al. (2018).",
@@ -154,6 +140,13 @@ def published_plot(comparison: Comparison, dataset: str) -> Plot | None:
         data=data,
         table=_table(comparison, dataset, data, not reasons),
     )
+
+
+def _ratios(data: pd.DataFrame) -> str:
+    finite = data[np.isfinite(data["median"])]["ratio"]
+    if finite.empty:
+        return "most seeds have failed here"
+    return f"FIDs here are {finite.min():.2f} to {finite.max():.2f} times the paper’s"
 
 
 def _takeaway(comparison: Comparison, data: pd.DataFrame, reasons: list[str]) -> str:

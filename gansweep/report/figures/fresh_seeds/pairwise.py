@@ -87,6 +87,7 @@ def improvement_plot(comparison: Comparison, dataset: str) -> Plot | None:
     return Plot(
         name=f"improvement-{slug(dataset)}",
         question=f"Which differences are real on {label}?",
+        headline=f"Which differences are real: {_n_apart(pairs)} of {len(pairs) // 2} pairs are separable",
         takeaway=_takeaway(comparison, pairs, what),
         caption=f"Probability, in %, that {one} of the variant of the row has a lower FID than that of the "
         "variant of the column; ties, such as two failures, count half. Blue: separable, with p < "
@@ -97,6 +98,10 @@ def improvement_plot(comparison: Comparison, dataset: str) -> Plot | None:
         figure=figure,
         data=pairs,
     )
+
+
+def _n_apart(pairs: pd.DataFrame) -> int:
+    return int(((pairs["adjusted"] < statistics.ALPHA) & (pairs["share"] > 0.5)).sum())
 
 
 def _takeaway(comparison: Comparison, pairs: pd.DataFrame, what: str) -> str:

@@ -91,12 +91,13 @@ def failure_plot(comparison: Comparison, dataset: str) -> Plot | None:
     if points.empty:
         return None
     cells, label = failure_data(comparison, dataset), comparison.dataset_label(dataset)
-    refusal = _refusal(cells, label)
+    refusal = _refusal(comparison, cells, points, label)
     with style.house_style():
         figure = None if refusal else _failure_figure(comparison, dataset, cells, points)
     return Plot(
         name=f"failure-map-{slug(dataset)}",
         question=f"Where in the search space do trials go bad on {label}?",
+        headline=f"Where trials go bad: {_region(comparison, points)}",
         takeaway=refusal or _takeaway(comparison, points),
         caption=f"{_caption(points)} {dependence(comparison)}".strip(),
         alt=f"Heat strips of the share of bad trials on {label} along each hyperparameter, a row per "
@@ -127,18 +128,26 @@ def _caption(points: pd.DataFrame) -> str:
     )
 
 
-def _refusal(cells: pd.DataFrame, label: str) -> str:
+def _region(comparison: Comparison, points: pd.DataFrame) -> str:
+    region = worst_region(points, shared(comparison))
+    clear = region is not None and region.inside.low_95 > region.overall
+    return region.text if region and clear else "nowhere in particular"
+
+
+def _refusal(comparison: Comparison, cells: pd.DataFrame, points: pd.DataFrame, label: str) -> str:
     if not cells["bad"].any():
         return f"No figure: no trial on {label} failed or collapsed."
     if (cells["trials"] < MIN_TRIALS_PER_BIN).all():
         return f"No figure: no part of the space has {MIN_TRIALS_PER_BIN} trials of a variant on {label}."
+    region = worst_region(points, shared(comparison))
+    if region is None or region.inside.low_95 <= region.overall:
+        return f"No figure: on {label} no region of the space is clearly worse than the remainder."
     return ""
 
 
 def _takeaway(comparison: Comparison, points: pd.DataFrame) -> str:
     region = worst_region(points, shared(comparison))
-    if region is None or region.inside.low_95 <= region.overall:
-        return "Over all variants no region of the space is clearly worse than the remainder."
+    assert region is not None  # or there is a refusal
     name, explained = next(iter(most_predictive(points).items()))
     there = f"{100 * region.inside.share:.0f} % of {region.inside.trials} trials are bad there"
     return (

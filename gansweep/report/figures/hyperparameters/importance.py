@@ -111,6 +111,7 @@ def importance_plot(comparison: Comparison, dataset: str) -> Plot | None:
     return Plot(
         name=f"importance-{slug(dataset)}",
         question=f"Which hyperparameters decide on {label}?",
+        headline=_headline(data),
         takeaway=_takeaway(comparison, data) if drawn else _left_out(comparison, data),
         caption=_caption(comparison, data),
         alt=f"Two heat maps, variants in rows and hyperparameters in columns: importance for FID on {label}.",
@@ -118,6 +119,14 @@ def importance_plot(comparison: Comparison, dataset: str) -> Plot | None:
         data=data,
         table=_table(comparison, dataset, data) if drawn else None,
     )
+
+
+def _headline(data: pd.DataFrame) -> str:
+    shares = data[data["method"] == "fanova"].dropna(subset=["share"])
+    if shares.empty:
+        return "Which hyperparameters decide: too few trials to say"
+    table = shares.pivot(index="variant", columns="parameter", values="share").fillna(0.0)
+    return f"Which hyperparameters decide: {table.mean().idxmax()} explains most"
 
 
 def _caption(comparison: Comparison, data: pd.DataFrame) -> str:

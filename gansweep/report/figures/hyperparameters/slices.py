@@ -18,7 +18,7 @@ from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import DEFAULT_MARKER, Plot
 from gansweep.report.style import style
 from gansweep.report.style.logarithmic import log_axis, log_limits
-from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, option, searched
+from gansweep.report.style.scales import MIN_TRIALS_PER_BIN, Scale, searched
 from gansweep.report.style.style import Look
 from gansweep.results.row import Outcome, slug
 
@@ -116,48 +116,40 @@ def _draw_medians(
 
 
 def _hyperparameter_figure(comparison: Comparison, dataset: str, points: pd.DataFrame) -> Figure:
-    """A row per variant, a column per hyperparameter; the height grows with the number of variants."""
+    """A row per variant with a panel for each of its hyperparameters; its height grows with the variants."""
     scales, looks = searched(comparison), style.looks(comparison.manifest)
-    order = [
-        variant
+    own = {
+        variant: [(name, users[variant]) for name, users in scales.items() if variant in users]
         for variant in comparison.ranked(dataset)
-        if any(variant in users for users in scales.values())
-    ]
+    }
+    own = {variant: mine for variant, mine in own.items() if mine}
+    n_columns = max(map(len, own.values()))
     left, right, top, bottom = _MARGIN_INCHES
-    height = _ROW_INCHES * len(order) + top + bottom
-    width = min(style.WIDTH, left + right + 1.6 * len(scales) + 0.8)
+    height = _ROW_INCHES * len(own) + top + bottom
+    width = min(style.WIDTH, left + right + 1.6 * n_columns + 0.8)
     figure = Figure(figsize=(width, height))
     grid = figure.add_gridspec(
-        len(order),
-        len(scales),
+        len(own),
+        n_columns,
         left=left / width,
         right=1 - right / width,
         top=1 - top / height,
         bottom=bottom / height,
-        hspace=0.72,
+        hspace=0.85,
         wspace=0.2,
     )
     limits = _fid_limits(points)
-    for row, variant in enumerate(order):
-        for column, (name, users) in enumerate(scales.items()):
+    for row, (variant, mine) in enumerate(own.items()):
+        for column, (name, scale) in enumerate(mine):
             ax = figure.add_subplot(grid[row, column])
             log_axis(ax.yaxis, *limits, most=5)
             ax.tick_params(labelleft=column == 0)
             ax.tick_params(axis="x", labelsize=6)  # neighbours' would touch
-            mine = points[(points["variant"] == variant) & (points["parameter"] == name)]
-            if variant in users:
-                plot_hyperparameter(mine, users[variant], looks[variant], ax)
-                ax.set_title(name, pad=19, fontsize=7, fontweight="normal")
-            else:
-                _say_unused(ax, comparison.manifest.space(variant).get(name))
-            ax.tick_params(labelbottom=variant == _last(order, users) or len(set(users.values())) > 1)
-        _label_row(figure.axes[-len(scales)], looks[variant])
+            here = points[(points["variant"] == variant) & (points["parameter"] == name)]
+            plot_hyperparameter(here, scale, looks[variant], ax)
+            ax.set_title(name, pad=19, fontsize=7, fontweight="normal")
+        _label_row(figure.axes[-len(mine)], looks[variant])
     return figure
-
-
-def _last(order: list[str], users: dict[str, Scale]) -> str:
-    """The variant at the foot of a column."""
-    return [variant for variant in order if variant in users][-1]
 
 
 def _label_row(ax: Axes, look: Look) -> None:
@@ -188,12 +180,6 @@ def _fid_limits(points: pd.DataFrame) -> tuple[float, float]:
     return log_limits(good, 0.88, 1.1)
 
 
-def _say_unused(ax: Axes, constant: Any) -> None:
-    text = "not used" if constant is None else f"fixed at {option(constant)}"
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=6.8, color=style.MUTE)
-    ax.set_axis_off()
-
-
 def hyperparameter_plot(comparison: Comparison, dataset: str) -> Plot:
     """FID against every searched hyperparameter on one data set."""
     points = hyperparameter_data(comparison, dataset)
@@ -203,8 +189,9 @@ def hyperparameter_plot(comparison: Comparison, dataset: str) -> Plot:
     return Plot(
         name=f"hyperparameters-{slug(dataset)}",
         question=f"Which hyperparameters matter on {label}?",
+        headline=_headline(comparison, points),
         takeaway=_takeaway(comparison, dataset, points),
-        caption="A row per variant, the best first; a column per searched hyperparameter. Below: the "
+        caption="A row per variant, the best first, with a panel for each hyperparameter of it. Below: the "
         f"trials that succeeded, with median and quartiles of bins of at least {MIN_TRIALS_PER_BIN}. Strip "
         "on top: the share of bad trials (diverged, collapsed, crashed or timed out), from none to all, in "
         "each bin. Star: the default configuration; in the strip if it failed.",
@@ -215,16 +202,29 @@ def hyperparameter_plot(comparison: Comparison, dataset: str) -> Plot:
     )
 
 
-def _takeaway(comparison: Comparison, dataset: str, points: pd.DataFrame) -> str:
-    """Names the hyperparameter whose bins differ most in median FID."""
-    if not len(points):
-        return "No figure: no trial has finished, or nothing was searched."
-    ratios = {
+def _headline(comparison: Comparison, points: pd.DataFrame) -> str:
+    ratios = _ratios(comparison, points) if len(points) else {}
+    if not ratios:
+        return "Which hyperparameters mattered: too few trials to say"
+    (variant, name), _ = max(ratios.items(), key=lambda item: item[1])
+    return f"Which hyperparameters mattered: {name} most, on {comparison.label(variant)}"
+
+
+def _ratios(comparison: Comparison, points: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """The median FID of the worst bin ÷ that of the best, by variant and hyperparameter, where above 1."""
+    return {
         (variant, name): ratio
         for name, users in searched(comparison).items()
         for variant, scale in users.items()
         if (ratio := _ratio_of_bins(points, variant, name, scale)) > 1
     }
+
+
+def _takeaway(comparison: Comparison, dataset: str, points: pd.DataFrame) -> str:
+    """Names the hyperparameter whose bins differ most in median FID."""
+    if not len(points):
+        return "No figure: no trial has finished, or nothing was searched."
+    ratios = _ratios(comparison, points)
     if not ratios:
         return "No bin has enough trials for a median; see the dots."
     (variant, name), ratio = max(ratios.items(), key=lambda item: item[1])

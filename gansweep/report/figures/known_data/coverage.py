@@ -21,6 +21,7 @@ from gansweep.results.row import FAILED, slug
 _COVERAGE = Group(
     name="coverage",
     question="How many modes are covered",
+    headline="How many modes are covered",
     at="",
     caption="A sample is of high quality if it lies within three standard deviations of a mode; a mode is "
     "covered if it has such a sample. The table holds the last evaluation of each trial; the best trial is "
@@ -107,6 +108,7 @@ def coverage_plot(comparison: Comparison, dataset: str) -> Plot | None:
     return Plot(
         name=f"coverage-{slug(dataset)}",
         question=f"{_COVERAGE.question} on {label}?",
+        headline=f"{_COVERAGE.headline}: most by {comparison.label(order[0])}",
         takeaway=takeaway(comparison, points, names),
         caption=f"{_COVERAGE.caption} Lines: medians over all trials of a variant, bands: quartiles; a "
         "failed trial covers nothing from its failure on.",

@@ -94,6 +94,7 @@ def cross_plot(comparison: Comparison, dataset: str) -> Plot | None:
     return Plot(
         name=f"cross-divergences-{slug(dataset)}",
         question=f"Is each variant best at its own divergence on {label}?",
+        headline="Whether each variant is best at its own divergence",
         takeaway=_takeaway(comparison, table, dataset),
         caption="Rows: a divergence, from the target to the Gaussian of a variant’s median trial, by "
         "quadrature. Bold on grey: the lowest of the row. Framed: the variants that should have it, for "

@@ -143,9 +143,10 @@ def f1_budget_plot(comparison: Comparison, dataset: str) -> Plot | None:
     return Plot(
         name=f"f1-budget-{slug(dataset)}",
         question=f"What does tuning effort buy in F1 on {label}?",
+        headline=f"What tuning buys in F1 on {label}",
         takeaway=_takeaway(comparison, curves, k) if drawn else refusal(comparison, needed),
-        caption="Left: median of the highest F1 among k random configurations, with exact 95 % intervals of "
-        f"the best {MAX_BANDS} up to k = N/5.3; beyond it lines are thin. Middle and right: precision and "
+        caption="Left: median of the highest F1 among k random configurations, with the exact 95 % interval "
+        "of the best up to k = N/5.3; beyond it lines are thin. Middle and right: precision and "
         "recall of the configuration of highest F1, medians over all subsets of k of the N trials, which "
         "are nearly one near k = N. A trial counts with its evaluation of highest F1, a failed one with 0."
         f"{thinning(curves)}",

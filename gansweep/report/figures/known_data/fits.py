@@ -139,6 +139,7 @@ def fits_plot(comparison: Comparison, dataset: str) -> Plot | None:
     return Plot(
         name=f"fits-{slug(dataset)}",
         question=f"Which Gaussian does each variant fit to {label}?",
+        headline=f"Which Gaussian each variant fits to {label}",
         takeaway=_takeaway(comparison, fits),
         caption="Mean and standard deviation of the samples at the last evaluation of each trial: median "
         "over trials, with the lowest and the highest. The optimum minimises the variant’s divergence from "

@@ -126,6 +126,7 @@ def agreement_plot(comparison: Comparison, dataset: str) -> Plot | None:
     return Plot(
         name=f"agreement-{slug(dataset)}",
         question=f"Do other metrics rank trials on {label} as FID does?",
+        headline=_headline(data),
         takeaway=_takeaway(comparison, data),
         caption=f"Left: Spearman’s rank correlation over {drawn} trials that did not fail, all variants "
         "together, with its sign turned where higher is better, and its 95 % bootstrap interval. Right: "
@@ -137,6 +138,11 @@ def agreement_plot(comparison: Comparison, dataset: str) -> Plot | None:
         data=data,
         table=_table(comparison, dataset, data),
     )
+
+
+def _headline(data: pd.DataFrame) -> str:
+    ends = list(dict.fromkeys(f"{end:.2f}" for end in (data["agreement"].min(), data["agreement"].max())))
+    return f"Whether other metrics agree with FID: rank correlations of {' to '.join(ends)}"
 
 
 def _takeaway(comparison: Comparison, data: pd.DataFrame) -> str:

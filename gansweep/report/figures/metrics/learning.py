@@ -130,6 +130,7 @@ def learning_plot(comparison: Comparison, dataset: str) -> Plot:
     return Plot(
         name=f"learning-{slug(dataset)}",
         question=f"How does training proceed on {label}?",
+        headline=_headline(curves),
         takeaway=_takeaway(comparison, curves),
         caption="FID of one evaluation against discriminator steps. Median and quartiles over all trials "
         "of a variant; from its failure on a trial counts as worse than any FID, so a band that leaves "
@@ -143,11 +144,20 @@ def learning_plot(comparison: Comparison, dataset: str) -> Plot:
     )
 
 
+def _headline(curves: pd.DataFrame) -> str:
+    courses = [group["best_trial"].dropna() for _, group in curves.groupby("variant")]
+    long = [course for course in courses if len(course) > 1]
+    if not long:
+        return "How training proceeds: too few evaluations to say"
+    n = sum(course.iloc[-1] <= course.min() for course in long)
+    return f"How training proceeds: {n} of {len(long)} best trials still improve at the end"
+
+
 def _stopping_table(comparison: Comparison, dataset: str) -> Table:
     """The gain of selecting the best checkpoint of a trial instead of the last: a line per variant with
     trials that did not fail."""
     rows = []
-    for variant in comparison.variants:
+    for variant in comparison.order(dataset):
         mine = comparison.finished[
             (comparison.finished["dataset"] == dataset)
             & (comparison.finished["variant"] == variant)

@@ -27,6 +27,7 @@ class Group:
 
     name: Strips
     question: str
+    headline: str  # of its answer
     at: str  # the metric that chooses among the evaluations of a trial and among trials; "": the last, by FID
     caption: str
 
@@ -39,6 +40,7 @@ class Group:
 POLYGONS = Group(
     name="polygons",
     question="How much of the manifold of polygons is learned",
+    headline="How much of the polygons is learned",
     at="polygon_f1",
     caption="Precision is the share of samples that lie near a polygon, recall the share of test images near "
     "which the generator can draw, F1 their harmonic mean. A trial counts with its evaluation of highest F1.",
@@ -46,6 +48,7 @@ POLYGONS = Group(
 CONDITIONAL = Group(
     name="conditional",
     question="Do samples match their labels",
+    headline="Whether samples match their labels",
     at="fid",
     caption="Intra-class FID is the mean over classes of the FID between samples requested as a class and "
     "its test images; few images of a class raise it for all variants. Accuracy is the share of samples that "
@@ -54,6 +57,7 @@ CONDITIONAL = Group(
 FURTHER = Group(
     name="further",
     question="What do other metrics say",
+    headline="What other metrics say",
     at="fid",
     caption="A trial counts with its evaluation of lowest FID.",
 )
@@ -181,6 +185,7 @@ def strips_plot(comparison: Comparison, dataset: str, group: Group) -> Plot | No
     return Plot(
         name=f"{group.name}-{slug(dataset)}",
         question=f"{group.question} on {label}?",
+        headline=f"{group.headline}: {comparison.label(order[0])} is best by {METRICS[names[0]].label}",
         takeaway=takeaway(comparison, points, names),
         caption=f"{group.caption} Dots: the {int((~points['failed']).sum())} trials that did not fail; "
         f"marker: the variant’s trial of {_chosen_by(group)}. Bar and tick: quartiles and median over all "

@@ -17,6 +17,7 @@ from gansweep.report.figures.base import Plot
 from gansweep.report.samples import chosen, is_readable, last_fid, own_file
 from gansweep.report.style import style
 from gansweep.report.style.style import Look
+from gansweep.report.text.numbers import fid_text
 from gansweep.results.row import slug
 
 _MAX_SAMPLES = 500  # samples of each trial
@@ -113,7 +114,9 @@ def _vectors_figure(comparison: Comparison, data: pd.DataFrame) -> Figure:
 def _draw_kinds(axes: list[Axes], real: pd.DataFrame, mine: pd.DataFrame, look: Look) -> None:
     for ax, (kind, samples) in zip(axes, mine.groupby("kind", sort=False), strict=False):
         plot_vectors(real, samples, look, ax)
-        ax.set_title(f"{kind}, FID {samples['fid'].iloc[0]:.3g}", fontsize=6.3, fontweight="normal", pad=2)
+        ax.set_title(
+            f"{kind}, FID {fid_text(float(samples['fid'].iloc[0]))}", fontsize=6.3, fontweight="normal", pad=2
+        )
     axes[0].set_ylabel(look.label, fontsize=7.5, fontweight="bold", color=look.text_color)
     for ax in axes[mine["kind"].nunique() :]:
         ax.set_axis_off()
@@ -131,6 +134,7 @@ def vectors_plot(comparison: Comparison, dataset: str) -> Plot | None:
     return Plot(
         name=f"samples-{slug(dataset)}",
         question=f"What do the samples look like on {label}?",
+        headline=f"Samples on {label}: best, median and worst of each variant",
         takeaway=f"Real samples in grey, samples of {n_trials} trials in the colours of their variants.",
         caption=f"Uncurated: the first {_MAX_SAMPLES} samples of the last evaluation of each variant’s best, "
         "median and worst trial with samples, ranked by the lowest FID; the FID printed is that of the "

@@ -6,6 +6,7 @@ here as the median of the best of k, whose interval is exact.
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from gansweep.results.row import slug
 
 _MAX_COLOURED = 8  # with more variants than this, only the best are in colour
 _N_HIGHLIGHTED = 5
-MAX_BANDS = 3  # more bands than this merge into one haze
+MAX_BANDS = 1  # bands of several variants merge into one haze
 MARKED_BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -98,8 +99,9 @@ def _draw_curve(ax: Axes, curve: pd.DataFrame, look: Look, top: float, banded: b
     ax.fill_between(
         band["k"], band["low"], band["high"].clip(upper=10 * top), color=look.color, alpha=0.13, linewidth=0
     )
-    ax.plot(bounded["k"], bounded["median"], color=look.color, linewidth=1.7, zorder=4)
-    ax.plot(beyond["k"], beyond["median"], color=look.color, linewidth=0.9, zorder=3)
+    line: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle}
+    ax.plot(bounded["k"], bounded["median"], linewidth=1.7, zorder=4, **line)
+    ax.plot(beyond["k"], beyond["median"], linewidth=0.9, zorder=3, **line)
     marked = curve[curve["k"].isin(MARKED_BUDGETS)]
     ax.plot(marked["k"], marked["median"], linestyle="", zorder=5, **look.marker(3.8))
 
@@ -169,9 +171,9 @@ def budget_plot(comparison: Comparison, dataset: str) -> Plot:
         headline=_headline(comparison, dataset) if drawn else "What tuning buys: no curve",
         takeaway=_sentence(comparison, dataset) if drawn else refusal(comparison, needed),
         caption=f"Median of the lowest FID among k random {comparison.unit}s; a failed one counts as worse "
-        f"than any FID. Bands: exact 95 % intervals of the best {MAX_BANDS} (the others are in the plotted "
-        "data), drawn up to k = N/5.3; beyond it the line is thin, "
-        "because N trials cannot bound it from below. A band is of one curve alone; whether variants are "
+        "than any FID. Band: the exact 95 % interval of the leader (the others are in the plotted "
+        "data), drawn up to k = N/5.3; beyond it lines are thin, "
+        "because N trials cannot bound them from below. A band is of one curve alone; whether variants are "
         "separable is said by the tests of the verdict. The default configuration is left out. The plotted "
         "data also hold the unbiased mean, with failures counted as the FID from which a trial has collapsed."
         f"{thinning(curves)}",
@@ -225,9 +227,9 @@ def _sentence(comparison: Comparison, dataset: str) -> str:
     if math.isinf(then):
         return f"{label}: with every variant at least half of the searches of {k} {comparison.unit}s fail."
     if k == 1:
-        return f"{label}: {name} has the lowest median FID of a single {comparison.unit}, {once:.3g}."
-    start = "a failure" if math.isinf(once) else f"{once:.3g}"
+        return f"{label}: {name} has the lowest median FID of a single {comparison.unit}, {fid_text(once)}."
+    start = "a failure" if math.isinf(once) else f"{fid_text(once)}"
     return (
         f"{label}: {name} has the lowest median at k = {k}; trying {k} instead of one takes it "
-        f"from {start} to {then:.3g}."
+        f"from {start} to {fid_text(then)}."
     )

@@ -117,14 +117,16 @@ def _add_legend(figure: Figure, leader: str, cap: str, columns: int) -> None:
 def budget_each_plot(comparison: Comparison, dataset: str) -> Plot:
     """The curves of one data set; without a figure where no interval holds or none is bounded."""
     curves = budget_each_data(comparison, dataset)
-    drawn = comparison.is_random_search and not curves.empty
+    valid = comparison.is_random_search and not curves.empty
+    drawn = valid and float(curves["k"].max()) >= 3  # below, a curve is little more than a point
     with style.house_style():
         figure = _budget_each_figure(comparison, dataset, curves) if drawn else None
     label, cap = comparison.dataset_label(dataset), comparison.manifest.collapse_above[dataset]
     return Plot(
         name=f"budget-each-{slug(dataset)}",
         question=f"How sure is the budget curve on {label}, and how much is luck?",
-        takeaway=_takeaway(comparison, dataset) if drawn else refusal(comparison, _needed(comparison, label)),
+        headline=_headline(comparison, dataset) if valid else "How much is luck: no curve",
+        takeaway=_takeaway(comparison, dataset) if valid else refusal(comparison, _needed(comparison, label)),
         caption="Filled band: the exact 95 % interval of the median best of k, the uncertainty of the curve; "
         "more trials make it narrower. Dashed: these lines enclose the best FID of 8 of 10 searches of k "
         f"{comparison.unit}s, estimated from all trials; more trials do not bring them together, a "
@@ -136,6 +138,15 @@ def budget_each_plot(comparison: Comparison, dataset: str) -> Plot:
         figure=figure,
         data=curves if drawn else curves.iloc[:0],
     )
+
+
+def _headline(comparison: Comparison, dataset: str) -> str:
+    first, k = comparison.ranked(dataset)[0], comparison.budget(dataset)
+    low, high = statistics.luck_band(comparison.scores[dataset, first], k, _LUCK_SHARE)
+    if math.isinf(low):
+        return f"How much is luck: most searches of {comparison.label(first)} fail"
+    ends = metric_text("fid", low), metric_text("fid", high) if math.isfinite(high) else "a failure"
+    return f"How much is luck: a search of {k} finds {ends[0]} to {ends[1]} with {comparison.label(first)}"
 
 
 def _needed(comparison: Comparison, label: str) -> str:

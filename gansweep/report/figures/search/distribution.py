@@ -5,6 +5,7 @@ failures are added here.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from matplotlib.patches import Patch
 
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
-from gansweep.report.figures.base import DEFAULT_MARKER, Plot
-from gansweep.report.figures.search.failures import FAILURE_LOOKS, plot_failures
+from gansweep.report.figures.base import DEFAULT_MARKER, Plot, Value
+from gansweep.report.figures.search.failures import failures_among, plot_failures
 from gansweep.report.style import style
 from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.style import Look
+from gansweep.report.text.numbers import fid_text
 from gansweep.results.row import Outcome
 
 _ABOVE, _BELOW = -0.13, 0.27  # of a row: where its dots and its interval lie
@@ -39,15 +41,16 @@ def plot_distribution(
     ax = ax or style.new_figure(0.6 + 0.3 * len(order), 4.0).subplots()
     low, high = log_limits(points["score"], 0.88, 1.04)
     gutter = high * (high / low) ** 0.07
-    edge = high * (high / low) ** 0.14
+    edge = high * (high / low) ** 0.14 if np.isinf(points["score"]).any() else high
     log_axis(ax.xaxis, low, edge, most=6, last=high)
-    ax.axvspan(high, edge, color=style.BAND, linewidth=0, zorder=0)
-    ax.text(
-        gutter, 1.005, "fail", transform=ax.get_xaxis_transform(), fontsize=6.5, color=style.MUTE, ha="center"
-    )
+    if edge > high:  # a lane for failures
+        ax.axvspan(high, edge, color=style.BAND, linewidth=0, zorder=0)
+        said: dict[str, Any] = {"fontsize": 6.5, "color": style.MUTE, "ha": "center"}
+        ax.text(gutter, 1.005, "fail", transform=ax.get_xaxis_transform(), **said)
     for row, variant in enumerate(order):
         mine = points[points["variant"] == variant]
-        _draw_row(ax, row, mine, looks[variant], gutter)
+        with style.of_variant(ax, variant):
+            _draw_row(ax, row, mine, looks[variant], gutter)
     ax.set_yticks(range(len(order)), [looks[variant].label for variant in order])
     ax.set_ylim(len(order) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
@@ -61,7 +64,7 @@ def _draw_row(ax: Axes, row: int, points: pd.DataFrame, look: Look, gutter: floa
     if len(scores):
         finite = scores[np.isfinite(scores)]
         heights = row + _ABOVE + 0.34 * style.scatter_offsets(len(finite))
-        ax.plot(finite, heights, "o", color=look.color, markersize=2.2, alpha=0.6, markeredgewidth=0)
+        ax.plot(finite, heights, "o", color=look.color, markersize=3.2, alpha=0.6, markeredgewidth=0)
         _draw_quartiles(ax, row + _BELOW, np.sort(scores), gutter)
     else:
         ax.text(
@@ -79,6 +82,19 @@ def _draw_row(ax: Axes, row: int, points: pd.DataFrame, look: Look, gutter: floa
     for score in points.loc[points["is_default"], "score"]:
         x = score if math.isfinite(score) else gutter
         ax.plot(x, row + _ABOVE, **DEFAULT_MARKER, zorder=8)
+
+
+def row_values(points: pd.DataFrame, order: list[str], looks: dict[str, Look], ax: Axes) -> Iterator[Value]:
+    """The median and the lowest FID of each row that `plot_distribution` draws."""
+    for row, variant in enumerate(order):
+        mine = points[(points["variant"] == variant) & ~points["is_default"]]
+        scores = np.sort(mine["score"].to_numpy(float))
+        for what, y, score in (
+            ("best", row + _ABOVE, scores[0] if len(scores) else math.inf),
+            ("median", row + _BELOW, statistics.quantile(scores, 0.5) if len(scores) else math.inf),
+        ):
+            if math.isfinite(score):
+                yield Value(ax, float(score), y, f"{looks[variant].label}: {what} {fid_text(score)}", variant)
 
 
 def _draw_quartiles(ax: Axes, y: float, scores: statistics.Scores, gutter: float) -> None:
@@ -100,8 +116,9 @@ def _draw_quartiles(ax: Axes, y: float, scores: statistics.Scores, gutter: float
     ax.plot(middle, y, "|", color=style.INK, markersize=6.5, markeredgewidth=2, zorder=6)
 
 
-def _distribution_figure(comparison: Comparison, points: pd.DataFrame) -> Figure:
+def _distribution_figure(comparison: Comparison, points: pd.DataFrame) -> tuple[Figure, list[Value]]:
     """Two panels per data set, two data sets side by side; the rows have one order for all."""
+    values: list[Value] = []
     order = overall_order(comparison)
     looks = style.looks(comparison.manifest)
     columns = min(2, len(comparison.datasets))
@@ -119,10 +136,11 @@ def _distribution_figure(comparison: Comparison, points: pd.DataFrame) -> Figure
         here = points[points["dataset"] == dataset]
         plot_distribution(here, order, looks, left)
         plot_failures(here, order, right)
+        values += row_values(here, order, looks, left)
         left.set(title=comparison.dataset_label(dataset), xlabel="FID (log; lower is better)")
         right.set_xlabel("bad trials, %")
-    _add_legend(figure, columns)
-    return figure
+    _add_legend(figure, columns, points)
+    return figure, values
 
 
 def overall_order(comparison: Comparison) -> list[str]:
@@ -131,7 +149,8 @@ def overall_order(comparison: Comparison) -> list[str]:
     return sorted(comparison.variants, key=lambda name: (sum(rank.index(name) for rank in ranks), name))
 
 
-def _add_legend(figure: Figure, columns: int) -> None:
+def _add_legend(figure: Figure, columns: int, points: pd.DataFrame) -> None:
+    """Only of what there is in these trials."""
     dot: dict[str, Any] = {"linestyle": "", "color": style.COLLAPSED}
     entries = [
         style.legend_entry("one trial", marker="o", markersize=3, **dot),
@@ -145,10 +164,10 @@ def _add_legend(figure: Figure, columns: int) -> None:
         style.legend_entry(
             "best", marker="<", markersize=4.5, markeredgecolor=style.INK, markeredgewidth=0.5, **dot
         ),
-        style.legend_entry("default", **DEFAULT_MARKER),
+        *([style.legend_entry("default", **DEFAULT_MARKER)] if points["is_default"].any() else []),
         *[
             Patch(label=name, edgecolor=style.DIVERGED, linewidth=0.5, **look)
-            for name, look in FAILURE_LOOKS.items()
+            for name, look in failures_among(points["outcome"]).items()
         ],
     ]
     figure.legend(
@@ -166,10 +185,11 @@ def distribution_plot(comparison: Comparison) -> Plot:
     """The distribution of FID over all configurations of a study."""
     points = distribution_data(comparison)
     with style.house_style():
-        figure = _distribution_figure(comparison, points) if len(points) else None
+        figure, values = _distribution_figure(comparison, points) if len(points) else (None, [])
     return Plot(
         name="distribution",
         question="How sensitive is each variant to its hyperparameters?",
+        headline=_headline(comparison, points),
         takeaway=" ".join(_sentence(comparison, dataset) for dataset in comparison.datasets)
         if len(points)
         else "No figure: no trial has finished.",
@@ -182,7 +202,13 @@ def distribution_plot(comparison: Comparison) -> Plot:
         "it a bar with the share of bad trials.",
         figure=figure,
         data=points,
+        values=tuple(values),
     )
+
+
+def _headline(comparison: Comparison, points: pd.DataFrame) -> str:
+    n, bad = len(comparison.finished), int((comparison.finished["outcome"] != Outcome.OK).sum())
+    return f"All trials: {bad} of {n} are bad" if len(points) and n else "All trials: none has finished"
 
 
 def _sentence(comparison: Comparison, dataset: str) -> str:

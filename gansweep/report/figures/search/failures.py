@@ -13,6 +13,16 @@ FAILURE_LOOKS: dict[str, dict[str, Any]] = {
     "collapsed": {"facecolor": style.COLLAPSED},
     "crashed or timed out": {"facecolor": style.PAPER, "hatch": "/////"},
 }
+_OUTCOMES = {
+    "diverged or frozen": (Outcome.DIVERGED, Outcome.FROZEN),
+    "collapsed": (Outcome.COLLAPSED,),
+    "crashed or timed out": (Outcome.CRASHED, Outcome.TIMEOUT),
+}
+
+
+def failures_among(outcomes: pd.Series) -> dict[str, dict[str, Any]]:
+    """Those of FAILURE_LOOKS that occur."""
+    return {name: look for name, look in FAILURE_LOOKS.items() if outcomes.isin(_OUTCOMES[name]).any()}
 
 
 def plot_failures(points: pd.DataFrame, order: list[str], ax: Axes | None = None) -> Axes:

@@ -68,6 +68,7 @@ def halving_plot(comparison: Comparison, dataset: str) -> Plot | None:
     return Plot(
         name=f"halving-{slug(dataset)}",
         question=f"Which trials were pruned on {label}, and what does it save?",
+        headline=_headline(comparison, dataset),
         takeaway=_takeaway(comparison, dataset),
         caption=f"FID of each trial of the search at its evaluations, without the defaults; a dot ends it. "
         f"Coloured: trials that continued to the end; grey: trials that were pruned or failed. Within a "
@@ -79,6 +80,12 @@ def halving_plot(comparison: Comparison, dataset: str) -> Plot | None:
         data=measured,
         table=_halving_table(comparison, dataset),
     )
+
+
+def _headline(comparison: Comparison, dataset: str) -> str:
+    here = comparison.finished[comparison.finished["dataset"] == dataset]
+    n = int((here["outcome"] == Outcome.PRUNED).sum())
+    return f"What pruning saves: {n} of {len(here)} trials were stopped early"
 
 
 def _halving_table(comparison: Comparison, dataset: str) -> Table:

@@ -6,6 +6,7 @@ variant out does not change the order of the others.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -79,7 +80,7 @@ def _widest(groups: dict[str, dict[str, Scores]], best: dict[str, float]) -> flo
 
 
 def plot_profile(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None = None) -> Axes:
-    """Draw the profiles of one kind of runs: variants of `looks` in colour, the first three with bands."""
+    """Draw the profiles of one kind of runs: variants of `looks` in colour, the first with a band."""
     ax = ax or style.new_figure(3.1, 4.5).subplots()
     curves = curves[np.isfinite(curves["ratio"])]
     log_axis(ax.xaxis, 1.0, float(curves["ratio"].max()), most=6)
@@ -96,7 +97,8 @@ def plot_profile(curves: pd.DataFrame, looks: dict[str, Look], ax: Axes | None =
             ax.fill_between(
                 ratio, 100 * curve["low"], 100 * curve["high"], color=look.color, alpha=0.13, linewidth=0
             )
-        ax.plot(ratio, share, color=look.color, linewidth=1.5, zorder=4, clip_on=False)
+        line: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle}
+        ax.plot(ratio, share, linewidth=1.5, zorder=4, clip_on=False, **line)
         marked = slice(_N_POINTS // 8, None, _N_POINTS // 4)
         ax.plot(ratio[marked], share[marked], linestyle="", zorder=5, clip_on=False, **look.marker(3.5))
         ends.append((look, float(ratio.iloc[-1]), float(share.iloc[-1])))
@@ -131,6 +133,7 @@ def profile_plot(comparison: Comparison) -> Plot:
     return Plot(
         name="profile",
         question="What is the chance that a run is good enough?",
+        headline=_headline(comparison, curves),
         takeaway=_takeaway(comparison, curves) if len(curves) else _refusal(comparison),
         caption=_caption(comparison, curves),
         alt="Line charts: share of runs within a factor of the best FID, against that factor, for "
@@ -141,15 +144,22 @@ def profile_plot(comparison: Comparison) -> Plot:
     )
 
 
+def _headline(comparison: Comparison, curves: pd.DataFrame) -> str:
+    if curves.empty:
+        return "How often a run is good enough: no profile"
+    first = comparison.label(_profile_ranking(curves[curves["runs"] == curves["runs"].iloc[-1]])[0])
+    return f"How often a run is good enough: most often with {first}"
+
+
 def _caption(comparison: Comparison, curves: pd.DataFrame) -> str:
     of = f", of {_sizes(curves)}" if len(curves) else ""
     return (
         "Share of runs whose FID is at most τ times the best FID known on their data set"
         f"{of}; averaged over {len(comparison.datasets)} data set{'s' * (len(comparison.datasets) > 1)}. A "
         "failed run never reaches it, so a curve ends at "
-        "or below its share of runs that did not fail, which the table holds. Bands: 95 % intervals of each "
+        "or below its share of runs that did not fail. Band: the 95 % interval of each "
         "share alone (Clopper-Pearson on each data set, combined by the square-and-add method) of the "
-        f"{MAX_BANDS} highest; the plotted data have all. They are of one share at one τ over all data sets; "
+        "highest; the plotted data have all. Intervals are of one share at one τ over all data sets; "
         "whether two variants differ on a data set is decided by the tests of the verdict."
         f"{_zero_best(comparison)}"
     )
@@ -166,12 +176,15 @@ def _sizes(curves: pd.DataFrame) -> str:
 def _table(comparison: Comparison, curves: pd.DataFrame) -> Table:
     """A line per variant and kind of runs: shares within some ratios, and that of runs that did not fail."""
     columns = ["Variant", "Runs", *[f"within {100 * (r - 1):.0f} %, % [95 %]" for r in _TABLE_RATIOS[:2]]]
-    columns += ["within a factor of 2, % [95 %]", "did not fail, % [95 %]", "n"]
+    columns += ["within a factor of 2, % [95 %]"]
+    some_failed = bool((curves.loc[np.isinf(curves["ratio"]), "share"] < 1).any())
+    columns += ["did not fail, % [95 %]", "n"] if some_failed else ["n"]
+    ends = [*_TABLE_RATIOS, math.inf] if some_failed else [*_TABLE_RATIOS]
     rows = []
     for runs, here in curves.groupby("runs", sort=False):
         for variant in _profile_ranking(here):
             mine = here[here["variant"] == variant]
-            n, chosen = int(mine["n"].iloc[0]), mine[mine["ratio"].isin([*_TABLE_RATIOS, math.inf])]
+            n, chosen = int(mine["n"].iloc[0]), mine[mine["ratio"].isin(ends)]
             cells = [_share(*point) for point in chosen[["share", "low", "high"]].to_numpy(float)]
             name = Cell(comparison.label(variant), variant=variant)
             trials = (draws if runs == _CONFIGURATIONS else fresh_seeds)(variant=variant)

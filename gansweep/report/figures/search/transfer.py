@@ -144,6 +144,7 @@ def transfer_plot(comparison: Comparison) -> Plot | None:
     return Plot(
         name="transfer",
         question="Does a good configuration stay good on another data set?",
+        headline=_headline(summary),
         takeaway=_takeaway(comparison, summary),
         caption="Each dot is a configuration that both data sets were searched with, at its lowest FIDs; "
         "failures lie in the grey lanes. Markers: the best configuration of each variant on "
@@ -155,6 +156,14 @@ def transfer_plot(comparison: Comparison) -> Plot | None:
         data=pairs,
         table=_table(comparison, summary),
     )
+
+
+def _headline(summary: pd.DataFrame) -> str:
+    known = summary["correlation"].dropna()
+    if known.empty:
+        return "From one data set to another: too few configurations to say"
+    ends = list(dict.fromkeys(f"{end:.2f}" for end in (known.min(), known.max())))
+    return f"From one data set to another: rank correlations of {' to '.join(ends)}"
 
 
 def _table(comparison: Comparison, summary: pd.DataFrame) -> Table:

@@ -83,6 +83,10 @@ def plot_variance(
     ax.set_yticks(range(len(order)), [looks[variant].label for variant in order])
     ax.set_ylim(len(order) - 0.4, -0.6)
     ax.set_xlim(0, 100)
+    ax.set_xticks([0, 25, 50, 75, 100])
+    first, *_, last = ax.get_xticklabels()
+    first.set_horizontalalignment("left")  # or it touches that of the neighbouring panel
+    last.set_horizontalalignment("right")
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     return ax
@@ -113,6 +117,7 @@ def variance_plot(comparison: Comparison) -> Plot | None:
     return Plot(
         name="variance",
         question="What decides a result, the configuration or the seed?",
+        headline=_headline(splits),
         takeaway=_takeaway(comparison, splits)
         if drawn
         else "No figure: no variant has two configurations with two runs each that did not fail and are not "
@@ -130,6 +135,14 @@ def variance_plot(comparison: Comparison) -> Plot | None:
         data=splits,
         table=_table(comparison, splits),
     )
+
+
+def _headline(splits: pd.DataFrame) -> str:
+    shares = 100 * splits["share"].dropna()
+    if shares.empty:
+        return "Configuration or seed: too few runs to say"
+    ends = list(dict.fromkeys(f"{end:.0f}" for end in (shares.min(), shares.max())))
+    return f"Configuration or seed: the configuration decides {' to '.join(ends)} % of the variance"
 
 
 def _additive(comparison: Comparison, splits: pd.DataFrame) -> str:
