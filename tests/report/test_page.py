@@ -175,12 +175,13 @@ def test_every_link_leads_to_a_file(study, page):
 def test_figures_stand_in_the_order_and_under_the_groups_they_came_with(page):
     heads = re.findall(r"<h([123])[^>]*>([^<]+)", page)
     titles = [title for level, title in heads if level == "2"]
-    wanted = ["Verdict", "Results", "Result on fresh seeds", "Figures", "Samples", "Failures", "All trials"]
-    assert titles == [*wanted, "Objectives compared", "Provenance"]
+    wanted = ["Verdict", "Results", "Result on fresh seeds", "Figures", "Samples", "Failures"]
+    assert titles == [*wanted, "Trials, sources, provenance"]
     (contents,) = re.findall(r'<details id="contents">(.*?)</details>', page, re.DOTALL)
-    entries = re.findall(r'<a href="#([^"]+)">([^<]+)', contents)
+    entries = re.findall(r'<a href="#([^"]+)"[^>]*>([^<]+)', contents)
     assert [text for _, text in entries if text in titles] == titles
-    assert [text for _, text in entries if text not in titles] == ["Profile", "Distribution"]
+    figures = [text for _, text in entries if text not in titles]
+    assert figures[0] == "What about profile?" and figures[1].startswith("All trials: ")
     places = [page.index(f'id="{anchor}"') for anchor, _ in entries]
     assert places == sorted(places)
 
@@ -260,8 +261,10 @@ def test_the_trial_browser_holds_every_trial_of_every_phase(study, page):
     assert {row[0] for row in table["rows"]} == set(trials["trial_id"]) and not table["left_out"]
     phase = table["columns"].index("phase")
     assert sum(row[phase] == "confirm" for row in table["rows"]) == 8 * 4
-    shown = {"hp_lr", "hp_penalty_weight", "fid_best", "seed", "phase"}
+    shown = {"hp_lr", "hp_penalty_weight", "fid_best", "variant", "phase"}
     assert shown <= set(table["columns"][: table["shown"]])
+    headings = dict(zip(table["columns"], table["headings"], strict=True))
+    assert (headings["hp_lr"], headings["fid_best"], headings["seed"]) == ("lr", "Best FID", "Seed")
     files = {row[table["columns"].index("sample_path")] for row in table["rows"]} - {None}
     assert files and all((study / file).is_file() for file in files)
     assert {row[table["columns"].index("log_path")] for row in table["rows"]} == {None}  # there are no logs
@@ -328,7 +331,7 @@ def test_each_variant_has_its_mark_wherever_it_is_named_in_a_table(page):
 def test_tables_have_captions_and_heads_of_columns_and_rows(page):
     tree = html5lib.parse(page, namespaceHTMLElements=False)
     found = [table for table in tree.iter("table") if table.get("id") != "browser"]  # filled by the script
-    assert len(found) == 3
+    assert len(found) == 4  # results of two data sets, failures, objectives
     for table in found:
         assert table.find("caption").text
         assert all(head.get("scope") == "col" for head in table.find("thead").iter("th"))
@@ -349,7 +352,7 @@ def test_samples_of_vectors_are_drawn(tmp_path):
     comparison = read_comparison(folder)
     plot = dataclasses.replace(vectors_plot(comparison, "ring"), group="Samples")
     page = _write_formats(comparison, [plot], ["html"]).read_text()
-    assert "What do the samples look like on Ring of 8?" in text_of(page)
+    assert "Samples on Ring of 8: best, median and worst of each variant" in text_of(page)
     assert "<img" not in page and page.index('id="samples"') < page.index('id="figure-samples-ring"')
     drawn = pd.read_csv(tmp_path / "report" / "data" / "samples-ring.csv", keep_default_na=False)
     assert set(drawn["variant"]) == {"", "ns"}
@@ -432,7 +435,9 @@ def test_mixed_metrics_are_named(tmp_path):
 
 def test_failures_lead_to_their_trials(tmp_path):
     page = report(tmp_path, variants=("ns",), trials=9, fail=("ns",))
-    (row,) = re.findall(r"<tr><th[^>]*>Digits 8×8</th>(.*?)</tr>", page.split('id="failures"')[1], re.DOTALL)
+    (row,) = re.findall(
+        r"<tr[^>]*><th[^>]*>Digits 8×8</th>(.*?)</tr>", page.split('id="failures"')[1], re.DOTALL
+    )
     assert [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td.*?</td>", row)][:4] == [
         "NS GAN",
         "exception",
@@ -476,7 +481,7 @@ def test_hostile_text_is_only_text(tmp_path):
     assert "</script><b onclick='alert(3)'>��[31m" in seen
     assert "second line" not in page
     table = browser_of(page)
-    assert 'hp_be"ta<1>' in table["columns"] and table["rows"][0][1] == dataset.replace("\u202e", "�")
+    assert 'hp_be"ta<1>' in table["columns"] and table["rows"][0][2] == dataset.replace("\u202e", "�")
     assert {path.parent.name for path in (folder / "report").rglob("*.*")} == {"report", "figures", "data"}
 
 

@@ -127,7 +127,10 @@ def test_table_verdict_and_figures_have_one_leader_and_one_group(study):
             assert study.label(name) not in sentence
         said = texts[f"{study.dataset_label(dataset)}, search"]
         assert said.startswith(study.label(search.leader)) and study.ranked(dataset)[0] == search.leader
-        assert f"{study.dataset_label(dataset)}: {study.label(search.leader)}" in budget_plot(study).takeaway
+        assert (
+            f"{study.dataset_label(dataset)}: {study.label(search.leader)}"
+            in budget_plot(study, dataset).takeaway
+        )
         rows = confirmation_plot(study, dataset).table.rows
         assert [row[0].variant for row in rows if row[1].text] == list(seeds.leading)
 

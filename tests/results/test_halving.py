@@ -355,7 +355,7 @@ def test_what_pruning_would_bias_is_not_said(reports):
         assert lines.loc[variant, "n"] == 9 * 24
     names = {plot.name for plot in plots(halved)}
     of_all_trials = {"distribution", "learning-digits", "hyperparameters-digits", "failure-map-digits"}
-    assert {"halving-digits", "budget", "cost-digits", "confirmed-digits"} <= names
+    assert {"halving-digits", "budget-digits", "cost-digits", "confirmed-digits"} <= names
     assert not of_all_trials & names
 
 
@@ -370,7 +370,7 @@ def test_a_bracket_costs_what_all_its_trials_cost(reports):
 def test_the_page_says_what_halving_means(reports):
     halved = reports[1]
     page = _write_formats(
-        halved, [halving_plot(halved, "digits"), budget_plot(halved)], ("html",)
+        halved, [halving_plot(halved, "digits"), budget_plot(halved, "digits")], ("html",)
     ).read_text()
     assert "by successive halving, so their final FIDs are unknown" in page
     assert "counts independent brackets of 9 configurations in place of single" in page

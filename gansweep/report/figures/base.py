@@ -67,8 +67,8 @@ class Plot:
         alt: a description of the drawing, for readers who cannot see it.
         data: the plotted numbers.
         table: the table below the figure, if any.
-        headline: the answer as a title, a short sentence without its full stop.
         group: its heading in the report.
+        headline: the answer as a title, a short sentence without its full stop.
         dataset: the data set it is of; empty if of several.
         place: where the page shows it: on its first screen, open, or folded under its headline.
         values: what a pointer reads off the drawing.
@@ -82,8 +82,8 @@ class Plot:
     figure: Figure | None
     data: pd.DataFrame
     table: Table | None = None
-    headline: str = ""
     group: str = ""
+    headline: str = ""
     dataset: str = ""
     place: Literal["first", "open", "folded"] = "folded"
     values: tuple[Value, ...] = ()

@@ -130,7 +130,7 @@ def test_finalists_stand_beside_training_images_measured_as_they_are(study):
     metrics = {metric_id: structs.replace(known, floor={"fid": 2.0, "test_fid": 5.0})}
     manifest = structs.replace(study.manifest, metrics=study.manifest.metrics | metrics)
     assert finalists_plot(replace(study, manifest=manifest), "mnist").takeaway.endswith(
-        "against the test images, 5."
+        "against the test images, 5.00."
     )
 
 
@@ -178,7 +178,9 @@ def test_fids_are_compared_with_the_papers_only_if_measured_alike(study):
     assert ["Inception" in reasons[0], "10,000" in reasons[1], "infogan" in reasons[2]] == [True] * 3
     plot = published_plot(study, "mnist")
     assert "cannot be compared" in plot.takeaway and "Spearman" in plot.takeaway
-    assert len(plot.figure.axes) == 2 and "Ratio" not in plot.table.columns
+    assert plot.figure is None and len(plot.table.rows) == len(plot.data)
+    assert plot.headline == "Beside Lucic et al. (2018): values do not compare"
+    assert "Ratio" not in plot.table.columns
     alike = as_the_paper(study)
     plot = published_plot(alike, "mnist")
     assert not _obstacles(alike, "mnist") and "cannot be compared" not in plot.takeaway
@@ -286,7 +288,7 @@ def test_two_floors_of_one_data_set_are_told_apart(study):
     metric = structs.replace(study.manifest.metrics["fid-mnist"], floor={"fid": 0.2, "test_fid": 0.243})
     manifest = structs.replace(study.manifest, metrics={"fid-mnist": metric})
     plot = finalists_plot(replace(study, manifest=manifest), "mnist")
-    assert plot.takeaway.endswith("times that of real training images against the test images, 0.243.")
+    assert plot.takeaway.endswith("times that of real training images against the test images, 0.24.")
     assert (
         "against the validation images, which are others and of another number, it differs." in plot.caption
     )

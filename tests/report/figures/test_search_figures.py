@@ -29,7 +29,7 @@ from gansweep.report.style import style
 
 def test_saving_twice_gives_the_same_bytes(comparison, tmp_path):
     for folder in ("a", "b"):
-        plot = budget_plot(comparison)
+        plot = budget_plot(comparison, "digits")
         style.save(plot.figure, tmp_path / folder, plot.name, plot.data)
     first = {p.relative_to(tmp_path / "a"): p.read_bytes() for p in (tmp_path / "a").rglob("*.*")}
     assert {path.suffix for path in first} == {".pdf", ".png", ".svg", ".csv"}
@@ -38,9 +38,9 @@ def test_saving_twice_gives_the_same_bytes(comparison, tmp_path):
 
 
 def test_the_saved_numbers_are_those_of_the_curve(comparison, tmp_path):
-    plot = budget_plot(comparison)
+    plot = budget_plot(comparison, "digits")
     style.save(plot.figure, tmp_path, plot.name, plot.data)
-    saved = pd.read_csv(tmp_path / "data" / "budget.csv").set_index(["variant", "k"])
+    saved = pd.read_csv(tmp_path / "data" / "budget-digits.csv").set_index(["variant", "k"])
     assert saved.loc[("ns", 3.0), "median"] == median_best(comparison.scores["digits", "ns"], 3).value
 
 
@@ -69,7 +69,7 @@ def test_variants_without_a_look_are_grey(comparison):
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
 def test_the_budget_curve_is_refused_where_trials_depend_on_each_other(tmp_path, sampler):
     study = make_study(tmp_path, variants=2, datasets=1, trials=6, samples=False, sampler=sampler)
-    plot = budget_plot(read_comparison(study))
+    plot = budget_plot(read_comparison(study), "digits")
     assert plot.figure is None and plot.data.empty
     assert sampler in plot.takeaway and "depend on each other" in plot.takeaway
 

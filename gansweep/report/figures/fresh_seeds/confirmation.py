@@ -15,7 +15,12 @@ from matplotlib.figure import Figure
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked, where
-from gansweep.report.figures.search.distribution import plot_distribution, row_values
+from gansweep.report.figures.search.distribution import (
+    add_legend,
+    draw_intervals,
+    plot_distribution,
+    row_values,
+)
 from gansweep.report.statistics import Scores
 from gansweep.report.style import style
 from gansweep.report.text.numbers import fid_text, mean_text, range_text
@@ -64,7 +69,8 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
         headline=f"Fresh seeds: {comparison.label(order[0])} has the lowest median FID",
         takeaway=confirmed_sentence(comparison, dataset),
         caption=f"Dots: fresh seeds of the configuration chosen for each variant, {range_text(sizes)} each; "
-        "bar and tick: quartiles and median, a failed seed counting as worst; star: the trial of the search "
+        "bar and tick: quartiles and median, a failed seed counting as worst; thin line: the exact 95 % "
+        "interval of the median, where so many seeds give one; star: the trial of the search "
         "that the configuration was chosen for, its luck included; triangle: the lowest. Failed seeds have "
         "no dot. Bad seeds failed or collapsed. Intervals are of each variant alone: whether two variants "
         "differ is decided by the tests of all pairs, not by whether intervals overlap. All FIDs are to the "
@@ -80,9 +86,11 @@ def confirmation_plot(comparison: Comparison, dataset: str) -> Plot | None:
 
 def _figure(comparison: Comparison, rows: pd.DataFrame, order: list[str]) -> tuple[Figure, Axes]:
     with style.house_style():
-        figure = style.new_figure(0.75 + 0.3 * len(order), 5.0)
+        figure = style.new_figure(1.0 + 0.3 * len(order), 5.0)
         ax = plot_distribution(rows, order, style.looks(comparison.manifest), figure.subplots())
         ax.set_xlabel("FID (log; lower is better)")
+        bounded = draw_intervals(rows, order, ax)
+        add_legend(figure, 3, rows, "one seed", "its trial of the search", "95 %" if bounded else "")
     return figure, ax
 
 

@@ -139,7 +139,7 @@ def _distribution_figure(comparison: Comparison, points: pd.DataFrame) -> tuple[
         values += row_values(here, order, looks, left)
         left.set(title=comparison.dataset_label(dataset), xlabel="FID (log; lower is better)")
         right.set_xlabel("bad trials, %")
-    _add_legend(figure, columns, points)
+    add_legend(figure, 7 if columns == 2 else 4, points)
     return figure, values
 
 
@@ -149,11 +149,32 @@ def overall_order(comparison: Comparison) -> list[str]:
     return sorted(comparison.variants, key=lambda name: (sum(rank.index(name) for rank in ranks), name))
 
 
-def _add_legend(figure: Figure, columns: int, points: pd.DataFrame) -> None:
-    """Only of what there is in these trials."""
+def draw_intervals(points: pd.DataFrame, order: list[str], ax: Axes) -> bool:
+    """Draw the 95 % interval of the median of each row, where it has two ends; returns whether any has."""
+    found = False
+    for row, variant in enumerate(order):
+        mine = points[(points["variant"] == variant) & ~points["is_default"]]
+        estimate = statistics.median_best(np.sort(mine["score"].to_numpy(float)), 1)
+        ends = [estimate.low, estimate.high]
+        if np.isfinite(ends).all():
+            found = True
+            line: dict[str, Any] = {"marker": "|", "markersize": 4, "markeredgewidth": 0.7}
+            ax.plot(ends, [row + _BELOW] * 2, color=style.INK, linewidth=0.7, zorder=4, **line)
+    return found
+
+
+def add_legend(
+    figure: Figure,
+    columns: int,
+    points: pd.DataFrame,
+    dot_means: str = "one trial",
+    star_means: str = "default",
+    interval: str = "",
+) -> None:
+    """A legend of what there is in these trials. interval: what the thin line is; empty where there is none."""
     dot: dict[str, Any] = {"linestyle": "", "color": style.COLLAPSED}
     entries = [
-        style.legend_entry("one trial", marker="o", markersize=3, **dot),
+        style.legend_entry(dot_means, marker="o", markersize=3, **dot),
         style.legend_entry(
             "median, quartiles (arrow: a failure)",
             marker="|",
@@ -164,7 +185,8 @@ def _add_legend(figure: Figure, columns: int, points: pd.DataFrame) -> None:
         style.legend_entry(
             "best", marker="<", markersize=4.5, markeredgecolor=style.INK, markeredgewidth=0.5, **dot
         ),
-        *([style.legend_entry("default", **DEFAULT_MARKER)] if points["is_default"].any() else []),
+        *([style.legend_entry(star_means, **DEFAULT_MARKER)] if points["is_default"].any() else []),
+        *([style.legend_entry(interval, color=style.INK, linewidth=0.7)] if interval else []),
         *[
             Patch(label=name, edgecolor=style.DIVERGED, linewidth=0.5, **look)
             for name, look in failures_among(points["outcome"]).items()
@@ -173,7 +195,7 @@ def _add_legend(figure: Figure, columns: int, points: pd.DataFrame) -> None:
     figure.legend(
         handles=entries,
         loc="outside lower center",
-        ncol=7 if columns == 2 else 4,
+        ncol=columns,
         fontsize=6.4,
         handlelength=1.2,
         columnspacing=0.9,

@@ -126,11 +126,12 @@
   }
 
   // Samples, enlarged.
-  const zoomed = one("#zoomed");
+  const zoomed = one("#zoomed"), large = make("img");
+  zoomed.firstElementChild.after(large);
   for (const button of document.querySelectorAll(".zoom")) {
     button.onclick = () => {
       const { src, alt } = button.firstElementChild;
-      Object.assign(zoomed.querySelector("img"), { src, alt });
+      Object.assign(large, { src, alt });
       zoomed.querySelector("p").textContent = alt;
       zoomed.showModal();
     };
