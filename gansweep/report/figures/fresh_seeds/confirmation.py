@@ -7,7 +7,9 @@ is left out.
 """
 
 import math
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,8 +18,8 @@ from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import Cell, Plot, Table, fresh_seeds, linked, where
 from gansweep.report.figures.search.distribution import (
+    BELOW,
     add_legend,
-    draw_intervals,
     plot_distribution,
     row_values,
 )
@@ -89,9 +91,23 @@ def _figure(comparison: Comparison, rows: pd.DataFrame, order: list[str]) -> tup
         figure = style.new_figure(1.0 + 0.3 * len(order), 5.0)
         ax = plot_distribution(rows, order, style.looks(comparison.manifest), figure.subplots())
         ax.set_xlabel("FID (log; lower is better)")
-        bounded = draw_intervals(rows, order, ax)
+        bounded = _draw_intervals(rows, order, ax)
         add_legend(figure, 3, rows, "one seed", "its trial of the search", "95 %" if bounded else "")
     return figure, ax
+
+
+def _draw_intervals(points: pd.DataFrame, order: list[str], ax: Axes) -> bool:
+    """Draw the 95 % interval of the median of each row, where it has two ends; returns whether any has."""
+    found = False
+    for row, variant in enumerate(order):
+        mine = points[(points["variant"] == variant) & ~points["is_default"]]
+        estimate = statistics.median_best(np.sort(mine["score"].to_numpy(float)), 1)
+        ends = [estimate.low, estimate.high]
+        if np.isfinite(ends).all():
+            found = True
+            line: dict[str, Any] = {"marker": "|", "markersize": 4, "markeredgewidth": 0.7}
+            ax.plot(ends, [row + BELOW] * 2, color=style.INK, linewidth=0.7, zorder=4, **line)
+    return found
 
 
 def _table(

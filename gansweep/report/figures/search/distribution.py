@@ -5,7 +5,7 @@ failures are added here.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import fid_text
 from gansweep.results.row import Outcome
 
-_ABOVE, _BELOW = -0.13, 0.27  # of a row: where its dots and its interval lie
+_ABOVE, BELOW = -0.13, 0.27  # of a row: where its dots and its interval lie
 
 
 def distribution_data(comparison: Comparison) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def _draw_row(ax: Axes, row: int, points: pd.DataFrame, look: Look, gutter: floa
         finite = scores[np.isfinite(scores)]
         heights = row + _ABOVE + 0.34 * style.scatter_offsets(len(finite))
         ax.plot(finite, heights, "o", color=look.color, markersize=3.2, alpha=0.6, markeredgewidth=0)
-        _draw_quartiles(ax, row + _BELOW, np.sort(scores), gutter)
+        _draw_quartiles(ax, row + BELOW, np.sort(scores), gutter)
     else:
         ax.text(
             0.02,
@@ -91,7 +91,7 @@ def row_values(points: pd.DataFrame, order: list[str], looks: dict[str, Look], a
         scores = np.sort(mine["score"].to_numpy(float))
         for what, y, score in (
             ("best", row + _ABOVE, scores[0] if len(scores) else math.inf),
-            ("median", row + _BELOW, statistics.quantile(scores, 0.5) if len(scores) else math.inf),
+            ("median", row + BELOW, statistics.quantile(scores, 0.5) if len(scores) else math.inf),
         ):
             if math.isfinite(score):
                 yield Value(ax, float(score), y, f"{looks[variant].label}: {what} {fid_text(score)}", variant)
@@ -139,7 +139,7 @@ def _distribution_figure(comparison: Comparison, points: pd.DataFrame) -> tuple[
         values += row_values(here, order, looks, left)
         left.set(title=comparison.dataset_label(dataset), xlabel="FID (log; lower is better)")
         right.set_xlabel("bad trials, %")
-    add_legend(figure, 7 if columns == 2 else 4, points)
+    add_legend(figure, 7 if columns == 2 else 4, points, bars=failures_among(points["outcome"]))
     return figure, values
 
 
@@ -149,20 +149,6 @@ def overall_order(comparison: Comparison) -> list[str]:
     return sorted(comparison.variants, key=lambda name: (sum(rank.index(name) for rank in ranks), name))
 
 
-def draw_intervals(points: pd.DataFrame, order: list[str], ax: Axes) -> bool:
-    """Draw the 95 % interval of the median of each row, where it has two ends; returns whether any has."""
-    found = False
-    for row, variant in enumerate(order):
-        mine = points[(points["variant"] == variant) & ~points["is_default"]]
-        estimate = statistics.median_best(np.sort(mine["score"].to_numpy(float)), 1)
-        ends = [estimate.low, estimate.high]
-        if np.isfinite(ends).all():
-            found = True
-            line: dict[str, Any] = {"marker": "|", "markersize": 4, "markeredgewidth": 0.7}
-            ax.plot(ends, [row + _BELOW] * 2, color=style.INK, linewidth=0.7, zorder=4, **line)
-    return found
-
-
 def add_legend(
     figure: Figure,
     columns: int,
@@ -170,8 +156,10 @@ def add_legend(
     dot_means: str = "one trial",
     star_means: str = "default",
     interval: str = "",
+    bars: Mapping[str, dict[str, Any]] | None = None,
 ) -> None:
-    """A legend of what there is in these trials. interval: what the thin line is; empty where there is none."""
+    """A legend of what there is in these trials. interval: what a thin line is, bars: how
+    failures look, if there are any."""
     dot: dict[str, Any] = {"linestyle": "", "color": style.COLLAPSED}
     entries = [
         style.legend_entry(dot_means, marker="o", markersize=3, **dot),
@@ -189,7 +177,7 @@ def add_legend(
         *([style.legend_entry(interval, color=style.INK, linewidth=0.7)] if interval else []),
         *[
             Patch(label=name, edgecolor=style.DIVERGED, linewidth=0.5, **look)
-            for name, look in failures_among(points["outcome"]).items()
+            for name, look in (bars or {}).items()
         ],
     ]
     figure.legend(
