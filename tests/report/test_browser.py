@@ -1,5 +1,6 @@
 """The page in a real browser: what its reader can see, reach and do."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -14,6 +15,7 @@ from synthetic import make_study
 
 from gansweep.files import dump_json
 from gansweep.report.comparison import read_comparison
+from gansweep.report.figures.search.budget import budget_plot
 from gansweep.report.figures.search.distribution import distribution_plot
 from gansweep.report.page.page import _write_formats
 
@@ -44,7 +46,11 @@ def page(tmp_path_factory) -> Path:
     (folder / "logs").mkdir()
     (folder / "logs" / "digits-ns-001.log").write_text("one line")
     comparison = read_comparison(folder)
-    return _write_formats(comparison, [distribution_plot(comparison)], ["html"])
+    budgets = [
+        dataclasses.replace(budget_plot(comparison, name), dataset=name, group="Search")
+        for name in comparison.datasets
+    ]
+    return _write_formats(comparison, [distribution_plot(comparison), *budgets], ["html"])
 
 
 @pytest.fixture
@@ -199,6 +205,85 @@ def test_tab_reaches_the_skip_link_first_and_then_the_contents(reader):
     assert reader.run("return document.activeElement.closest('.first') !== null")  # what the verdict shows
 
 
+def test_a_variant_chosen_once_stands_out_everywhere(reader):
+    state = """const of = (name) => [...document.querySelectorAll(`[data-variant="${name}"]`)];
+        const stands = (each) => each.classList.contains("on");
+        return [document.documentElement.classList.contains("chosen"), of("ns").every(stands),
+          of("wgan").some(stands), of("ns").filter((each) => each.closest("svg")).length,
+          of("ns").filter((each) => each.closest("table")).length];"""
+    press = "document.querySelector('tr[data-variant=ns] .pick').click();"
+    assert reader.run(press + state)[:3] == [True, True, False]
+    assert min(reader.run(state)[3:]) >= 3  # in figures and in tables
+    assert reader.run(press + state)[:3] == [False, False, False]
+    reader.run(press)
+    reader.press("Escape")
+    assert reader.run(state)[0] is False
+    assert reader.console == []
+
+
+def test_values_are_read_by_pointer_and_by_keys(reader):
+    said = "const tip = document.querySelector('#tip'); return tip.hidden ? '' : tip.textContent;"
+    assert reader.run(said) == ""
+    reader.run("document.querySelector('.plot .value').closest('details').open = true")
+    reader.point(".plot .value[data-variant=ns]")
+    assert re.fullmatch(r"NS GAN: (best|median) [\d.]+", reader.run(said))
+    reader.run("document.querySelectorAll('.plot')[0].focus()")
+    reader.press("ArrowRight")
+    first = reader.run(said)
+    reader.press("ArrowRight")
+    assert first and reader.run(said) not in ("", first)
+    reader.run("document.activeElement.blur()")
+    assert reader.run(said) == ""
+
+
+def test_samples_are_enlarged(reader):
+    reader.run("document.querySelector('.tiles .zoom').focus()")
+    reader.press("Enter")
+    small, large, is_open = reader.run(
+        """const images = ['.tiles img', '#zoomed img'].map((each) => document.querySelector(each));
+        return [...images.map((image) => image.width), document.querySelector("#zoomed").open];"""
+    )
+    assert is_open and large > 2 * small
+    reader.press("Escape")
+    assert not reader.run("return document.querySelector('#zoomed').open")
+
+
+def test_tabs_show_one_data_set_and_links_the_one_they_need(reader):
+    shown = """return [...document.querySelectorAll("[id^=summary-]")].map(
+        (table) => table.offsetParent !== null);"""
+    assert reader.run(shown) == [True, False]
+    reader.run("document.querySelectorAll('#tabs button')[1].click()")
+    assert reader.run(shown) == [False, True]
+    seen = reader.run(
+        f"""location.hash = "#figure-budget-digits"; {SETTLED}
+        const target = document.querySelector("#figure-budget-digits"), fold = target.closest("details");
+        return [target.offsetParent !== null, fold.open, target.getBoundingClientRect().top];"""
+    )
+    assert seen[:2] == [True, True] and 0 <= seen[2] < 900
+    assert reader.run(shown) == [True, False]
+
+
+def test_a_fold_opens_by_keyboard(reader):
+    state = "const fold = document.querySelector('#reading').closest('details'); return fold.open"
+    assert reader.run(state) is False
+    reader.run("document.querySelector('#reading').closest('details').firstElementChild.focus()")
+    reader.press("Enter")
+    assert reader.run(state) is True
+
+
+def test_the_columns_of_the_trials_are_chosen(reader):
+    heads = "return [...document.querySelectorAll('#browser th')].map((head) => head.textContent)"
+    assert reader.run(heads)[:6] == ["Trial", "Variant", "Data set", "Phase", "Outcome", "Best FID"]
+    toggle = """for (const choice of document.querySelectorAll("#columns label"))
+        if (["Seed", "Phase"].includes(choice.textContent.trim())) choice.firstElementChild.click();"""
+    reader.run(toggle)
+    after = reader.run(heads)
+    assert "Seed" in after and "Phase" not in after
+    place = after.index("Variant")
+    names = reader.run(f"return document.querySelector('#browser tbody tr').cells[{place}].textContent")
+    assert names == "WGAN GP" or names.endswith("GAN") or "script" in names or names == "VAE"
+
+
 def test_commands_are_copied_or_selected(reader):
     answers = reader.run(
         f"""{ONE}
@@ -274,7 +359,7 @@ def test_without_scripts_all_but_the_browser_reads(chromium, page):
 def test_the_page_prints_on_paper(reader, tmp_path):
     reader.paper(tmp_path / "page.pdf")
     paper = pypdf.PdfReader(tmp_path / "page.pdf")
-    assert 4 <= len(paper.pages) <= 16
+    assert 4 <= len(paper.pages) <= 18
     assert {tuple(round(float(edge)) for edge in sheet.mediabox) for sheet in paper.pages} == {
         (0, 0, 595, 842)
     }

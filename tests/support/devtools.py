@@ -93,10 +93,21 @@ class Tab:
     def press(self, key: str) -> None:
         """Press and release a key, as a person does."""
         codes = {"Enter": 13, "Tab": 9, " ": 32, "Home": 36, "End": 35, "ArrowDown": 40, "ArrowUp": 38}
+        codes |= {"ArrowRight": 39, "Escape": 27}
         text = {"Enter": "\r", " ": " "}.get(key, "")
         common = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key], "text": text}
         self.call("Input.dispatchKeyEvent", type="keyDown", **common)
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def point(self, selector: str) -> None:
+        """Move the pointer to the middle of an element."""
+        x, y = self.run(
+            f"""const element = document.querySelector({json.dumps(selector)});
+            element.scrollIntoView({{block: "center"}});
+            const box = element.getBoundingClientRect();
+            return [(box.left + box.right) / 2, (box.top + box.bottom) / 2];"""
+        )
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def picture(self, file: Path, whole: bool = False) -> None:
         """Save what is seen, or the whole page, as a PNG."""

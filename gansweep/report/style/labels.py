@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.transforms import offset_copy
 
 from gansweep.report.style.style import Look
 
@@ -43,17 +44,16 @@ def end_labels(ax: Axes, ends: list[tuple[Look, float, float]]) -> None:
     assert figure is not None
     figure.draw_without_rendering()
     points = 72 / figure.dpi
-    right = ax.transAxes.transform((1, 0))[0] * points
     heights = [ax.transData.transform((x, y))[1] * points for _, x, y in ends]
     box = ax.get_window_extent()
     spread = _dodge(heights, 8.8, box.y0 * points + 3, box.y1 * points - 3)
     for (look, x, y), height, target in zip(ends, heights, spread, strict=True):
-        start = ax.transData.transform((x, y))[0] * points
+        beside = offset_copy(ax.get_yaxis_transform(), figure, 12, target - height, units="points")
         ax.annotate(
             look.label,
             xy=(x, y),
-            xytext=(right - start + 12, target - height),
-            textcoords="offset points",
+            xytext=(1, y),
+            textcoords=beside,  # of the right edge, which the layout moves to make room
             color=look.text_color,
             fontsize=7.2,
             va="center",
