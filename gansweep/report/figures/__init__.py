@@ -115,7 +115,15 @@ def plots(comparison: Comparison) -> list[Plot]:
             title = DIFFERENCES
         found = _of_study(comparison, kinds) if per == "study" else _of_each_dataset(comparison, kinds)
         drawn += [replace(plot, group=title) for plot in found]
-    return list(_one_first(drawn))
+    placed = list(_one_first(drawn))
+    if len(comparison.datasets) == 1 and all(plot.place != "first" for plot in placed):
+        return [_leading(plot, comparison.datasets[0]) for plot in placed]
+    return placed
+
+
+def _leading(plot: Plot, dataset: str) -> Plot:
+    """A figure that stands open, on the first screen, where no other does."""
+    return replace(plot, place="first", dataset=dataset) if plot.place == "open" else plot
 
 
 def _of_study(comparison: Comparison, kinds: list[FigureKind]) -> Iterator[Plot]:

@@ -18,7 +18,7 @@ def sentence(comparison: Comparison, dataset: str) -> str:
         return _lead(comparison, seeds, statistics.median_best(leader, 1), "median FID", of)
     started = comparison.started(dataset)
     if not started:
-        return "No trial has finished yet."
+        return "No trial of the search has finished yet."
     lowest = min(started, key=lambda variant: comparison.best_fid(dataset, variant))
     best = comparison.best_fid(dataset, lowest)
     if math.isinf(best):

@@ -23,6 +23,7 @@ from gansweep.report.text.numbers import fid_text
 
 # Where a name may stand, seen from its point, the first choice first: distances in points, and directions.
 _Pixels = NDArray[np.float64]  # [2]
+_MAX_NAMED = 12  # points
 _LABEL_DISTANCES = (8.0, 14.0, 21.0, 29.0, 38.0, 48.0)
 _DIRECTIONS = ((1, 0), (-1, 0), (1, 0.7), (1, -0.7), (-1, 0.7), (-1, -0.7), (0, 1), (0, -1))
 
@@ -81,7 +82,8 @@ def _limits(points: pd.DataFrame) -> tuple[float, float]:
 
 
 def _name_points(ax: Axes, points: pd.DataFrame, looks: dict[str, Look]) -> None:
-    """Write each name where it covers no mark and no other name, names on the front first and in bold.
+    """Write each name where it covers no mark and no other name, names on the front first and in bold; of
+    very many points those on the front alone.
 
     To be called when the figure has all its panels and labels, since these move the points.
     """
@@ -101,6 +103,8 @@ def _name_points(ax: Axes, points: pd.DataFrame, looks: dict[str, Look]) -> None
     taken += _corridors(ax, points, scale)
     for index in np.lexsort((points["median"], ~points["front"])):
         point, look = points.iloc[index], looks[points["variant"].iloc[index]]
+        if len(points) > _MAX_NAMED and not point["front"]:
+            continue
         weight = "bold" if point["front"] else "normal"
         text = ax.annotate(
             look.label,

@@ -17,6 +17,7 @@ from gansweep.report.style.style import Look
 from gansweep.report.text.numbers import range_text
 from gansweep.results.row import slug
 
+_MAX_SLOPED = 12  # names above the columns; more stand upright
 _FAINTEST, _STRONGEST = 0.12, 0.5  # opacity of a cell at 50 and at 100 %
 
 
@@ -65,7 +66,10 @@ def plot_improvement(pairs: pd.DataFrame, looks: dict[str, Look], ax: Axes | Non
     names = [looks[name].label for name in order]
     ax.set_xlim(0.5, len(order) - 0.5)
     ax.set_ylim(len(order) - 1.5, -0.5)
-    ax.set_xticks(range(1, len(order)), names[1:], rotation=40, ha="left", rotation_mode="anchor")
+    upright = len(order) > _MAX_SLOPED
+    ax.set_xticks(range(1, len(order)), names[1:], rotation=90 if upright else 40)
+    for name in () if upright else ax.get_xticklabels():
+        name.set(horizontalalignment="left", rotation_mode="anchor")
     ax.set_yticks(range(len(order) - 1), names[:-1])
     ax.tick_params(length=0, labeltop=True, labelbottom=False, labelsize=7.2)
     for spine in ax.spines.values():

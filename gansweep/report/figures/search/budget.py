@@ -157,7 +157,8 @@ def budget_plot(comparison: Comparison, dataset: str) -> Plot:
     """The budget curves of a data set; without a figure where the sampler makes them meaningless."""
     curves = budget_data(comparison)
     curves = curves[curves["dataset"] == dataset].reset_index(drop=True)
-    drawn = comparison.is_random_search and not curves.empty and int(curves["n"].max()) > 1
+    enough = not curves.empty and int(curves["n"].max()) > 1
+    drawn = comparison.is_random_search and enough and bool(np.isfinite(curves["median"]).any())
     figure: Figure | None = None
     values: list[Value] = []
     if drawn:
@@ -165,6 +166,7 @@ def budget_plot(comparison: Comparison, dataset: str) -> Plot:
             figure, ax = _budget_figure(comparison, dataset, curves)
         values += _values(comparison, curves, ax)
     needed = f"two finished {comparison.unit}s of a variant, besides the default"
+    needed = f"a {comparison.unit} that has not failed" if enough else needed
     return Plot(
         name=f"budget-{slug(dataset)}",
         question=f"What does tuning effort buy on {comparison.dataset_label(dataset)}?",

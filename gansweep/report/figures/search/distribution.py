@@ -195,14 +195,15 @@ def distribution_plot(comparison: Comparison) -> Plot:
     """The distribution of FID over all configurations of a study."""
     points = distribution_data(comparison)
     with style.house_style():
-        figure, values = _distribution_figure(comparison, points) if len(points) else (None, [])
+        drawn = len(comparison.finished) > 0
+        figure, values = _distribution_figure(comparison, points) if drawn else (None, [])
     return Plot(
         name="distribution",
         question="How sensitive is each variant to its hyperparameters?",
         headline=_headline(comparison, points),
         takeaway=" ".join(_sentence(comparison, dataset) for dataset in comparison.datasets)
-        if len(points)
-        else "No figure: no trial has finished.",
+        if drawn
+        else "No figure: no trial of the search has finished.",
         caption=f"Each dot is one trial, {len(comparison.finished)} in all; its FID is the lowest of its "
         "evaluations. Bar and tick: quartiles and median over all trials, with failed ones counted as "
         "worst; an arrow into the grey lane means that the upper quartile is a failure. Star: the "
