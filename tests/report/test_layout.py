@@ -4,14 +4,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+import synthetic
 from devtools import CHROMIUM, Tab, tab
 from synthetic import make_study
 
 from gansweep.report import write_report
+from gansweep.report.style.style import COLORS, SHAPES
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 EXAMPLES = Path(__file__).parents[2] / "results" / "examples"
 PAGES = {path.parents[1].name: path for path in sorted(EXAMPLES.glob("*/report/index.html"))}
+HUES, MARKERS = tuple(COLORS), tuple(SHAPES)
 WIDTHS = (1400, 768, 480)
 SCREEN = 900  # pixels
 UNFOLDED = """
@@ -137,12 +140,19 @@ LITTLE = {
     "learning sampler": {"sampler": "tpe"},
     "halving": {"trials": 27, "halving": {"eta": 3, "first": 1, "size": 9, "brackets": 1}},
     "one variant": {"variants": ("ns",)},
+    "32 variants": {"variants": tuple(f"v{i}" for i in range(32)), "trials": 12},
+    "12 data sets": {"variants": ("ns", "vae"), "datasets": tuple(f"d{i}" for i in range(12))},
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", LITTLE)
-def test_nothing_overlaps_where_there_is_little(chromium, tmp_path, case):
+def test_nothing_overlaps_where_there_is_little_or_much(chromium, tmp_path, case, monkeypatch):
+    for i in range(32):
+        look = (f"Variant {i}", HUES[i % len(HUES)], MARKERS[i // len(HUES)])
+        monkeypatch.setitem(synthetic.LOOKS, f"v{i}", look)
+        monkeypatch.setitem(synthetic.NATURE, f"v{i}", synthetic.NATURE["ns"])
+        monkeypatch.setitem(synthetic.DATASETS, f"d{i}", f"Data set {i}")
     options = {"variants": ("mm", "ns", "vae", "wgan"), "datasets": 1, "trials": 9} | LITTLE[case]
     page = write_report(make_study(tmp_path / "study", **options))
     for width in WIDTHS:

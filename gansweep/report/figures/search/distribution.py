@@ -5,7 +5,7 @@ failures are added here.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 from gansweep.report import statistics
 from gansweep.report.comparison import Comparison
 from gansweep.report.figures.base import DEFAULT_MARKER, Plot, Value
-from gansweep.report.figures.search.failures import failures_among, plot_failures
+from gansweep.report.figures.search.failures import FAILURE_LOOKS, failures_among, plot_failures
 from gansweep.report.style import style
 from gansweep.report.style.logarithmic import log_axis, log_limits
 from gansweep.report.style.style import Look
@@ -156,10 +156,10 @@ def add_legend(
     dot_means: str = "one trial",
     star_means: str = "default",
     interval: str = "",
-    bars: Mapping[str, dict[str, Any]] | None = None,
+    bars: Iterable[str] = (),
 ) -> None:
-    """A legend of what there is in these trials. interval: what a thin line is, bars: how
-    failures look, if there are any."""
+    """A legend of what there is in these trials. interval: what a thin line is, bars: the
+    keys of FAILURE_LOOKS, if there are any."""
     dot: dict[str, Any] = {"linestyle": "", "color": style.COLLAPSED}
     entries = [
         style.legend_entry(dot_means, marker="o", markersize=3, **dot),
@@ -175,10 +175,7 @@ def add_legend(
         ),
         *([style.legend_entry(star_means, **DEFAULT_MARKER)] if points["is_default"].any() else []),
         *([style.legend_entry(interval, color=style.INK, linewidth=0.7)] if interval else []),
-        *[
-            Patch(label=name, edgecolor=style.DIVERGED, linewidth=0.5, **look)
-            for name, look in (bars or {}).items()
-        ],
+        *[Patch(label=name, edgecolor=style.DIVERGED, linewidth=0.5, **FAILURE_LOOKS[name]) for name in bars],
     ]
     figure.legend(
         handles=entries,

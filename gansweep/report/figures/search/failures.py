@@ -20,9 +20,9 @@ _OUTCOMES = {
 }
 
 
-def failures_among(outcomes: pd.Series) -> dict[str, dict[str, Any]]:
-    """Those of FAILURE_LOOKS that occur."""
-    return {name: look for name, look in FAILURE_LOOKS.items() if outcomes.isin(_OUTCOMES[name]).any()}
+def failures_among(outcomes: pd.Series) -> list[str]:
+    """The keys of FAILURE_LOOKS that occur."""
+    return [name for name in FAILURE_LOOKS if outcomes.isin(_OUTCOMES[name]).any()]
 
 
 def plot_failures(points: pd.DataFrame, order: list[str], ax: Axes | None = None) -> Axes:
