@@ -22,7 +22,6 @@ def load(name: str) -> tuple[str, str, Study]:
     Raises:
         UserError: there is no such study, or the file does not hold one.
     """
-    folders = [Path("studies"), Path(gansweep.__file__).parent.parent / "studies"]
     if name.endswith(".py"):
         file = Path(name)
         if not file.exists():
@@ -33,7 +32,7 @@ def load(name: str) -> tuple[str, str, Study]:
                 f"digits and _ @ + - . only, and begin with no dot; but got {file.name!r}"
             )
     else:
-        found = {path.stem: path for folder in reversed(folders) for path in sorted(folder.glob("[!_]*.py"))}
+        found = _by_name()
         if name not in found:
             raise unknown_name("study", name, found)
         file = found[name]
@@ -99,9 +98,15 @@ def _field_hint(error: BaseException) -> str:
 
 def available() -> dict[str, str]:
     """The studies by name, with the first line of the question each answers."""
-    folders = [Path(gansweep.__file__).parent.parent / "studies", Path("studies")]
-    names = sorted({path.stem for folder in folders for path in folder.glob("[!_]*.py")})
-    return {name: _first_line(name) for name in names}
+    return {name: _first_line(name) for name in sorted(_by_name())}
+
+
+def _by_name() -> dict[str, Path]:
+    """The files of the studies that come with gansweep, and of those in ./studies, which come first."""
+    package = Path(gansweep.__file__).parent
+    installed, clone = package / "shipped" / "studies", package.parent / "studies"
+    folders = (installed if installed.is_dir() else clone, Path("studies"))
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("[!_]*.py"))}
 
 
 def _first_line(name: str) -> str:
