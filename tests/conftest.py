@@ -29,6 +29,7 @@ def pytest_unconfigure():
         shutil.rmtree(os.environ["GANSWEEP_CACHE"])
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in a hook of its own
 def pytest_collection_modifyitems(items):
     """Say to pytest-xdist which tests must run in one process, after each other.
 
