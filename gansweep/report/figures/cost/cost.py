@@ -111,7 +111,7 @@ def cost_plot(comparison: Comparison, dataset: str) -> Plot:
         caption=f"Median of the lowest FID among k random {comparison.unit}s, against their cost: k "
         f"times the mean cost of a {_unit(comparison)}, including failed ones, which end early. "
         "Time is training and evaluation; trials of one pack share its time, packs on a GPU that of the GPU. "
-        f"Markers: k = 1, 10, 100 and 1000. Bands: exact 95 % intervals of the best {MAX_BANDS}; beyond k = "
+        "Markers: k = 1, 10, 100 and 1000. Band: the exact 95 % interval of the leader; beyond k = "
         "N/5.3 lines are thin, because N trials cannot bound them from below."
         f"{thinning(curves)}",
         alt=f"Line charts: median best FID on {label} against time and discriminator steps.",
