@@ -8,7 +8,7 @@ quickstart: .venv/run
 	.venv/bin/python run_study.py --study quickstart
 
 test: .venv/test
-	.venv/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadgroup
+	.venv/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: .venv/test
 	.venv/bin/python -m pytest -q -m slow

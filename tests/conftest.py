@@ -29,21 +29,6 @@ def pytest_unconfigure():
         shutil.rmtree(os.environ["GANSWEEP_CACHE"])
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in a hook of its own
-def pytest_collection_modifyitems(items):
-    """Say to pytest-xdist which tests must run in one process, after each other.
-
-    All that use the Ray of a session; those of one variant, whose trainings are shared; else those of a file.
-    """
-    for item in items:
-        group = item.nodeid.partition("::")[0]
-        if "local_ray" in getattr(item, "fixturenames", ()):
-            group = "ray"
-        elif hasattr(item, "callspec") and item.originalname == "test_contract":
-            group = f"{group} {item.callspec.params['name']}"
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def local_ray():
     """One real Ray with two CPUs for all tests that run studies in this process."""
