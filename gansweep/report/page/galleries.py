@@ -14,9 +14,10 @@ from gansweep.report.text.numbers import fid_text
 from gansweep.results.metrics import in_strips
 from gansweep.results.row import slug
 
-_LOSSLESS_BELOW = 40_000  # pixels: lossy compression blurs the colours of tiny images
+_LOSSLESS_BELOW = 20_000  # pixels: lossy compression blurs the colours of tiny images
 _ROWS = 8  # of images, in a grid
 _EXAMPLE_ROWS = 4  # of images, in a grid of an example of an FID
+_LARGE, _LARGE_ROWS = 200, 5  # pixels: of a grid as wide as this fewer rows are shown
 
 
 @dataclass(frozen=True)
@@ -155,15 +156,16 @@ def crop(path: Path, columns: int, rows: int) -> tuple[str, int, int]:
 
 
 def _embed(path: Path, rows: int = _ROWS) -> tuple[str, int, int]:
-    """A picture as a data URI, with width and height. rows: of its ROWS rows of images, that are shown."""
+    """A picture as a data URI, with width and height. rows: at most, of its ROWS rows of images."""
     with Image.open(path) as image:
-        return _packed(image.crop((0, 0, image.width, rows * image.height // _ROWS)))
+        shown = min(rows, _LARGE_ROWS) if image.width >= _LARGE else rows
+        return _packed(image.crop((0, 0, image.width, shown * image.height // _ROWS)))
 
 
 def _packed(image: Image.Image) -> tuple[str, int, int]:
     """A data URI, PNG or WEBP, whichever is smaller; with width and height."""
     packed, plain = io.BytesIO(), io.BytesIO()
-    image.save(packed, "WEBP", lossless=image.width * image.height < _LOSSLESS_BELOW, quality=75, method=6)
+    image.save(packed, "WEBP", lossless=image.width * image.height < _LOSSLESS_BELOW, quality=40, method=6)
     image.save(plain, "PNG", optimize=True)
     kind, file = ("webp", packed) if packed.tell() < plain.tell() else ("png", plain)
     uri = f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

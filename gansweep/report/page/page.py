@@ -122,7 +122,7 @@ def _render(
     groups = _grouped(section for section in sections if section not in first)
     environment, terms = _environment(), glossary(comparison)
     script = environment.get_template("report.js").render()
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         kinds=sorted(kinds),
         script=Markup(script),
         script_hash=Markup(_policy_hash(script)),
@@ -152,6 +152,7 @@ def _render(
         origin=origin.origin(comparison.manifest),
         manifest_text=dump_json(comparison.manifest.to_json()),
     )
+    return svg.with_shared_styles(page)
 
 
 def _policy_hash(script: str) -> str:

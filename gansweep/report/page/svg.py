@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable
 from html import escape
 
@@ -30,6 +31,8 @@ _THEMED = {
 }
 _TAG = r"<[^>]+>"
 _REFERENCE = r'(?:url\(#|xlink:href="#)([^)"]+)'
+_DRAWING = r"<svg(?! class).*?</svg>"  # a figure; the marks of variants have a class
+_STYLED = r'(<\w+ (?:(?!class=)[^>])*?)style="([^"]*)"([^>]*>)'
 _MARKS = (
     r'<use xlink:href="#([^"]+)" x="[^"]+" y="[^"]+" style="([^"]*)"/>'
     r'(?:<use xlink:href="#\1" x="[^"]+" y="[^"]+" style="\2"/>){2,}'
@@ -39,7 +42,7 @@ _MARKS = (
 def inline_svg(svg: str, name: str, title: str, description: str, values: Iterable[Value] = ()) -> str:
     """An `<svg>` element with ids of its own (prefix `name`), theme colours, a title and a description.
 
-    Matplotlib's global style rule, metadata and comments are left out, coordinates keep two decimals, and a
+    Matplotlib's global style rule, metadata and comments are left out, coordinates keep one decimal, and a
     row of equal marks becomes one path. What has the id "variant:ns" gets data-variant="ns". values: what a
     pointer reads off; each becomes a circle that cannot be seen.
     """
@@ -47,7 +50,7 @@ def inline_svg(svg: str, name: str, title: str, description: str, values: Iterab
     for noise in (r"<metadata>.*?</metadata>", r"<style.*?</style>", r"<!--.*?-->"):
         body = re.sub(noise, "", body, flags=re.DOTALL)
     body = _map_markup(readable(_own_ids(body, name)))
-    body = _rows_of_marks(body, name)
+    body = _without_empty_groups(_rows_of_marks(body, name))
     box = re.search(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', svg)
     assert box is not None
     width, height = float(box[1]), float(box[2])
@@ -59,6 +62,21 @@ def inline_svg(svg: str, name: str, title: str, description: str, values: Iterab
         f'<desc id="{name}-desc">{escape(readable(description))}</desc>'
     )
     return head + body.strip() + "".join(_value(value, height) for value in values) + "</svg>"
+
+
+def with_shared_styles(page: str) -> str:
+    """The page, in which styles that several elements of drawings have are classes of its style sheet."""
+    tags = [tag for drawing in re.findall(_DRAWING, page, re.DOTALL) for tag in re.findall(_STYLED, drawing)]
+    counts = Counter(style for _, style, _ in tags)
+    classes = {style: f"s{i}" for i, style in enumerate(s for s, n in counts.items() if n > 2)}
+
+    def shared(tag: re.Match[str]) -> str:
+        start, style, end = tag.groups()
+        return f'{start}class="{classes[style]}"{end}' if style in classes else tag[0]
+
+    page = re.sub(_DRAWING, lambda drawing: re.sub(_STYLED, shared, drawing[0]), page, flags=re.DOTALL)
+    rules = "".join(f".{name}{{{style}}}" for style, name in classes.items())
+    return page.replace("</style>", f"{rules}</style>", 1)
 
 
 def _value(value: Value, height: float) -> str:
@@ -91,13 +109,24 @@ def _map_markup(body: str) -> str:
 
 
 def _map_tag(tag: str) -> str:
-    tag = re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", tag)
+    tag = re.sub(r"-?\d{2,}\.\d{2,}", lambda m: f"{float(m[0]):.1f}", tag)  # a fifth of a pixel
+    tag = re.sub(r"-?\d\.\d{3,}", lambda m: f"{float(m[0]):.2f}", tag)
     # A style written as "fill: white" would not follow the theme.
     tag = re.sub(r"(fill|stroke): white", rf"\1: {style.PAPER}", tag)
+    tag = re.sub(r"font-family: 'DejaVu Sans'(, [^;\"]*)?; ", "", tag)  # the page's style sheet has it
     tag = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "var(--fig)", tag)
+    tag = re.sub(r' transform="rotate\(-?0 [^)]*\)"| (?= )', "", tag)
     return re.sub(
         r"#[0-9a-f]{6}", lambda m: f"var({_THEMED[m[0]]})" if m[0] in _THEMED else m[0], tag
     ).replace("\n", " ")
+
+
+def _without_empty_groups(body: str) -> str:
+    """Take out groups that say nothing of what is in them; a seventh of a page is such markup."""
+    before = ""
+    while body != before:
+        before, body = body, re.sub(r"<g>((?:(?!</?g\b).)*)</g>", r"\1", body, flags=re.DOTALL)
+    return body
 
 
 def _rows_of_marks(body: str, name: str) -> str:

@@ -67,8 +67,10 @@ def trial_browser(comparison: Comparison) -> BrowserData:
     names = [str(name) for name in trials]
     hyperparameters = [name for name in names if name.startswith("hp_") and trials[name].notna().any()]
     scores = [name for name in _SCORE_COLUMNS if name != "fid_reported" or _has_own_report(trials)]
-    shown = [*_IDENTITY_COLUMNS, *scores, *hyperparameters]
-    columns = [*shown, *_FURTHER_COLUMNS, *_DETAIL_COLUMNS]
+    identity = [name for name in _IDENTITY_COLUMNS if name != "dataset" or len(comparison.datasets) > 1]
+    shown = [*identity, *scores, *hyperparameters]
+    further = ["dataset"] if "dataset" not in identity else []
+    columns = [*shown, *further, *_FURTHER_COLUMNS, *_DETAIL_COLUMNS]
     rows = trials[columns].itertuples(index=False, name=None)
     return {
         "study": readable(comparison.manifest.study),

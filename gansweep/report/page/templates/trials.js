@@ -32,6 +32,11 @@
   const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
   const address = (path) => `../${path.split("/").map(encodeURIComponent).join("/")}`;
   const plain = (value) => (typeof value === "number" && value && Math.abs(value) < 1e-3 ? value.toExponential() : value);
+  const brief = (value, name) => { // as the tables of the page have it
+    if (typeof value !== "number" || Number.isInteger(value)) return value;
+    if (!name.startsWith("fid") || value < 0.1) return plain(Number(value.toPrecision(4)));
+    return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
+  };
   const describe = (row) => {
     const known = (name, text) => (at(row, name) === null ? [] : [text(at(row, name))]);
     one("#trial-title").textContent = `${label(row, "variant")} on ${label(row, "dataset")}: trial ${at(row, "trial_id")}`;
@@ -63,7 +68,7 @@
     line.setAttribute("aria-selected", String(row === selected));
     for (const i of visible()) {
       const value = row[i], cell = line.insertCell();
-      cell.textContent = (columns[i] in labels ? labels[columns[i]][value] : plain(value)) ?? "–";
+      cell.textContent = (columns[i] in labels ? labels[columns[i]][value] : brief(value, columns[i])) ?? "–";
       if (typeof value === "string") cell.className = "l";
     }
     return line;
