@@ -194,7 +194,10 @@ def test_a_temporary_folder_that_others_can_write_is_not_taken(environment, tmp_
 
 
 @ROOT_ONLY
-@pytest.mark.parametrize("variables", [["-u", "HOME"], ["HOME=/"], ["HOME=/proc"]])
+@pytest.mark.parametrize(
+    "variables",
+    [["-u", "HOME"], *(pytest.param([home], marks=pytest.mark.slow) for home in ("HOME=/", "HOME=/proc"))],
+)
 def test_any_user_has_data_without_a_home(variables):
     with pytest.raises(KeyError):
         pwd.getpwuid(STRANGER)

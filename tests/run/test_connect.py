@@ -95,6 +95,7 @@ def test_a_cluster_with_another_token_is_one_sentence(local_ray, nothing_set):
     nothing_set.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
     nothing_set.setenv("RAY_AUTH_MODE", "token")
     nothing_set.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    nothing_set.setenv("RAY_NUM_REDIS_GET_RETRIES", "2")  # Ray asks 20 times, with a pause of a second each
     code = (
         "from gansweep.cli import main; raise SystemExit(main(['run', 'quickstart', '--results=/nowhere']))"
     )
