@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from rows import json_manifest
+from rows import json_manifest, without_checks
 
 from gansweep import data
 from gansweep.errors import UserError
@@ -180,6 +180,7 @@ def test_winners_go_on_to_fresh_seeds_also_when_the_search_was_run_before(local_
     lines = (folder / "rows.jsonl").read_text().splitlines(keepends=True)
     kept = [line for line in lines if "-confirm-001" not in line and "-select-" not in line]
     (folder / "rows.jsonl").write_text("".join(kept))
+    without_checks(folder)
     capsys.readouterr()
     assert run_study("phased", "Who wins?", phased, Options(results=tmp_path)) == 0
     again = read_tables(folder)["trials"].set_index("trial_id")
