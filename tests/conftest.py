@@ -1,5 +1,6 @@
 """Shared by all tests: one thread, as in a worker; tiny data in place of downloads."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -20,7 +21,15 @@ from gansweep.contracts.specimen import random_images
 from gansweep.data import Dataset
 
 torch.set_num_threads(1)
+gc.disable()  # until all is collected: what tests import and their parameters are no garbage
 collect_ignore = ["conftest.py"]  # it has no doctests, and cluster/ has a module of the same name
+
+
+def pytest_collection_finish():
+    """Let the garbage collector pass over what stays to the end, and come less often than it usually does."""
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+    gc.enable()
 
 
 def pytest_unconfigure():
