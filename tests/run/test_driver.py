@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from msgspec import structs
 from rows import json_manifest, without_checks
 
 from gansweep import data
@@ -16,6 +17,7 @@ from gansweep.results.tables import read_tables
 from gansweep.run.driver import run_study
 from gansweep.run.options import Options
 from gansweep.run.prepare import prepare
+from gansweep.run.search.search import Search
 from gansweep.study.resolve import resolve
 from gansweep.study.study import Study
 
@@ -148,20 +150,18 @@ def test_a_study_that_is_running_elsewhere_is_left_alone(tmp_path):
 
 @pytest.mark.slow
 def test_trials_whose_worker_fails_again_and_again_are_rows(local_ray, tmp_path, monkeypatch, capsys):
-    """The workers cannot read the reference of the metric: every attempt of every pack fails."""
-    import gansweep.run.driver as module
+    """Packs are of networks that the workers do not know: every attempt of every pack fails."""
+    next_job = Search.next_job
 
-    execute = module.execute
+    def sabotaged(search):
+        job = next_job(search)
+        return job and replace(job, trials=[structs.replace(each, architecture="?") for each in job.trials])
 
-    def sabotaged(ledger, search, *rest):
-        (search.folder / "references" / "digits.pt").write_bytes(b"not a reference")
-        execute(ledger, search, *rest)
-
-    monkeypatch.setattr(module, "execute", sabotaged)
+    monkeypatch.setattr(Search, "next_job", sabotaged)
     code = run_study("small", "", replace(STUDY, variants=("vae",), trials=1), Options(results=tmp_path))
     assert code == 1
     (row,) = read_tables(tmp_path / "small")["trials"].to_dict("records")
-    assert row["outcome"] == "crashed" and row["failure_kind"] == "UnpicklingError"
+    assert row["outcome"] == "crashed" and row["failure_kind"] == "KeyError"
     said = capsys.readouterr().out
     assert "digits-vae-0000 crashed: " in said and "(see logs/digits-vae-0000-pack.log)" in said
     log = (tmp_path / "small" / row["log_path"]).read_text()
